@@ -1,0 +1,26 @@
+PYTHON ?= python3
+BIN := .venv/bin
+SAMPLE ?= pez_core/embedded/samples/penguin.png
+
+.PHONY: demo test lint
+
+demo: .venv/.run-ready
+	@mkdir -p out
+	@$(BIN)/python -m pez_core invert $(SAMPLE) --length 6 --plot out/demo.png
+
+test: .venv/.test-ready lint
+	$(BIN)/python -m pytest
+
+lint: .venv/.test-ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+.venv/.run-ready: requirements.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install -r requirements.txt
+	@touch $@
+
+.venv/.test-ready: .venv/.run-ready requirements-dev.txt
+	$(BIN)/python -m pip install -r requirements-dev.txt
+	@touch $@

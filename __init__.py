@@ -1,0 +1,7 @@
+"""ComfyUI's way in."""
+
+from .nodes.extension import comfy_entrypoint
+
+WEB_DIRECTORY = "./web"
+
+__all__ = ["WEB_DIRECTORY", "comfy_entrypoint"]

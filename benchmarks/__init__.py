@@ -1,0 +1,1 @@
+"""Measurements: printed tables, never assertions on time."""

@@ -1,0 +1,1 @@
+"""ComfyUI nodes: thin adapters, no algorithm in here."""

@@ -1,0 +1,220 @@
+"""PEZ Invert."""
+
+from __future__ import annotations
+
+import re
+
+import torch
+from comfy_api.latest import io
+
+from ..pez_core import InversionConfig, InversionResult, PezError, Target, escape_for_comfyui, invert
+from ..pez_core.config import MAX_SEED, VOCABULARY_MODES
+from .load import PezModel
+from .runtime import ManagedModel, Reporter, escape_markdown
+
+ONE_FOR_ALL = "one prompt for all"
+ONE_FOR_EACH = "one prompt for each"
+_DEFAULT = InversionConfig()
+
+
+class PEZInvert(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="PEZInvert",
+            display_name="PEZ Invert",
+            category="PEZ",
+            description="Searches a short prompt of real words that matches the picture. Connect the prompt to CLIP Text Encode.",
+            search_aliases=["hard prompts made easy", "image to prompt", "interrogate", "inversion", "describe image"],
+            inputs=[
+                PezModel.Input("pez_model", tooltip="From PEZ Load Model."),
+                io.Image.Input("image", tooltip="One picture or a batch."),
+                io.Combo.Input(
+                    "pictures",
+                    options=[ONE_FOR_ALL, ONE_FOR_EACH],
+                    default=ONE_FOR_ALL,
+                    tooltip="What to do with a batch: find what its pictures have in common, or a prompt for each picture "
+                    "(a list, so that what follows runs once for each).",
+                ),
+                io.Int.Input(
+                    "steps",
+                    default=_DEFAULT.steps,
+                    min=1,
+                    max=100_000,
+                    tooltip="Most steps of the search. A few hundred give nearly everything; see also patience.",
+                ),
+                io.Int.Input(
+                    "length",
+                    default=_DEFAULT.length,
+                    min=1,
+                    max=75,
+                    tooltip="Searched tokens; most words are one token. 8 to 16 suit most generators. Together with prefix and "
+                    "suffix at most 75.",
+                ),
+                io.Int.Input(
+                    "restarts",
+                    default=_DEFAULT.restarts,
+                    min=1,
+                    max=1024,
+                    tooltip="Random starts searched side by side; the best one wins, the others become candidates.",
+                ),
+                io.Int.Input(
+                    "seed",
+                    default=0,
+                    min=0,
+                    max=MAX_SEED,
+                    control_after_generate=True,
+                    tooltip="The same seed gives the same prompt. Another seed, another prompt.",
+                ),
+                io.String.Input(
+                    "prefix",
+                    default="",
+                    optional=True,
+                    dynamic_prompts=False,
+                    tooltip="Fixed text before the searched words, part of the prompt and of its score: a photo of",
+                ),
+                io.String.Input(
+                    "suffix",
+                    default="",
+                    optional=True,
+                    dynamic_prompts=False,
+                    tooltip="Fixed text after the searched words, part of the prompt and of its score: oil painting",
+                ),
+                io.String.Input(
+                    "banned_words",
+                    default="",
+                    multiline=True,
+                    optional=True,
+                    dynamic_prompts=False,
+                    placeholder="banned words, separated by commas",
+                    tooltip="Words that must not appear, not even spelled from several tokens; separated by commas or lines. "
+                    "hair* bans everything that begins with hair.",
+                ),
+                io.Combo.Input(
+                    "vocabulary",
+                    options=list(VOCABULARY_MODES),
+                    default=_DEFAULT.vocabulary,
+                    optional=True,
+                    advanced=True,
+                    tooltip="words: tokens that are plain words. any: also digits, signs, emoji and other scripts.",
+                ),
+                io.Float.Input(
+                    "learning_rate",
+                    default=_DEFAULT.learning_rate,
+                    min=0.0001,
+                    max=100.0,
+                    step=0.01,
+                    round=0.0001,
+                    optional=True,
+                    advanced=True,
+                    tooltip="Step size of the optimiser. The paper's is 0.1.",
+                ),
+                io.Float.Input(
+                    "weight_decay",
+                    default=_DEFAULT.weight_decay,
+                    min=0.0,
+                    max=1.0,
+                    step=0.01,
+                    round=0.0001,
+                    optional=True,
+                    advanced=True,
+                    tooltip="Pull of the optimiser towards zero. The paper's is 0.1.",
+                ),
+                io.Int.Input(
+                    "batch_size",
+                    default=0,
+                    min=0,
+                    max=100_000,
+                    optional=True,
+                    advanced=True,
+                    tooltip="Pictures drawn at random for each step's gradient, when there are many. 0 takes all.",
+                ),
+                io.Int.Input(
+                    "patience",
+                    default=_DEFAULT.patience,
+                    min=0,
+                    max=100_000,
+                    optional=True,
+                    advanced=True,
+                    tooltip="Stop after so many steps without gain. 0 never stops early.",
+                ),
+                io.Float.Input(
+                    "time_limit",
+                    default=0.0,
+                    min=0.0,
+                    max=86_400.0,
+                    step=1.0,
+                    optional=True,
+                    advanced=True,
+                    tooltip="Stop after so many seconds and keep the best, for each prompt. 0 for no limit. A run cut short "
+                    "by time need not repeat exactly.",
+                ),
+            ],
+            outputs=[
+                io.String.Output(
+                    "prompt",
+                    display_name="prompt",
+                    is_output_list=True,
+                    tooltip="For CLIP Text Encode as it is. One, or one for each picture.",
+                ),
+                io.Float.Output(
+                    "similarity",
+                    display_name="similarity",
+                    is_output_list=True,
+                    tooltip="Cosine similarity of prompt and picture in the model's eyes, -1 to 1. Compare it only within one model.",
+                ),
+                io.String.Output(
+                    "candidates",
+                    display_name="candidates",
+                    is_output_list=True,
+                    tooltip="The best prompt of every restart, best first; for each picture in turn.",
+                ),
+            ],
+            hidden=[io.Hidden.unique_id],
+            has_intermediate_output=True,
+        )
+
+    @classmethod
+    def execute(
+        cls, pez_model: ManagedModel, image: torch.Tensor, pictures: str, prefix: str = "", suffix: str = "", **settings
+    ) -> io.NodeOutput:
+        config = _config(prefix=prefix, suffix=suffix, **settings)
+        groups = [image[i : i + 1] for i in range(len(image))] if pictures == ONE_FOR_EACH else [image]
+        if not len(image):
+            raise PezError("No picture was given: the image input is an empty batch.")
+        report = Reporter(cls.hidden.unique_id, len(groups))
+        results = []
+        with torch.inference_mode(False):
+            model = pez_model.ready()
+            for group in groups:
+                results.append(invert(model, Target.from_images(model, group), config, report))
+                report.next_part()
+        report.finish(config.steps)
+        report.say(_summary(results))
+        return io.NodeOutput(
+            [escape_for_comfyui(result.prompt) for result in results],
+            [result.similarity for result in results],
+            [escape_for_comfyui(candidate.text) for result in results for candidate in result.candidates],
+            ui={"text": [result.prompt for result in results], "similarity": [result.similarity for result in results]},
+        )
+
+
+def _config(
+    banned_words: str = "",
+    batch_size: int = 0,
+    patience: int = _DEFAULT.patience or 0,
+    time_limit: float = 0.0,
+    **settings,
+) -> InversionConfig:
+    """The node's widgets as a configuration: 0 stands for None, a text for the list of banned words."""
+    return InversionConfig(
+        banned=tuple(word.strip() for word in re.split(r"[,\n]", banned_words) if word.strip()),
+        batch_size=batch_size or None,
+        patience=patience or None,
+        time_limit=time_limit or None,
+        **settings,
+    )
+
+
+def _summary(results: list[InversionResult]) -> str:
+    return "\n\n".join(f"{escape_markdown(result.prompt)}\n\n{result.similarity:.4f}" for result in results)

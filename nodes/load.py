@@ -1,0 +1,96 @@
+"""PEZ Load Model."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+
+import folder_paths
+import torch
+from comfy_api.latest import io
+
+from ..pez_core import PezError, load_model
+from ..pez_core.checkpoints import SUFFIXES
+from ..pez_core.presets import ALIASES, PRESETS
+from .runtime import ManagedModel
+
+PezModel = io.Custom("PEZ_MODEL")
+
+FOLDER = "open_clip"
+OTHER = "Other (by name)"
+NO_FILE = "none"
+CHOICES = [*(preset.label for preset in PRESETS), OTHER]
+
+folder_paths.add_model_folder_path(FOLDER, str(Path(folder_paths.models_dir) / FOLDER))
+
+
+class PEZLoadModel(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="PEZLoadModel",
+            display_name="PEZ Load Model",
+            category="PEZ",
+            description="Loads the CLIP model in whose eyes prompts are searched. Choose the one that your generator reads prompts with.",
+            search_aliases=["clip", "open_clip", "hard prompts", "image to prompt", "interrogator"],
+            inputs=[
+                io.Combo.Input(
+                    "model",
+                    options=CHOICES,
+                    default=CHOICES[0],
+                    tooltip="Named by the generator that will read the prompt. All but the embedded one are downloaded when "
+                    f"first run. '{OTHER}' takes the name below.",
+                ),
+                io.String.Input(
+                    "name",
+                    default="",
+                    placeholder="ViT-B-32/laion2b_s34b_b79k",
+                    optional=True,
+                    dynamic_prompts=False,
+                    tooltip=f"Only with '{OTHER}': an open_clip model as ARCHITECTURE/TAG, or an ARCHITECTURE alone with a checkpoint.",
+                ),
+                io.Combo.Input(
+                    "checkpoint",
+                    options=[NO_FILE, *_files()],
+                    default=NO_FILE,
+                    optional=True,
+                    advanced=True,
+                    tooltip="A file of weights in models/open_clip to use instead of a download: for offline machines and own models.",
+                ),
+            ],
+            outputs=[PezModel.Output("pez_model", display_name="pez_model", tooltip="For PEZ Invert.")],
+        )
+
+    @classmethod
+    def validate_inputs(cls, model: str, name: str = "", checkpoint: str = NO_FILE) -> bool | str:
+        """Takes over ComfyUI's own check of the lists, so that labels of older versions stay valid."""
+        if model not in CHOICES and model not in ALIASES:
+            near = difflib.get_close_matches(model, CHOICES, n=1, cutoff=0) or CHOICES[:1]
+            return f"There is no model {model!r} in the list. The nearest: {near[0]!r}."
+        if model == OTHER and not name.strip():
+            return f"'{OTHER}' needs the name of an open_clip model, such as ViT-B-32/laion2b_s34b_b79k."
+        if model != OTHER and name.strip():
+            return f"The name {name.strip()!r} is used only with '{OTHER}': choose that as model, or clear the name."
+        if checkpoint != NO_FILE and folder_paths.get_full_path(FOLDER, checkpoint) is None:
+            return f"There is no file {checkpoint!r} in {_folder()}: put it there, or choose '{NO_FILE}'."
+        return True
+
+    @classmethod
+    def execute(cls, model: str, name: str = "", checkpoint: str = NO_FILE) -> io.NodeOutput:
+        file = None if checkpoint == NO_FILE else folder_paths.get_full_path_or_raise(FOLDER, checkpoint)
+        with torch.inference_mode(False):
+            try:
+                loaded = load_model(name.strip() if model == OTHER else model, file)
+            except PezError as error:
+                if "could not be fetched" in str(error):
+                    raise PezError(f"{error} The folder for such files is {_folder()}.") from error
+                raise
+            return io.NodeOutput(ManagedModel(loaded))
+
+
+def _files() -> list[str]:
+    return [file for file in folder_paths.get_filename_list(FOLDER) if file.endswith(SUFFIXES)]
+
+
+def _folder() -> str:
+    return folder_paths.get_folder_paths(FOLDER)[0]

@@ -1,0 +1,88 @@
+"""Models in ComfyUI's hands: its memory management, its inference mode, its progress, its interrupt."""
+
+from __future__ import annotations
+
+import time
+
+import comfy.model_management
+import comfy.model_patcher
+import comfy.utils
+import torch
+from server import PromptServer
+
+from ..pez_core import ClipModel, Progress
+
+TEXT_SECONDS = 0.2  # least time between two live texts
+
+
+class ManagedModel:
+    """A CLIP model whose place in memory ComfyUI decides. This is what travels on PEZ_MODEL wires."""
+
+    def __init__(self, model: ClipModel):
+        self._model = model
+        self._patcher = comfy.model_patcher.ModelPatcher(
+            model.module,
+            load_device=comfy.model_management.get_torch_device(),
+            offload_device=comfy.model_management.unet_offload_device(),
+        )
+
+    def ready(self) -> ClipModel:
+        """The model on the computing device, whole, with weights that autograd accepts.
+
+        Call inside `torch.inference_mode(False)`. ComfyUI may have moved the weights under inference mode
+        since the last run; such tensors cannot take part in a backward pass and are copied here.
+        """
+        comfy.model_management.load_models_gpu([self._patcher], force_full_load=True)
+        for module in self._model.module.modules():
+            for name, weight in module._parameters.items():
+                if weight is not None and weight.is_inference():
+                    module._parameters[name] = torch.nn.Parameter(weight.clone(), requires_grad=False)
+            for name, buffer in module._buffers.items():
+                if buffer is not None and buffer.is_inference():
+                    module._buffers[name] = buffer.clone()
+        return self._model
+
+
+class Reporter:
+    """Shows a run on its node: the bar and the best prompt so far. Lets ComfyUI's interrupt through.
+
+    Several runs of one node (one for each picture) share a bar: run `part` of `parts`.
+    """
+
+    def __init__(self, node_id: str, parts: int):
+        self._node_id = node_id
+        self._parts = parts
+        self._part = 0
+        self._bar: comfy.utils.ProgressBar | None = None
+        self._shown_at = 0.0
+
+    def next_part(self) -> None:
+        """The following reports belong to the next run."""
+        self._part += 1
+
+    def __call__(self, progress: Progress) -> None:
+        comfy.model_management.throw_exception_if_processing_interrupted()
+        if self._bar is None:
+            self._bar = comfy.utils.ProgressBar(progress.steps * self._parts, node_id=self._node_id)
+        self._bar.update_absolute(progress.steps * self._part + progress.step)
+        now = time.monotonic()
+        if progress.prompt and now - self._shown_at >= TEXT_SECONDS:
+            self._shown_at = now
+            self.say(
+                f"{escape_markdown(progress.prompt)}\n\n{progress.similarity:.4f}, step {progress.step} of {progress.steps}"
+            )
+
+    def finish(self, steps: int) -> None:
+        """Fills the bar: a run may stop before its last step."""
+        if self._bar is not None:
+            self._bar.update_absolute(steps * self._parts)
+
+    def say(self, text: str) -> None:
+        """Shows a text on the node, to the client that started the run."""
+        server = PromptServer.instance
+        server.send_progress_text(text, self._node_id, server.client_id)
+
+
+def escape_markdown(text: str) -> str:
+    """The text as Markdown that renders as the text: the page treats live texts as Markdown."""
+    return "".join(f"\\{c}" if c in "\\`*_{}[]<>()#+-.!|~&$" else c for c in text)

@@ -1,0 +1,135 @@
+"""The run around a search: steps, reports, reasons to stop, and the result."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+
+import torch
+from torch import Tensor
+
+from .config import InversionConfig
+from .errors import PezError
+from .model import ClipModel
+from .objective import Objective
+from .result import Candidate, InversionResult, Progress
+from .search import PezSearch, PezState
+from .target import Target
+
+LOOK_EVERY = 10  # steps between looks at the device, where plateaus are noticed
+LOOK_SECONDS = 0.25  # a slow step is looked at sooner, so that a person can stop it
+LEAST_GAIN = 1e-4  # similarity; less is no gain to `patience`
+
+
+def invert(
+    model: ClipModel,
+    target: Target,
+    config: InversionConfig | None = None,
+    on_progress: Callable[[Progress], bool | None] | None = None,
+) -> InversionResult:
+    """Searches the prompt that matches `target` best.
+
+    on_progress: called every 10 steps, or every quarter of a second where steps are slower, and once at
+        the end. Returning True stops the run, which then returns its best. What it raises passes through.
+
+    Every similarity returned is that of the returned text, tokenised afresh, at full length, in float32.
+
+    Raises PezError where config, model and target do not fit together.
+    """
+    config = config or InversionConfig()
+    with torch.inference_mode(False), torch.enable_grad():
+        # Tensors born under inference mode (a ComfyUI node's) cannot be differentiated through; copies can.
+        return _Run(model, Target(target.features.clone(), target.weights.clone()), config).go(on_progress)
+
+
+class _Run:
+    def __init__(self, model: ClipModel, target: Target, config: InversionConfig):
+        self.model, self.target, self.config = model, target, config
+        self.objective = Objective(model, target, config)
+        self.search = PezSearch(self.objective, config)
+        self.trace = torch.full((config.steps,), -torch.inf, device=model.device)
+        self.begun = time.perf_counter()
+        self._shown: tuple[tuple[int, ...], Candidate] | None = None
+
+    def go(self, on_progress: Callable[[Progress], bool | None] | None) -> InversionResult:
+        generator = torch.Generator().manual_seed(self.config.seed)
+        state = self.search.start(generator)
+        batches = self._batches(generator)
+        stopped, looked = "steps", self.begun
+        for step in range(1, self.config.steps + 1):
+            state = self.search.step(state, batches[step - 1] if batches is not None else None)
+            self.trace[step - 1] = state.best_similarity.max()
+            now = time.perf_counter()
+            if step % LOOK_EVERY and now - looked < LOOK_SECONDS:
+                continue
+            looked = now
+            if on_progress and on_progress(self._progress(state, step)):
+                stopped = "asked to"
+            elif self.config.time_limit is not None and now - self.begun >= self.config.time_limit:
+                stopped = "time limit"
+            elif step % LOOK_EVERY == 0 and self._on_plateau(step):
+                stopped = "patience"
+            if stopped != "steps":
+                break
+        result = self._result(state, step, stopped)
+        if on_progress:
+            on_progress(Progress(step, self.config.steps, result.prompt, result.similarity, result.seconds))
+        return result
+
+    def _batches(self, generator: torch.Generator) -> Tensor | None:
+        """Indices [steps, batch_size] of the pictures drawn for each step, or None where all of them are used."""
+        size, count = self.config.batch_size, len(self.target)
+        if size is None or size >= count:
+            return None
+        order = torch.rand(self.config.steps, count, generator=generator).argsort(dim=1)
+        return order[:, :size].to(self.model.device)
+
+    def _on_plateau(self, step: int) -> bool:
+        patience = self.config.patience
+        if patience is None or step <= patience:
+            return False
+        return bool(self.trace[step - 1] - self.trace[step - 1 - patience] < LEAST_GAIN)
+
+    def _progress(self, state: PezState, step: int) -> Progress:
+        best = int(state.best_similarity.argmax())
+        ids = tuple(state.best_ids[best].tolist())
+        if self._shown is None or self._shown[0] != ids:
+            met = bool(state.best_similarity[best] > -torch.inf)
+            found = self._score([ids]) if met else []
+            self._shown = (ids, found[0] if found else Candidate("", 0.0))
+        shown = self._shown[1]
+        return Progress(step, self.config.steps, shown.text, shown.similarity, time.perf_counter() - self.begun)
+
+    def _result(self, state: PezState, steps: int, stopped: str) -> InversionResult:
+        met = state.best_similarity > -torch.inf
+        candidates = self._score(tuple(ids) for ids in state.best_ids[met].tolist())
+        if not candidates:
+            raise PezError(
+                f"Every prompt met in {steps} steps spelled a banned word ({', '.join(self.config.banned)}): "
+                "ban fewer words or give more steps."
+            )
+        return InversionResult(
+            candidates=tuple(candidates),
+            trace=tuple(self.trace[:steps].tolist()),
+            steps=steps,
+            seconds=time.perf_counter() - self.begun,
+            seed=self.config.seed,
+            model=self.model.name,
+            stopped=stopped,
+        )
+
+    def _score(self, found: Iterable[tuple[int, ...]]) -> list[Candidate]:
+        """Distinct texts of searched ids, best first, each scored as the text that it is."""
+        vocabulary = self.model.vocabulary
+        around = (self.config.prefix, self.config.suffix)
+        texts = dict.fromkeys(" ".join(filter(None, (around[0], vocabulary.decode(ids), around[1]))) for ids in found)
+        fitting = [
+            text
+            for text, ids in zip(texts, vocabulary.encode_all(list(texts)), strict=True)
+            if len(ids) <= vocabulary.room
+        ]
+        if not fitting:
+            return []
+        similarities = self.target.similarity(self.model.encode_texts(fitting)).tolist()
+        ranked = sorted(zip(fitting, similarities, strict=True), key=lambda pair: -pair[1])
+        return [Candidate(text, similarity) for text, similarity in ranked]

@@ -1,0 +1,167 @@
+"""Models by name: the embedded one, open_clip's pretrained ones, and checkpoint files."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import warnings
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+
+import open_clip
+import torch
+from open_clip.transform import PreprocessCfg, image_transform_v2
+from safetensors.torch import load_file
+from torch import nn
+
+from .checkpoints import misfit, tensor_shapes
+from .errors import PezError
+from .model import ClipModel
+from .presets import EMBEDDED, PRESETS, resolve
+from .vocabulary import Vocabulary
+
+EMBEDDED_FOLDER = Path(__file__).parent / "embedded"
+
+
+def load_model(
+    name: str = EMBEDDED, checkpoint: str | Path | None = None, device: str | torch.device = "cpu"
+) -> ClipModel:
+    """The model called `name`, on `device`, in float32.
+
+    name: "embedded"; "ARCHITECTURE/TAG", such as "ViT-L-14/openai", fetched by open_clip unless its cache
+        has it; an architecture alone, with `checkpoint`; or a preset's label.
+    checkpoint: a local file of weights (.safetensors, or .pt, .pth, .bin that need no code to load). With
+        a tag in `name` it is read as that tag's weights: same activation, same preprocessing.
+
+    Raises PezError for an unknown name (with the nearest ones), a file that is missing, damaged or of
+    another architecture (with the tensors that do not fit), weights that cannot be fetched (with where
+    to fetch them), or a text tower that cannot be searched.
+    """
+    name = resolve(name)
+    if name == EMBEDDED:
+        if checkpoint is not None:
+            raise PezError("A checkpoint needs the name of its open_clip architecture as model, such as ViT-L-14.")
+        return load_folder(EMBEDDED_FOLDER, EMBEDDED).to(device)
+    architecture, _, tag = name.partition("/")
+    if architecture not in open_clip.list_models():
+        raise PezError(f"There is no model {name!r}.{_nearest(name)}")
+    if tag or checkpoint is None:
+        _check_tag(architecture, tag)
+    if checkpoint is None:
+        module, shown = _fetched(architecture, tag), name
+    else:
+        module, shown = _from_file(architecture, tag, Path(checkpoint)), f"{architecture}/{Path(checkpoint).name}"
+    return ClipModel(module, _preprocess(module), _vocabulary(architecture), shown).to(device)
+
+
+def load_folder(folder: Path, name: str) -> ClipModel:
+    """A model of our own: `model.json`, an open_clip architecture, and `model.safetensors`.
+
+    The weights are in half precision. Of the token table the file holds only the rows that training
+    saw, and in `token_ids` which tokens they are; the vocabulary leaves the others out.
+    """
+    config = json.loads((folder / "model.json").read_text("utf-8"))
+    tensors = load_file(folder / "model.safetensors")
+    module = open_clip.CLIP(config["embed_dim"], config["vision_cfg"], config["text_cfg"])
+    ids = tensors.pop("token_ids").long()
+    rows = tensors["token_embedding.weight"]
+    tensors["token_embedding.weight"] = rows.new_zeros(module.vocab_size, rows.shape[1]).index_copy(0, ids, rows)
+    state = module.state_dict()
+    state.update({key: value.float() for key, value in tensors.items()})
+    module.load_state_dict(state)
+    known = torch.zeros(module.vocab_size, dtype=torch.bool)
+    known[ids] = True
+    vocabulary = Vocabulary(open_clip.get_tokenizer("ViT-B-32"), module.vocab_size, known)
+    return ClipModel(module, _preprocess(module), vocabulary, name)
+
+
+def download_source(name: str) -> str:
+    """What file holds the weights of the model `name`, and where it is: for machines that cannot fetch it."""
+    architecture, _, tag = resolve(name).partition("/")
+    config = open_clip.get_pretrained_cfg(architecture, tag)
+    if config.get("hf_hub"):
+        repository, _, file = config["hf_hub"].rpartition("/")
+        return f"{file or 'open_clip_model.safetensors'} from huggingface.co/{repository}"
+    return f"{config['url'].rpartition('/')[2]} from {config['url']}"
+
+
+def _check_tag(architecture: str, tag: str) -> None:
+    tags = open_clip.list_pretrained_tags_by_model(architecture)
+    if not tags:
+        raise PezError(f"open_clip has no pretrained weights for {architecture}: give a checkpoint file.")
+    if not open_clip.get_pretrained_cfg(architecture, tag):
+        near = difflib.get_close_matches(tag, tags, n=1) or tags[:1]
+        raise PezError(
+            f"{architecture} has no pretrained weights {tag!r}; it has {', '.join(tags)}. "
+            f"The nearest: {architecture}/{near[0]}."
+        )
+
+
+def _fetched(architecture: str, tag: str) -> nn.Module:
+    try:
+        return _create(architecture, tag, weights=tag)
+    except (OSError, RuntimeError) as error:
+        name = f"{architecture}/{tag}"
+        raise PezError(
+            f"The weights of {name} are not on this machine and could not be fetched. Fetch "
+            f"{download_source(name)} and give that file as checkpoint for {name}. "
+            f"(The cause: {str(error).splitlines()[0]})"
+        ) from error
+
+
+def _from_file(architecture: str, tag: str, path: Path) -> nn.Module:
+    shapes = tensor_shapes(path)
+    try:
+        return _create(architecture, tag, weights=str(path))
+    except (RuntimeError, KeyError, AttributeError) as error:
+        with torch.device("meta"):
+            why = misfit(_create(architecture, tag), shapes)
+        raise PezError(f"{path.name} does not fit the architecture {architecture}: {why or error}.") from error
+
+
+def _create(architecture: str, tag: str, weights: str | None = None) -> nn.Module:
+    """The open_clip model with the activation and the preprocessing of `tag`, weights from a tag or a path."""
+    trained = open_clip.get_pretrained_cfg(architecture, tag) if tag else {}
+    preprocessing = {key: trained[key] for key in ("mean", "std", "interpolation", "resize_mode") if key in trained}
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # about the activation, which is set right here
+            return open_clip.create_model(
+                architecture,
+                pretrained=weights,
+                force_quick_gelu=trained.get("quick_gelu", False),
+                force_preprocess_cfg=preprocessing,
+                pretrained_text=False,
+            )
+    except ImportError as error:
+        raise PezError(f"{architecture} needs a package that is not installed: {error}") from error
+
+
+def _preprocess(module: nn.Module) -> Callable[..., torch.Tensor]:
+    settings = {**getattr(module.visual, "preprocess_cfg", {}), "size": module.visual.image_size}
+    return image_transform_v2(PreprocessCfg(**settings), is_train=False)
+
+
+@lru_cache(maxsize=8)
+def _vocabulary(architecture: str) -> Vocabulary:
+    text = open_clip.get_model_config(architecture)["text_cfg"]
+    try:
+        tokenizer = open_clip.get_tokenizer(architecture)
+    except (OSError, ImportError) as error:
+        raise PezError(
+            f"The tokenizer of {architecture} ({text.get('hf_tokenizer_name', 'from Hugging Face')}) is not on this "
+            f"machine and could not be fetched: {str(error).splitlines()[0]}"
+        ) from error
+    return Vocabulary(tokenizer, text.get("vocab_size", 49408))
+
+
+def _nearest(name: str) -> str:
+    known = [EMBEDDED, *(preset.name for preset in PRESETS), *open_clip.list_models()]
+    known += [f"{architecture}/{tag}" for architecture, tag in open_clip.list_pretrained()]
+    by_lower = {each.lower(): each for each in known}
+    near: list[str] = []
+    for attempt in (name, name.partition("/")[0]):
+        near += difflib.get_close_matches(attempt.lower(), by_lower, n=3, cutoff=0.5)
+    found = list(dict.fromkeys(by_lower[each] for each in near))[:3]
+    return f" The nearest: {', '.join(found)}." if found else " `python -m pez_core models` lists them."

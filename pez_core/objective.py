@@ -1,0 +1,96 @@
+"""How good a prompt is: fixed text around searched tokens, through the text tower, against a target."""
+
+from __future__ import annotations
+
+import logging
+
+import torch
+from torch import Tensor
+
+from .bans import Bans
+from .config import InversionConfig
+from .errors import PezError
+from .model import ClipModel, shorten
+from .target import Target
+
+log = logging.getLogger(__name__)
+
+
+class Objective:
+    """Similarity of token sequences [R, L], set between prefix and suffix, to a target.
+
+    Attributes:
+        table: token embeddings [V, D], on the model's device.
+        allowed: int64 [A], the ids that the search may use, ascending.
+
+    Raises PezError when the length does not fit the context beside prefix and suffix, when these hold
+    a banned word, or when the bans leave no token.
+    """
+
+    def __init__(self, model: ClipModel, target: Target, config: InversionConfig):
+        vocabulary = model.vocabulary
+        self._model = model
+        self._vocabulary = vocabulary
+        device = model.device
+        bans = Bans(config.banned, vocabulary.token_texts) if config.banned else None
+        before, after = (_fixed_text(model, name, getattr(config, name), config) for name in ("prefix", "suffix"))
+        room = vocabulary.room - len(before) - len(after)
+        if room < 1:
+            raise PezError(
+                f"prefix and suffix have {len(before) + len(after)} tokens, {model.name} reads {vocabulary.room}: "
+                "nothing is left to search. Shorten them."
+            )
+        if config.length > room:
+            raise PezError(
+                f"length must be from 1 to {room}, not {config.length}: {model.name} reads {vocabulary.room} tokens"
+                + (f", prefix and suffix take {vocabulary.room - room} of them." if room < vocabulary.room else ".")
+            )
+        self.allowed = vocabulary.allowed(config.vocabulary, bans).nonzero()[:, 0].to(device)
+        self.bans = bans.to(device) if bans else None
+        self._before = torch.tensor(before, dtype=torch.long, device=device)
+        self._after = torch.tensor(after, dtype=torch.long, device=device)
+        self._features = target.features.to(device)
+        self._weights = target.weights.to(device)
+
+    @property
+    def table(self) -> Tensor:
+        return self._model.text.table
+
+    def whole(self, ids: Tensor) -> Tensor:
+        """`ids` [R, L] with prefix and suffix around them."""
+        count = len(ids)
+        return torch.cat([self._before.expand(count, -1), ids, self._after.expand(count, -1)], dim=1)
+
+    def features(self, embeddings: Tensor, ids: Tensor) -> Tensor:
+        """Unit features [R, F] of the searched tokens' embeddings [R, L, D], differentiable in them."""
+        framed = self._vocabulary.framed(self.whole(ids))
+        first = len(self._vocabulary.start_ids) + len(self._before)
+        fixed = self.table[framed].detach()
+        last = first + ids.shape[1]
+        return self._model.text(torch.cat([fixed[:, :first], embeddings, fixed[:, last:]], dim=1), framed)
+
+    def similarity(self, features: Tensor, drawn: Tensor | None = None) -> Tensor:
+        """Similarity [R] of unit features [R, F] to the whole target, or to the pictures `drawn` (indices [b])."""
+        if drawn is None:
+            return features @ (self._weights @ self._features)
+        weights = self._weights[drawn]
+        return features @ (weights @ self._features[drawn] / weights.abs().sum())
+
+    def banned(self, ids: Tensor) -> Tensor | None:
+        """bool [R]: which prompts hold a banned word; None when nothing is banned."""
+        return self.bans.found(self.whole(ids)) if self.bans else None
+
+
+def _fixed_text(model: ClipModel, name: str, text: str, config: InversionConfig) -> list[int]:
+    """The ids of prefix or suffix, looked over."""
+    vocabulary = model.vocabulary
+    ids = vocabulary.encode(text) if text else []
+    for word in config.banned:
+        if ids and Bans([word], vocabulary.token_texts).found(torch.tensor([ids])).any():
+            raise PezError(f"The {name} {shorten(text)!r} holds the banned word {word!r}: change one of them.")
+    unknown = vocabulary.unknown_words(text)
+    if unknown:
+        log.warning(
+            "The model %s has never seen %s in the %s: its scores say nothing of them.", model.name, unknown, name
+        )
+    return ids

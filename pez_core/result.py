@@ -1,0 +1,67 @@
+"""What an inversion reports while it runs and returns when it ends."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A prompt and its similarity: that of this very text, tokenised afresh, at full length."""
+
+    text: str
+    similarity: float
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run stands: `step` of `steps` done, the best prompt so far ('' before the first), its similarity."""
+
+    step: int
+    steps: int
+    prompt: str
+    similarity: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class InversionResult:
+    """The outcome of `invert`.
+
+    candidates: distinct prompts, best first; at least one.
+    trace: the best similarity after each step that was run.
+    steps: steps that were run; seconds: wall time; stopped: why the run ended ("steps", "patience",
+    "time limit" or "asked to").
+    """
+
+    candidates: tuple[Candidate, ...]
+    trace: tuple[float, ...]
+    steps: int
+    seconds: float
+    seed: int
+    model: str
+    stopped: str
+
+    @property
+    def prompt(self) -> str:
+        """The best text, prefix and suffix included."""
+        return self.candidates[0].text
+
+    @property
+    def similarity(self) -> float:
+        """The best text's similarity, in -1..1."""
+        return self.candidates[0].similarity
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for `json.dumps`, without the trace."""
+        return {
+            "prompt": self.prompt,
+            "similarity": self.similarity,
+            "candidates": [asdict(candidate) for candidate in self.candidates],
+            "steps": self.steps,
+            "seconds": round(self.seconds, 3),
+            "model": self.model,
+            "seed": self.seed,
+            "stopped": self.stopped,
+        }

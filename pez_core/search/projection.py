@@ -1,0 +1,26 @@
+"""Nearest tokens of continuous embeddings."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+ROWS = 1024  # queries compared at once: bounds the table of cosines, loses no speed
+
+
+class Projection:
+    """Maps embeddings to the allowed tokens whose embeddings are nearest by cosine.
+
+    `table` [V, D], `allowed` int64 [A]. The allowed rows are normalised once.
+    """
+
+    def __init__(self, table: Tensor, allowed: Tensor):
+        self._allowed = allowed
+        self._directions = F.normalize(table[allowed].detach().float(), dim=-1)
+
+    def __call__(self, embeddings: Tensor) -> Tensor:
+        """Token ids int64 [R, L] of embeddings [R, L, D]; of equally near tokens the first."""
+        queries = embeddings.reshape(-1, embeddings.shape[-1])  # their length does not change which is nearest
+        nearest = torch.cat([(chunk @ self._directions.T).argmax(-1) for chunk in queries.split(ROWS)])
+        return self._allowed[nearest].view(embeddings.shape[:-1])

@@ -1,0 +1,60 @@
+"""What a prompt should match."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .errors import PezError
+from .pictures import as_rgb
+
+if TYPE_CHECKING:
+    from .model import ClipModel
+
+
+@dataclass(frozen=True)
+class Target:
+    """Unit features [B, F] in a model's joint space, with weights [B] whose absolute values sum to 1.
+
+    A text with unit feature f has the similarity sum_i weights[i] * (features[i] . f), in -1..1. A
+    negative weight pushes away from its picture.
+
+    Raises PezError when features or weights are not finite, zero, or do not belong together.
+    """
+
+    features: Tensor
+    weights: Tensor
+
+    def __post_init__(self) -> None:
+        features, weights = self.features.detach().float(), self.weights.detach().float()
+        if features.ndim != 2 or weights.shape != features.shape[:1] or not len(features):
+            raise PezError(
+                f"A target needs features [B, F] and B weights, not shapes {tuple(features.shape)} and {tuple(weights.shape)}."
+            )
+        if not torch.isfinite(features).all() or not torch.isfinite(weights).all():
+            raise PezError("The target's features or weights are not finite numbers: check picture, model and weights.")
+        if (features.norm(dim=-1) == 0).any() or weights.abs().sum() == 0:
+            raise PezError("The target is zero: every feature needs a direction, and one weight must not be 0.")
+        object.__setattr__(self, "features", F.normalize(features, dim=-1))
+        object.__setattr__(self, "weights", weights / weights.abs().sum())
+
+    @classmethod
+    def from_images(cls, model: ClipModel, images: Any, weights: Sequence[float] | None = None) -> Target:
+        """The target of one or several pictures (see `pictures.as_rgb`), equally weighted unless told otherwise."""
+        rgb = as_rgb(images)
+        chosen = [1.0] * len(rgb) if weights is None else list(weights)
+        if len(chosen) != len(rgb):
+            raise PezError(f"{len(rgb)} pictures need {len(rgb)} weights, not {len(chosen)}.")
+        return cls(model.encode_images(rgb), torch.tensor(chosen))
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+    def similarity(self, texts: Tensor) -> Tensor:
+        """Similarity [N], in -1..1, of unit text features [N, F]."""
+        return texts.float() @ (self.weights @ self.features).to(texts.device)

@@ -1,0 +1,201 @@
+"""The tokens of a model: text from ids, ids from text, and which tokens a prompt may be made of.
+
+A token is usable when its text, standing alone and between other words, re-encodes to that token. What
+cannot: special tokens, pieces of words, bytes that are no character, upper-case letters, whatever a
+tokenizer cleans away. Beside that, tokens are left out that other programs on the prompt's way read as
+something else: ComfyUI's dynamic prompts (`{ } |`, `//`, `/*`), its escapes (`\\`), and scripts that the
+CLIP tokenizers in the field split differently.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .bans import Bans
+from .errors import PezError
+
+_UNSAFE = ("{", "}", "|", "//", "/*", "\\", "\ufffd", "<|", "embedding:")
+_PROBES = ("a", "red bird", "2 dogs!")
+
+
+class Vocabulary:
+    """Wraps an open_clip tokenizer (a callable from texts to padded ids, with `context_length`).
+
+    `size`: number of tokens V that the text tower has embeddings for.
+    `known`: bool [V], tokens that the weights know; None when all are. Others are never searched.
+
+    Raises PezError when the tokenizer does not lay texts out as start, tokens, end, padding.
+    """
+
+    def __init__(self, tokenizer: Callable[..., Tensor], size: int, known: Tensor | None = None):
+        self.size = size
+        self.known = known
+        self.context_length: int = tokenizer.context_length
+        self._tokenizer = tokenizer
+        self._decoder: Any = getattr(tokenizer, "tokenizer", tokenizer)  # Hugging Face's hides inside a wrapper
+        self._measure_layout()
+
+    def _measure_layout(self) -> None:
+        """Learns what the tokenizer puts before, after and behind the tokens of a text."""
+        rows = [self._tokenizer([text])[0].tolist() for text in _PROBES]
+        self.pad_id = rows[0][-1]
+        first, *others = (_without_padding(row, self.pad_id) for row in rows)
+        start = end = 0
+        while all(start < len(row) and row[start] == first[start] for row in others):
+            start += 1
+        while all(end < len(row) and row[-1 - end] == first[-1 - end] for row in others):
+            end += 1
+        self.start_ids, self.end_ids = first[:start], first[len(first) - end :]
+        for text, row in zip(_PROBES, rows, strict=True):
+            if self.rows(torch.tensor([self.encode(text)]))[0].tolist() != row:
+                raise PezError(
+                    f"The tokenizer {type(self._tokenizer).__name__} lays texts out in a way that this library "
+                    "does not know (start, tokens, end, padding was expected); its model cannot be searched."
+                )
+
+    @property
+    def room(self) -> int:
+        """How many tokens of text the context holds."""
+        return self.context_length - len(self.start_ids) - len(self.end_ids)
+
+    def encode(self, text: str) -> list[int]:
+        """The ids of a text alone: no start, no end, no padding, never cut short."""
+        return self.encode_all([text])[0]
+
+    def encode_all(self, texts: Sequence[str]) -> list[list[int]]:
+        """`encode` for many texts."""
+        if hasattr(self._tokenizer, "encode"):  # open_clip's own byte-pair tokenizer: no padding to undo
+            return [list(self._tokenizer.encode(text)) for text in texts]
+        if not texts:
+            return []
+        longest = 8 + 4 * max(len(text.encode()) for text in texts)
+        rows = self._tokenizer(list(texts), context_length=max(longest, self.context_length)).tolist()
+        unpadded = [_without_padding(row, self.pad_id) for row in rows]
+        return [row[len(self.start_ids) : len(row) - len(self.end_ids)] for row in unpadded]
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of ids: each token's own text, joined by single spaces, no spaces around."""
+        return " ".join(self.token_texts[i] for i in ids)
+
+    def rows(self, ids: Tensor) -> Tensor:
+        """Full-length rows int64 [R, context_length] for the token ids [R, L] of whole texts.
+
+        Raises PezError when they do not fit.
+        """
+        if ids.shape[1] > self.room:
+            raise PezError(f"The text has {ids.shape[1]} tokens, the model reads {self.room}: shorten it.")
+        rows = torch.full((len(ids), self.context_length), self.pad_id, dtype=torch.long, device=ids.device)
+        framed = self.framed(ids)
+        rows[:, : framed.shape[1]] = framed
+        return rows
+
+    def framed(self, ids: Tensor) -> Tensor:
+        """`ids` [R, L] between start and end tokens, without padding."""
+        start, end = (torch.tensor(x, dtype=torch.long, device=ids.device) for x in (self.start_ids, self.end_ids))
+        return torch.cat([start.expand(len(ids), -1), ids, end.expand(len(ids), -1)], dim=1)
+
+    @cached_property
+    def token_texts(self) -> list[str]:
+        """The text of each of the V tokens, without surrounding spaces; '' where there is none."""
+        decode: Callable[[Any], str] = self._decoder.decode
+        texts = []
+        for token in range(self.size):
+            try:
+                texts.append(decode([token]).strip())
+            except (
+                KeyError,
+                IndexError,
+                TypeError,
+                OverflowError,
+            ):  # the tower has more rows than the tokenizer tokens
+                texts.append("")
+        return texts
+
+    @cached_property
+    def usable(self) -> Tensor:
+        """bool [V]: tokens whose text re-encodes to themselves and means nothing special downstream."""
+        texts = self.token_texts
+        special = {*self.start_ids, *self.end_ids, *getattr(self._decoder, "all_special_ids", ())}
+        candidates = [i for i, text in enumerate(texts) if _is_plain(text)]
+        if self.known is not None:
+            known = self.known.tolist()
+            candidates = [i for i in candidates if known[i]]
+        mask = torch.zeros(self.size, dtype=torch.bool)
+        ends_word = self._ends_word()
+        alone = [i for i in candidates if ends_word(i)]
+        alone = [i for i, ids in zip(alone, self.encode_all([texts[i] for i in alone]), strict=True) if ids == [i]]
+        neighbour = self.encode("a")
+        between = self.encode_all([f"a {texts[i]} a" for i in alone])
+        for i, ids in zip(alone, between, strict=True):
+            mask[i] = ids == [*neighbour, i, *neighbour] and i not in special
+        return mask
+
+    def _ends_word(self) -> Callable[[int], bool]:
+        """For byte-pair tokens a cheap first look that spares most round trips; else everything passes."""
+        spelled = getattr(self._tokenizer, "decoder", None)
+        if isinstance(spelled, dict):
+            return lambda i: str(spelled.get(i, "")).endswith("</w>")
+        return lambda i: True
+
+    @cached_property
+    def words(self) -> Tensor:
+        """bool [V]: the usable tokens that are words of the English alphabet."""
+        plain = [text.isascii() and text.isalpha() for text in self.token_texts]
+        return self.usable & torch.tensor(plain)
+
+    def allowed(self, mode: str, bans: Bans | None = None) -> Tensor:
+        """bool [V]: the tokens that a search in `mode` ("words" or "any") may use, less the banned ones.
+
+        Raises PezError when none is left.
+        """
+        mask = self.words if mode == "words" else self.usable
+        if bans:
+            mask = mask & ~bans.single_tokens().cpu()
+        if not mask.any():
+            raise PezError(
+                f"Every token of the vocabulary {mode!r} is banned: nothing is left to search. Ban fewer words."
+            )
+        return mask
+
+    def unknown_words(self, text: str) -> list[str]:
+        """The words of a text that the weights never saw (only the embedded model has such)."""
+        if self.known is None:
+            return []
+        words = text.split()
+        return [
+            word for word, ids in zip(words, self.encode_all(words), strict=True) if not all(self.known[i] for i in ids)
+        ]
+
+
+def _is_plain(text: str) -> bool:
+    """Whether nothing between us and the image reads the token's text as anything but itself."""
+    if not text or any(mark in text for mark in _UNSAFE):
+        return False
+    if unicodedata.normalize("NFKC", text) != text or any(c.isspace() for c in text):
+        return False
+    for character in text:
+        if unicodedata.category(character)[0] == "C" or "\ufe00" <= character <= "\ufe0f":
+            return False  # control, zero-width, unassigned, variation selector
+        if len(text) > 1 and unicodedata.name(character, "").startswith("CJK "):
+            return False  # some tokenizers set these apart by spaces
+    return True
+
+
+def _without_padding(row: list[int], pad: int) -> list[int]:
+    """The row less its padding. A tokenizer that pads with its end token leaves no end token here;
+    `rows` then puts it back as padding."""
+    last = len(row)
+    while last and row[last - 1] == pad:
+        last -= 1
+    return row[:last]
+
+
+def escape_for_comfyui(text: str) -> str:
+    """The text as CLIP Text Encode must be given it, so that its parentheses are letters, not weights."""
+    return text.replace("(", "\\(").replace(")", "\\)")

@@ -1,0 +1,35 @@
+"""Models that the core's tests share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import open_clip
+import pytest
+
+from pez_core import ClipModel, Target, Vocabulary, load_model
+from pez_core.loading import EMBEDDED_FOLDER
+
+SAMPLES = EMBEDDED_FOLDER / "samples"
+
+
+@pytest.fixture(scope="session")
+def model() -> ClipModel:
+    """The embedded model."""
+    return load_model()
+
+
+@pytest.fixture(scope="session")
+def penguin() -> Path:
+    return SAMPLES / "penguin.png"
+
+
+@pytest.fixture(scope="session")
+def target(model: ClipModel, penguin: Path) -> Target:
+    return Target.from_images(model, penguin)
+
+
+@pytest.fixture(scope="session")
+def openai_vocabulary() -> Vocabulary:
+    """All of OpenAI's byte-pair tokens, as the large models use them."""
+    return Vocabulary(open_clip.get_tokenizer("ViT-B-32"), 49408)

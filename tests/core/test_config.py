@@ -1,0 +1,60 @@
+"""Every setting is checked when it is made, and says its range."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from pez_core import InversionConfig, PezError
+
+BAD = [
+    ("steps", 0, "1 to 100,000"),
+    ("steps", 2.5, "1 to 100,000"),
+    ("steps", True, "1 to 100,000"),
+    ("length", 0, "from 1"),
+    ("learning_rate", 0.0, "above 0"),
+    ("learning_rate", float("nan"), "above 0"),
+    ("weight_decay", -0.1, "from 0 to 1"),
+    ("weight_decay", 1.5, "from 0 to 1"),
+    ("restarts", 0, "1 to 1,024"),
+    ("batch_size", 0, "1 to 100,000"),
+    ("seed", -1, "2\\*\\*64"),
+    ("seed", 2**64, "2\\*\\*64"),
+    ("prefix", 3, "text"),
+    ("suffix", None, "text"),
+    ("vocabulary", "all", "words, any"),
+    ("banned", "cat", "list"),
+    ("patience", 0, "1 to 100,000"),
+    ("time_limit", 0.0, "above 0"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "said"), BAD)
+def test_bad_values_name_the_field_and_its_range(name, value, said):
+    with pytest.raises(PezError, match=said) as caught:
+        InversionConfig(**{name: value})
+    assert name in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_frozen():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        InversionConfig().steps = 3
+
+
+def test_published_settings():
+    paper = InversionConfig.paper()
+    assert (paper.steps, paper.length, paper.learning_rate, paper.weight_decay) == (3000, 16, 0.1, 0.1)
+    assert (paper.restarts, paper.batch_size, paper.patience) == (1, 1, None)
+    assert InversionConfig.paper(steps=10).steps == 10
+
+
+def test_largest_seed_is_taken():
+    assert InversionConfig(seed=2**64 - 1).seed == 2**64 - 1
+
+
+def test_white_space_in_fixed_text_and_bans_is_tidied():
+    config = InversionConfig(prefix="  a  photo ", banned=(" Cat ", ""))
+    assert config.prefix == "a photo"
+    assert config.banned == ("cat",)

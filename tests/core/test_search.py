@@ -1,0 +1,110 @@
+"""The search against the published loop, and its parts against plain ones."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from benchmarks import published_loop
+from stand_ins import random_picture, small
+from pez_core import ClipModel, InversionConfig, Target
+from pez_core.objective import Objective
+from pez_core.search import PezSearch
+from pez_core.search.projection import Projection
+
+STEPS = 50
+
+
+def searched_ids(model: ClipModel, target: Target, config: InversionConfig, start: torch.Tensor) -> tuple[list, list]:
+    """Projected ids of each step and the best similarity after it."""
+    objective = Objective(model, target, config)
+    search = PezSearch(objective, config)
+    state = search.start_from(start)
+    ids, best = [], []
+    for _ in range(STEPS):
+        ids.append(search._nearest(state.prompt)[0].tolist())
+        state = search.step(state)
+        best.append(state.best_similarity[0].item())
+    return ids, best
+
+
+def test_same_ids_as_the_published_loop_on_the_embedded_model(model, target):
+    config = InversionConfig(length=8, restarts=1)
+    allowed = model.vocabulary.words.nonzero()[:, 0]
+    start = allowed[torch.randint(len(allowed), (1, 8), generator=torch.Generator().manual_seed(3))]
+    published = published_loop.run(model.module, target.features, start, allowed, STEPS)
+    ids, best = searched_ids(model, target, config, start)
+    assert ids == published.ids
+    assert len({tuple(each) for each in ids}) > 10  # it did move
+    assert best[-1] == pytest.approx(published.best, abs=1e-5)
+
+
+def test_same_ids_as_the_published_loop_over_the_whole_vocabulary(openai_vocabulary):
+    module = small("ViT-B-32")
+    model = ClipModel(module, lambda picture: picture, openai_vocabulary, "random ViT-B-32")
+    target = Target(torch.randn(2, 512, generator=torch.Generator().manual_seed(0)), torch.ones(2))
+    config = InversionConfig(length=16, restarts=1, vocabulary="any")
+    allowed = openai_vocabulary.usable.nonzero()[:, 0]
+    start = allowed[torch.randint(len(allowed), (1, 16), generator=torch.Generator().manual_seed(1))]
+    published = published_loop.run(module, target.features, start, allowed, STEPS)
+    ids, best = searched_ids(model, target, config, start)
+    assert ids == published.ids
+    assert best[-1] == pytest.approx(published.best, abs=1e-5)
+
+
+def test_a_restart_runs_as_if_alone(model, target):
+    """Eight restarts in a batch find what each of them finds by itself."""
+    config = InversionConfig(length=5, restarts=4)
+    objective = Objective(model, target, config)
+    search = PezSearch(objective, config)
+    together = search.start(torch.Generator().manual_seed(5))
+    start = together.best_ids.clone()
+    for _ in range(20):
+        together = search.step(together)
+    for r in range(4):
+        alone = search.start_from(start[r : r + 1])
+        for _ in range(20):
+            alone = search.step(alone)
+        assert alone.best_ids[0].tolist() == together.best_ids[r].tolist()
+
+
+def test_projection_equals_brute_force():
+    generator = torch.Generator().manual_seed(0)
+    table = torch.randn(500, 24, generator=generator)
+    allowed = torch.arange(3, 500, 3)
+    prompt = torch.randn(4, 7, 24, generator=generator)
+    found = Projection(table, allowed)(prompt)
+    for r in range(4):
+        for place in range(7):
+            cosines = [F.cosine_similarity(prompt[r, place], table[token], dim=0).item() for token in allowed]
+            assert found[r, place].item() == allowed[max(range(len(cosines)), key=cosines.__getitem__)].item()
+
+
+def test_projection_in_pieces_equals_projection_at_once(monkeypatch):
+    table = torch.randn(300, 8, generator=torch.Generator().manual_seed(0))
+    prompt = torch.randn(5, 9, 8, generator=torch.Generator().manual_seed(1))
+    project = Projection(table, torch.arange(300))
+    whole = project(prompt)
+    monkeypatch.setattr("pez_core.search.projection.ROWS", 7)
+    assert torch.equal(project(prompt), whole)
+
+
+def test_prefix_and_suffix_stand_around_the_searched_tokens(model, target):
+    config = InversionConfig(length=3, prefix="a photo of", suffix="on blue", restarts=1)
+    objective = Objective(model, target, config)
+    ids = torch.tensor([model.vocabulary.encode("red big bird")])
+    text = "a photo of red big bird on blue"
+    embeddings = objective.table[ids]
+    found = objective.similarity(objective.features(embeddings, ids)).item()
+    assert found == pytest.approx(target.similarity(model.encode_texts([text])).item(), abs=1e-5)
+
+
+def test_drawn_pictures_alone_give_the_gradient(model):
+    target = Target.from_images(model, [random_picture(1), random_picture(2), random_picture(3)], [1, 2, 3])
+    objective = Objective(model, target, InversionConfig())
+    feature = model.encode_texts(["red bird"])
+    cosines = (target.features @ feature[0]).tolist()
+    assert objective.similarity(feature).item() == pytest.approx((cosines[0] + 2 * cosines[1] + 3 * cosines[2]) / 6)
+    drawn = objective.similarity(feature, torch.tensor([0, 2])).item()
+    assert drawn == pytest.approx((cosines[0] + 3 * cosines[2]) / 4)

@@ -1,0 +1,150 @@
+"""The short way through the text tower against the model's own full-length encoding."""
+
+from __future__ import annotations
+
+import copy
+
+import open_clip
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from pez_core import ClipModel, PezError, Vocabulary
+from pez_core.tower import TextTower
+
+from stand_ins import small
+
+CAUSAL = ["ViT-B-32", "ViT-L-14", "ViT-H-14"]
+
+
+class Layout:
+    """A tokenizer stand-in for towers whose real tokenizer needs a download: the ids of characters, then `end`."""
+
+    def __init__(self, context_length: int, end: int, start: int | None = None, pad: int = 1):
+        self.context_length, self.start, self.end, self.pad = context_length, start, end, pad
+
+    def __call__(self, texts, context_length=None):
+        length = context_length or self.context_length
+        rows = torch.full((len(texts), length), self.pad)
+        for row, text in zip(rows, texts, strict=True):
+            ids = ([] if self.start is None else [self.start]) + [10 + ord(c) for c in text] + [self.end]
+            row[: len(ids)] = torch.tensor(ids[:length])
+        return rows
+
+    def decode(self, ids):
+        return "".join(chr(i - 10) for i in ids if i >= 10)
+
+
+def siglip_like() -> nn.Module:
+    """A text tower without causal mask, read at its last position, as SigLIP's."""
+    torch.manual_seed(0)
+    text = {"context_length": 16, "vocab_size": 300, "width": 64, "heads": 2, "layers": 2}
+    text |= {"no_causal_mask": True, "proj_bias": True, "pool_type": "last"}
+    return open_clip.CustomTextCLIP(32, {"image_size": 32, "layers": 1, "width": 64, "patch_size": 16}, text).eval()
+
+
+def framed(vocabulary: Vocabulary, length: int, count: int = 3) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(length)
+    return vocabulary.framed(torch.randint(100, 40_000, (count, length), generator=generator))
+
+
+@pytest.mark.parametrize("architecture", CAUSAL)
+@pytest.mark.parametrize("length", [1, 8, 16, 75])
+def test_short_way_equals_the_models_own_encoding(architecture, length, openai_vocabulary):
+    module = small(architecture)
+    tower = TextTower(module, openai_vocabulary, architecture)
+    assert tower.short
+    ids = framed(openai_vocabulary, length)
+    rows = torch.zeros(len(ids), 77, dtype=torch.long)
+    rows[:, : ids.shape[1]] = ids
+    expected = F.normalize(module.encode_text(rows), dim=-1)
+    found = tower(tower.table[ids], ids)
+    assert found.shape == expected.shape
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("architecture", CAUSAL)
+def test_short_way_has_the_gradient_of_the_full_one(architecture, openai_vocabulary):
+    tower = TextTower(small(architecture), openai_vocabulary, architecture)
+    ids = framed(openai_vocabulary, 8)
+    towards = F.normalize(torch.randn(tower(tower.table[ids], ids).shape[1]), dim=0)
+    gradients = []
+    for way in (tower, tower._plain):
+        embeddings = tower.table[ids].detach().requires_grad_()
+        (gradient,) = torch.autograd.grad((way(embeddings, ids) @ towards).sum(), embeddings)
+        gradients.append(gradient)
+    torch.testing.assert_close(gradients[0], gradients[1], atol=1e-5 * gradients[1].abs().max().item(), rtol=1e-3)
+
+
+def test_gradient_agrees_with_finite_differences(model):
+    tower = TextTower(copy.deepcopy(model.module).double(), model.vocabulary, "double")
+    ids = model.vocabulary.framed(torch.tensor([model.vocabulary.encode("blue penguin")]))
+    embeddings = tower.table[ids].detach().requires_grad_()
+    generator = torch.Generator().manual_seed(1)
+    towards = F.normalize(torch.randn(128, generator=generator, dtype=torch.double), dim=0)
+    (gradient,) = torch.autograd.grad((tower(embeddings, ids) @ towards).sum(), embeddings)
+    direction = torch.randn(embeddings.shape, generator=generator, dtype=torch.double)
+    with torch.no_grad():
+        up, down = (tower(embeddings + h * direction, ids) @ towards for h in (1e-6, -1e-6))
+    assert (up - down).item() / 2e-6 == pytest.approx((gradient * direction).sum().item(), rel=1e-4)
+
+
+def test_tower_without_causal_mask_runs_at_full_length():
+    module = siglip_like()
+    vocabulary = Vocabulary(Layout(16, end=1), 300)
+    tower = TextTower(module, vocabulary, "siglip-like")
+    assert not tower.short
+    ids = vocabulary.framed(torch.tensor([vocabulary.encode("abc")]))
+    expected = F.normalize(module.encode_text(vocabulary.rows(torch.tensor([vocabulary.encode("abc")]))), dim=-1)
+    embeddings = tower.table[ids].detach().requires_grad_()
+    found = tower(embeddings, ids)
+    torch.testing.assert_close(found, expected)
+    (gradient,) = torch.autograd.grad(found.sum(), embeddings)
+    assert gradient.abs().sum() > 0
+
+
+def test_a_mask_alone_does_not_earn_the_short_way(openai_vocabulary):
+    """Causal, but read at the last position of the full length: only trying finds that out."""
+    torch.manual_seed(0)
+    text = {"context_length": 77, "vocab_size": 49408, "width": 64, "heads": 2, "layers": 2, "pool_type": "last"}
+    vision = {"image_size": 32, "layers": 1, "width": 64, "patch_size": 16}
+    tower = TextTower(open_clip.CustomTextCLIP(32, vision, text).eval(), openai_vocabulary, "last")
+    assert not tower.short
+
+
+def test_coca_runs_at_full_length(openai_vocabulary):
+    module = small("coca_ViT-B-32")
+    vocabulary = Vocabulary(open_clip.get_tokenizer("coca_ViT-B-32"), 49408)
+    tower = TextTower(module, vocabulary, "coca")
+    assert not tower.short
+    ids = framed(vocabulary, 6)
+    rows = torch.zeros(len(ids), vocabulary.context_length, dtype=torch.long)
+    rows[:, : ids.shape[1]] = ids
+    torch.testing.assert_close(tower(tower.table[ids], ids), F.normalize(module.encode_text(rows), dim=-1))
+
+
+def test_parameters_are_frozen(model):
+    assert not any(p.requires_grad for p in model.module.parameters())
+
+
+def test_tower_without_token_table_is_refused_by_name(openai_vocabulary):
+    class Blind(nn.Module):
+        def encode_text(self, rows):
+            return rows.float()
+
+    with pytest.raises(PezError, match="blind-1 cannot be searched"):
+        TextTower(Blind(), openai_vocabulary, "blind-1")
+
+
+def test_tower_that_stops_gradients_is_refused_by_name(openai_vocabulary):
+    class Cut(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.token_embedding = nn.Embedding(49408, 8)
+
+        def encode_text(self, rows):
+            return self.token_embedding(rows).detach().mean(1)
+
+    with pytest.raises(PezError, match="cut-1 cannot be searched"):
+        ClipModel(Cut(), lambda picture: picture, openai_vocabulary, "cut-1")

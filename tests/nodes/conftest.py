@@ -1,0 +1,177 @@
+"""A real ComfyUI, started as a process of its own with this pack in it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import websocket
+
+PACK = Path(__file__).parents[2]
+SAMPLES = PACK / "pez_core" / "embedded" / "samples"
+START_SECONDS = 180
+RUN_SECONDS = 240
+
+
+def _comfyui() -> Path | None:
+    for place in (os.environ.get("COMFYUI_PATH"), "~/ComfyUI"):
+        if place and (Path(place).expanduser() / "main.py").is_file():
+            return Path(place).expanduser()
+    return None
+
+
+def _python(comfyui: Path) -> str:
+    for name in ("bin/python", "Scripts/python.exe"):
+        if (comfyui / ".venv" / name).is_file():
+            return str(comfyui / ".venv" / name)
+    return "python"
+
+
+@dataclass
+class Run:
+    """What came back for one queued graph: messages of the WebSocket, live texts, outputs by node, the error if any."""
+
+    messages: list[dict[str, Any]] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list)
+    history: dict[str, Any] = field(default_factory=dict)
+
+    def of(self, kind: str) -> list[dict[str, Any]]:
+        return [message["data"] for message in self.messages if message["type"] == kind]
+
+    @property
+    def error(self) -> str:
+        return " ".join(data["exception_message"] for data in self.of("execution_error"))
+
+    def output(self, node: str) -> dict[str, Any]:
+        return self.history["outputs"][node]
+
+
+class Comfy:
+    """A running server and its HTTP and WebSocket API."""
+
+    def __init__(self, base: Path, comfyui: Path):
+        self.base, self.client = base, uuid.uuid4().hex
+        self.log_file = base / "comfyui.log"
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.address = f"127.0.0.1:{free.getsockname()[1]}"
+        options = ["--cpu", "--base-directory", str(base), "--port", self.address.rpartition(":")[2]]
+        options += ["--disable-auto-launch", "--disable-api-nodes", "--preview-method", "none"]
+        self._log = self.log_file.open("w")
+        self.process = subprocess.Popen(
+            [_python(comfyui), str(comfyui / "main.py"), *options],
+            cwd=base,
+            stdout=self._log,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "HF_HUB_OFFLINE": "1", "NO_COLOR": "1"},
+        )
+        self._wait()
+        self.socket = websocket.create_connection(f"ws://{self.address}/ws?clientId={self.client}", timeout=RUN_SECONDS)
+
+    def _wait(self) -> None:
+        end = time.monotonic() + START_SECONDS
+        while time.monotonic() < end:
+            if self.process.poll() is not None:
+                break
+            try:
+                self.get("/system_stats")
+                return
+            except (urllib.error.URLError, ConnectionError):
+                time.sleep(0.5)
+        raise RuntimeError(f"ComfyUI did not start:\n{self.log[-3000:]}")
+
+    @property
+    def log(self) -> str:
+        return self.log_file.read_text(errors="replace")
+
+    def get(self, path: str) -> Any:
+        with urllib.request.urlopen(f"http://{self.address}{path}", timeout=60) as answer:
+            return json.load(answer)
+
+    def post(self, path: str, body: dict[str, Any]) -> Any:
+        """The server's answer; for a refused request the body of its error."""
+        request = urllib.request.Request(
+            f"http://{self.address}{path}", json.dumps(body).encode(), {"Content-Type": "application/json"}
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                text = answer.read()
+        except urllib.error.HTTPError as error:
+            text = error.read()
+        return json.loads(text) if text else None
+
+    def queue(self, graph: dict[str, Any]) -> str:
+        answer = self.post("/prompt", {"prompt": graph, "client_id": self.client})
+        assert not answer.get("node_errors"), answer
+        return answer["prompt_id"]
+
+    def listen(self, prompt_id: str, until: str | None = None) -> Run:
+        """Reads messages until the graph is done, or until the first live text or message `until`."""
+        run = Run()
+        while True:
+            message = self.socket.recv()
+            if isinstance(message, bytes):
+                if int.from_bytes(message[:4], "big") == 3:  # a live text: length of the node's id, id, text
+                    skip = 8 + int.from_bytes(message[4:8], "big")
+                    run.texts.append(message[skip:].decode())
+                    if until == "text":
+                        return run
+                continue
+            parsed = json.loads(message)
+            if parsed["data"].get("prompt_id", prompt_id) != prompt_id:
+                continue
+            run.messages.append(parsed)
+            if parsed["type"] == until:
+                return run
+            if parsed["type"] in ("execution_success", "execution_error", "execution_interrupted"):
+                run.history = self.get(f"/history/{prompt_id}").get(prompt_id, {})
+                return run
+
+    def run(self, graph: dict[str, Any]) -> Run:
+        return self.listen(self.queue(graph))
+
+    def stop(self) -> None:
+        self.socket.close()
+        self.process.terminate()
+        try:
+            self.process.wait(30)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+        self._log.close()
+
+
+@pytest.fixture(scope="session")
+def comfy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Comfy]:
+    comfyui = _comfyui()
+    if comfyui is None:
+        pytest.skip(
+            "NO COMFYUI: set COMFYUI_PATH to a checkout of ComfyUI (or put one at ~/ComfyUI) with its "
+            "requirements in .venv; without it nothing of the nodes is tested"
+        )
+    base = tmp_path_factory.mktemp("comfyui")
+    for folder in ("custom_nodes", "input", "output", "user", "temp", "models/open_clip", "models/checkpoints"):
+        (base / folder).mkdir(parents=True)
+    (base / "custom_nodes" / "pez").symlink_to(PACK, target_is_directory=True)
+    for sample in SAMPLES.glob("*.png"):
+        shutil.copy(sample, base / "input")
+    _write_helpers(base / "custom_nodes" / "pez_test_nodes.py")
+    server = Comfy(base, comfyui)
+    yield server
+    server.stop()
+
+
+def _write_helpers(path: Path) -> None:
+    """Nodes that tests need and ComfyUI lacks: pictures by recipe, and what a CLIP makes of a text."""
+    path.write_text((Path(__file__).parent / "helper_nodes.py.txt").read_text())

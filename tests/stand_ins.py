@@ -1,0 +1,62 @@
+"""Stand-ins for what a test machine cannot have: real weights, real photographs, tokenizers from a hub."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import open_clip
+import torch
+from PIL import Image
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
+from transformers import PreTrainedTokenizerFast
+
+
+def small(architecture: str, text_layers: int = 2) -> torch.nn.Module:
+    """An open_clip architecture at random weights with a real text width, few layers, and a tiny image tower."""
+    torch.manual_seed(0)
+    config = open_clip.get_model_config(architecture)
+    text = {**config["text_cfg"], "layers": text_layers}
+    vision = {"image_size": 32, "layers": 1, "width": 64, "patch_size": 16}
+    custom = {"multimodal_cfg": {**config["multimodal_cfg"], "layers": 1}} if "multimodal_cfg" in config else {}
+    if custom:
+        kind = open_clip.CoCa
+        vision |= {"attentional_pool": True, "attn_pooler_heads": 8, "output_tokens": True}
+    else:
+        kind = open_clip.CustomTextCLIP if config.get("custom_text") else open_clip.CLIP
+    module = kind(config["embed_dim"], vision_cfg=vision, text_cfg=text, **custom).eval()
+    with torch.no_grad():  # real tables have features that differ much more than fresh ones
+        for parameter in module.parameters():
+            if parameter.ndim >= 2:
+                parameter.mul_(1.5)
+    return module
+
+
+def random_picture(seed: int, side: int = 64) -> Image.Image:
+    generator = torch.Generator().manual_seed(seed)
+    noise = torch.randint(0, 256, (side, side, 3), generator=generator, dtype=torch.uint8)
+    return Image.fromarray(noise.numpy())
+
+
+def hugging_face_tokenizer(folder: Path, kind: str) -> open_clip.tokenizer.HFTokenizer:
+    """A small tokenizer of another family, as open_clip wraps it: BERT's word pieces or T5's unigrams."""
+    words = "a red bird house dog two sun set flower photo of the in blue green black white cat tree sky".split()
+    letters = list("abcdefghijklmnopqrstuvwxyz2!.,()")
+    if kind == "bert":
+        special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+        vocabulary = [*special, *letters, *(f"##{c}" for c in letters), *(w for w in words if w != "a")]
+        fast = Tokenizer(models.WordPiece({w: i for i, w in enumerate(vocabulary)}, unk_token="[UNK]"))
+        fast.normalizer = normalizers.BertNormalizer()
+        fast.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+        fast.decoder = decoders.WordPiece()
+        fast.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
+        names = {"unk_token": "[UNK]", "pad_token": "[PAD]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
+    else:
+        pieces = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0)]
+        pieces += [(f"▁{w}", -2.0) for w in words] + [(c, -6.0) for c in letters] + [("▁", -5.0)]
+        fast = Tokenizer(models.Unigram(pieces, unk_id=2))
+        fast.pre_tokenizer = pre_tokenizers.Metaspace()
+        fast.decoder = decoders.Metaspace()
+        fast.post_processor = processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 1)])
+        names = {"unk_token": "<unk>", "pad_token": "<pad>", "eos_token": "</s>"}
+    PreTrainedTokenizerFast(tokenizer_object=fast, **names).save_pretrained(folder)
+    return open_clip.tokenizer.HFTokenizer(str(folder), context_length=64)
