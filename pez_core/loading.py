@@ -114,7 +114,7 @@ def _from_file(architecture: str, tag: str, path: Path) -> nn.Module:
     shapes = tensor_shapes(path)
     try:
         return _create(architecture, tag, weights=str(path))
-    except (RuntimeError, KeyError, AttributeError) as error:
+    except (RuntimeError, LookupError, AttributeError, AssertionError, TypeError) as error:
         with torch.device("meta"):
             why = misfit(_create(architecture, tag), shapes)
         raise PezError(f"{path.name} does not fit the architecture {architecture}: {why or error}.") from error

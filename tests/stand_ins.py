@@ -39,7 +39,28 @@ def random_picture(seed: int, side: int = 64) -> Image.Image:
 
 def hugging_face_tokenizer(folder: Path, kind: str) -> open_clip.tokenizer.HFTokenizer:
     """A small tokenizer of another family, as open_clip wraps it: BERT's word pieces or T5's unigrams."""
-    words = "a red bird house dog two sun set flower photo of the in blue green black white cat tree sky".split()
+    words = [
+        "a",
+        "red",
+        "bird",
+        "house",
+        "dog",
+        "two",
+        "sun",
+        "set",
+        "flower",
+        "photo",
+        "of",
+        "the",
+        "in",
+        "blue",
+        "green",
+        "black",
+        "white",
+        "cat",
+        "tree",
+        "sky",
+    ]
     letters = list("abcdefghijklmnopqrstuvwxyz2!.,()")
     if kind == "bert":
         special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]

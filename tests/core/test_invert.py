@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
+from stand_ins import random_picture
 
 from pez_core import InversionConfig, PezError, Progress, Target, invert
-from stand_ins import random_picture
 
 QUICK = InversionConfig(length=6, steps=60, patience=None)
 

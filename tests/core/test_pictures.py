@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from stand_ins import random_picture
 
 from pez_core import ClipModel, PezError, Target
 from pez_core.pictures import as_rgb
-from stand_ins import random_picture
 
 PICTURE = random_picture(0, 16)
 VALUES = np.asarray(PICTURE)

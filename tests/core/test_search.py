@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 import torch.nn.functional as F
+from stand_ins import random_picture, small
 
 from benchmarks import published_loop
-from stand_ins import random_picture, small
 from pez_core import ClipModel, InversionConfig, Target
 from pez_core.objective import Objective
 from pez_core.search import PezSearch

@@ -8,12 +8,11 @@ import open_clip
 import pytest
 import torch
 import torch.nn.functional as F
+from stand_ins import small
 from torch import nn
 
 from pez_core import ClipModel, PezError, Vocabulary
 from pez_core.tower import TextTower
-
-from stand_ins import small
 
 CAUSAL = ["ViT-B-32", "ViT-L-14", "ViT-H-14"]
 

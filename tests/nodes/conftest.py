@@ -19,6 +19,8 @@ from typing import Any
 import pytest
 import websocket
 
+from pez_core import ClipModel, load_model
+
 PACK = Path(__file__).parents[2]
 SAMPLES = PACK / "pez_core" / "embedded" / "samples"
 START_SECONDS = 180
@@ -62,7 +64,7 @@ class Comfy:
     """A running server and its HTTP and WebSocket API."""
 
     def __init__(self, base: Path, comfyui: Path):
-        self.base, self.client = base, uuid.uuid4().hex
+        self.base, self.comfyui, self.client = base, comfyui, uuid.uuid4().hex
         self.log_file = base / "comfyui.log"
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
@@ -136,11 +138,25 @@ class Comfy:
             if parsed["type"] == until:
                 return run
             if parsed["type"] in ("execution_success", "execution_error", "execution_interrupted"):
-                run.history = self.get(f"/history/{prompt_id}").get(prompt_id, {})
+                run.history = self._history(prompt_id)
                 return run
+
+    def _history(self, prompt_id: str) -> dict[str, Any]:
+        """The server says that a graph is done a moment before it writes its history."""
+        for _ in range(100):
+            found = self.get(f"/history/{prompt_id}")
+            if prompt_id in found:
+                return found[prompt_id]
+            time.sleep(0.1)
+        raise RuntimeError(f"no history of {prompt_id}")
 
     def run(self, graph: dict[str, Any]) -> Run:
         return self.listen(self.queue(graph))
+
+    def python(self, script: str, *arguments: Path) -> None:
+        """Runs a script of this folder in ComfyUI's Python; its first argument is ComfyUI's folder."""
+        command = [_python(self.comfyui), str(Path(__file__).parent / script), str(self.comfyui), *map(str, arguments)]
+        subprocess.run(command, check=True, capture_output=True)
 
     def stop(self) -> None:
         self.socket.close()
@@ -150,6 +166,12 @@ class Comfy:
         except subprocess.TimeoutExpired:
             self.process.kill()
         self._log.close()
+
+
+@pytest.fixture(scope="session")
+def model() -> ClipModel:
+    """The embedded model, in the tests' own process."""
+    return load_model()
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,237 @@
+"""The nodes in a real ComfyUI, over its HTTP and WebSocket API."""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.request
+from typing import Any
+
+import pytest
+from PIL import Image
+
+EMBEDDED = "Embedded (emoji-like pictures, no download)"
+SETTINGS = {"pictures": "one prompt for all", "steps": 60, "length": 6, "restarts": 4, "seed": 1}
+
+
+def graph(model: dict[str, Any] | None = None, image: str = "penguin.png", **settings: Any) -> dict[str, Any]:
+    """Load Image -> PEZ Invert -> what CLIP Text Encode would read."""
+    return {
+        "model": {"class_type": "PEZLoadModel", "inputs": {"model": EMBEDDED, **(model or {})}},
+        "image": {"class_type": "LoadImage", "inputs": {"image": image}},
+        "invert": {
+            "class_type": "PEZInvert",
+            "inputs": {"pez_model": ["model", 0], "image": ["image", 0], **SETTINGS, **settings},
+        },
+        "tokens": {"class_type": "TestTokens", "inputs": {"text": ["invert", 0]}},
+        "scores": {"class_type": "TestShow", "inputs": {"values": ["invert", 1]}},
+        "candidates": {"class_type": "TestShow", "inputs": {"values": ["invert", 2]}},
+    }
+
+
+def odd_picture(kind: str, **settings: Any) -> dict[str, Any]:
+    made = graph(**settings)
+    made["image"] = {"class_type": "TestPicture", "inputs": {"kind": kind}}
+    return made
+
+
+def shown(run: Any, node: str) -> list[Any]:
+    return json.loads(run.output(node)["values"][0])
+
+
+def test_the_pack_loads_without_a_word_of_complaint(comfy):
+    lines = [line for line in comfy.log.splitlines() if "pez" in line.lower()]
+    assert lines
+    assert not [line for line in lines if any(w in line.lower() for w in ("error", "warn", "fail", "traceback"))]
+
+
+def test_object_info_shows_the_nodes_with_tooltips(comfy):
+    for node in ("PEZLoadModel", "PEZInvert"):
+        info = comfy.get(f"/object_info/{node}")[node]
+        assert info["category"] == "PEZ"
+        assert info["description"]
+        for kind in ("required", "optional"):
+            for name, (_, options) in info["input"][kind].items():
+                assert options.get("tooltip"), f"{node}.{name}"
+        assert all(info["output_tooltips"])
+    seed = comfy.get("/object_info/PEZInvert")["PEZInvert"]["input"]["required"]["seed"][1]
+    assert seed["control_after_generate"] is True
+
+
+def test_help_page_is_served(comfy):
+    for node in ("PEZLoadModel", "PEZInvert"):
+        with urllib.request.urlopen(f"http://{comfy.address}/extensions/pez/docs/{node}.md") as page:
+            assert page.read().startswith(b"# ")
+
+
+def test_picture_to_prompt_with_progress_and_live_text(comfy):
+    run = comfy.run(graph())
+    assert not run.error
+    assert [data for data in run.of("progress") if data["node"] == "invert" and data["max"] == 60]
+    assert any("penguin" in text for text in run.texts)
+    (prompt,) = run.output("invert")["text"]
+    assert "penguin" in prompt.split()
+    (similarity,) = shown(run, "scores")
+    assert similarity == run.output("invert")["similarity"][0]
+    candidates = shown(run, "candidates")
+    assert candidates[0] == prompt
+    assert len(candidates) == len(set(candidates)) > 1
+
+
+def test_the_same_run_twice_is_answered_from_the_cache(comfy):
+    comfy.run(graph(seed=11))
+    run = comfy.run(graph(seed=11))
+    (cached,) = run.of("execution_cached")
+    assert {"model", "invert"} <= set(cached["nodes"])
+    assert not run.of("progress")
+
+
+@pytest.mark.parametrize(
+    "settings", [{"vocabulary": "any"}, {"vocabulary": "words", "prefix": "a (blue) bird:", "suffix": "[sky] 50%"}]
+)
+def test_clip_text_encode_reads_exactly_the_scored_tokens(comfy, model, settings):
+    """ComfyUI's own tokenizer on the delivered text: the ids that were scored, weights 1, one chunk."""
+    run = comfy.run(graph(seed=5, **settings))
+    assert not run.error
+    (chunk,) = json.loads(run.output("tokens")["tokens"][0])
+    (scored,) = run.output("invert")["text"]
+    ids = model.vocabulary.encode(scored)
+    assert [token for token, _ in chunk[: len(ids) + 2]] == [49406, *ids, 49407]
+    assert all(weight == 1.0 for _, weight in chunk)
+
+
+def test_a_batch_gives_one_prompt_or_one_each(comfy):
+    made = graph()
+    made["second"] = {"class_type": "LoadImage", "inputs": {"image": "pizza.png"}}
+    made["batch"] = {"class_type": "ImageBatch", "inputs": {"image1": ["image", 0], "image2": ["second", 0]}}
+    made["invert"]["inputs"]["image"] = ["batch", 0]
+    together = comfy.run(made)
+    assert len(together.output("invert")["text"]) == 1
+    made["invert"]["inputs"]["pictures"] = "one prompt for each"
+    each = comfy.run(made)
+    alone = [comfy.run(graph(image=name)).output("invert")["text"][0] for name in ("penguin.png", "pizza.png")]
+    assert each.output("invert")["text"] == alone
+    assert len(each.output("tokens")["text"]) == 2  # what follows ran once for each
+
+
+def test_cancel_stops_the_search(comfy):
+    prompt_id = comfy.queue(graph(steps=100_000, patience=0, seed=21))
+    comfy.listen(prompt_id, until="text")
+    comfy.post("/interrupt", {})
+    run = comfy.listen(prompt_id)
+    assert run.of("execution_interrupted")
+    assert not run.error
+    assert max((data["value"] for data in run.of("progress")), default=0) < 100_000
+    assert comfy.run(graph(seed=22)).output("invert")["text"]
+
+
+def test_runs_again_after_comfyui_unloaded_the_model(comfy):
+    first = comfy.run(graph(seed=31))
+    comfy.post("/free", {"unload_models": True})
+    time.sleep(2)  # the server unloads between prompts, on its own clock
+    kept = comfy.run(graph(seed=32))
+    assert not kept.error
+    comfy.post("/free", {"unload_models": True, "free_memory": True})
+    time.sleep(2)
+    again = comfy.run(graph(seed=31))
+    assert not again.error
+    assert again.output("invert")["text"] == first.output("invert")["text"]
+
+
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        (odd_picture("empty"), "No picture"),
+        (odd_picture("tiny"), "1 x 1 pixels"),
+        (odd_picture("nan"), "NaN"),
+        (graph(length=75, prefix="a photo of"), "length must be from 1 to 72"),
+        (graph(prefix="cat " * 80), "nothing is left to search"),
+        (graph(banned_words=", ".join(f"{c}*" for c in "abcdefghijklmnopqrstuvwxyz")), "Every token"),
+        (graph({"model": "Other (by name)", "name": "ViT-B-23/laion2b_s34b_b79k"}), "ViT-B-32"),
+        (graph({"model": "Other (by name)", "name": "ViT-B-32/laion"}), "laion2b_s34b_b79k"),
+    ],
+    ids=["empty", "tiny", "nan", "length", "prefix", "banned", "model", "tag"],
+)
+def test_bad_input_says_what_and_how_to_mend_it(comfy, made, said):
+    run = comfy.run(made)
+    assert said in run.error
+    assert run.of("execution_error")[0]["exception_type"].endswith("PezError")
+
+
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        (graph(steps=0), "smaller than min"),
+        (graph(length=0), "smaller than min"),
+        (graph({"model": "SD 1.5"}), "SD 1.5 (ViT-L-14 openai)"),
+        (graph({"model": "Other (by name)"}), "needs the name"),
+        (graph({"name": "ViT-B-32"}), "clear the name"),
+        (graph({"checkpoint": "gone.safetensors"}), "models/open_clip"),
+    ],
+    ids=["steps", "length", "model", "no name", "stray name", "no file"],
+)
+def test_bad_widgets_are_refused_before_the_run(comfy, made, said):
+    answer = comfy.post("/prompt", {"prompt": made, "client_id": comfy.client})
+    assert said in json.dumps(answer["node_errors"])
+
+
+def test_no_picture_connected(comfy):
+    made = graph()
+    del made["invert"]["inputs"]["image"]
+    answer = comfy.post("/prompt", {"prompt": made, "client_id": comfy.client})
+    assert "image" in json.dumps(answer["node_errors"]["invert"])
+
+
+def test_a_download_that_cannot_be_had_names_file_source_and_folder(comfy):
+    run = comfy.run(graph({"model": "SD 2.x, Midjourney (ViT-H-14 laion2b_s32b_b79k)"}))
+    assert "open_clip_model.safetensors" in run.error
+    assert "huggingface.co/laion/CLIP-ViT-H-14-laion2B-s32B-b79K" in run.error
+    assert str(comfy.base / "models" / "open_clip") in run.error
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("broken.safetensors", b"not a checkpoint", "cannot be read as a checkpoint"),
+        ("broken.pt", b"not a checkpoint either", "cannot be read as a checkpoint"),
+    ],
+)
+def test_a_damaged_checkpoint(comfy, name, content, said):
+    (comfy.base / "models" / "open_clip" / name).write_bytes(content)
+    run = comfy.run(graph({"model": "SD 1.5 (ViT-L-14 openai)", "checkpoint": name}))
+    assert said in run.error
+
+
+@pytest.mark.slow
+def test_to_the_sampler_and_back_to_a_picture(comfy):
+    """The whole chain of a person's workflow, with a checkpoint of random weights."""
+    comfy.python("random_checkpoint.py", comfy.base / "models" / "checkpoints" / "random.safetensors")
+    made = graph(seed=41)
+    made |= {
+        "checkpoint": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "random.safetensors"}},
+        "positive": {"class_type": "CLIPTextEncode", "inputs": {"clip": ["checkpoint", 1], "text": ["invert", 0]}},
+        "negative": {"class_type": "CLIPTextEncode", "inputs": {"clip": ["checkpoint", 1], "text": ""}},
+        "latent": {"class_type": "EmptyLatentImage", "inputs": {"width": 64, "height": 64, "batch_size": 1}},
+        "sampler": {
+            "class_type": "KSampler",
+            "inputs": {
+                "model": ["checkpoint", 0],
+                "positive": ["positive", 0],
+                "negative": ["negative", 0],
+                "latent_image": ["latent", 0],
+                "seed": 1,
+                "steps": 1,
+                "cfg": 7.0,
+                "sampler_name": "euler",
+                "scheduler": "normal",
+                "denoise": 1.0,
+            },
+        },
+        "decode": {"class_type": "VAEDecode", "inputs": {"samples": ["sampler", 0], "vae": ["checkpoint", 2]}},
+        "save": {"class_type": "SaveImage", "inputs": {"images": ["decode", 0], "filename_prefix": "pez"}},
+    }
+    run = comfy.run(made)
+    assert not run.error
+    (saved,) = run.output("save")["images"]
+    with Image.open(comfy.base / "output" / saved["filename"]) as picture:
+        assert picture.size == (64, 64)
