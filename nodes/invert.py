@@ -7,10 +7,10 @@ import re
 import torch
 from comfy_api.latest import io
 
-from ..pez_core import InversionConfig, InversionResult, PezError, Target, escape_for_comfyui, invert
+from ..pez_core import InversionConfig, PezError, Target, escape_for_comfyui, invert
 from ..pez_core.config import MAX_SEED, VOCABULARY_MODES
 from .load import PezModel
-from .runtime import ManagedModel, Reporter, escape_markdown
+from .runtime import ManagedModel, Reporter
 
 ONE_FOR_ALL = "one prompt for all"
 ONE_FOR_EACH = "one prompt for each"
@@ -190,7 +190,6 @@ class PEZInvert(io.ComfyNode):
                 results.append(invert(model, Target.from_images(model, group), config, report))
                 report.next_part()
         report.finish(config.steps)
-        report.say(_summary(results))
         return io.NodeOutput(
             [escape_for_comfyui(result.prompt) for result in results],
             [result.similarity for result in results],
@@ -214,7 +213,3 @@ def _config(
         time_limit=time_limit or None,
         **settings,
     )
-
-
-def _summary(results: list[InversionResult]) -> str:
-    return "\n\n".join(f"{escape_markdown(result.prompt)}\n\n{result.similarity:.4f}" for result in results)

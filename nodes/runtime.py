@@ -68,21 +68,12 @@ class Reporter:
         now = time.monotonic()
         if progress.prompt and now - self._shown_at >= TEXT_SECONDS:
             self._shown_at = now
-            self.say(
-                f"{escape_markdown(progress.prompt)}\n\n{progress.similarity:.4f}, step {progress.step} of {progress.steps}"
-            )
+            server = PromptServer.instance
+            shown = {"node": self._node_id, "prompt": progress.prompt, "similarity": progress.similarity}
+            shown |= {"step": progress.step, "steps": progress.steps}
+            server.send_sync("pez.progress", shown, server.client_id)  # to the page that started the run
 
     def finish(self, steps: int) -> None:
         """Fills the bar: a run may stop before its last step."""
         if self._bar is not None:
             self._bar.update_absolute(steps * self._parts)
-
-    def say(self, text: str) -> None:
-        """Shows a text on the node, to the client that started the run."""
-        server = PromptServer.instance
-        server.send_progress_text(text, self._node_id, server.client_id)
-
-
-def escape_markdown(text: str) -> str:
-    """The text as Markdown that renders as the text: the page treats live texts as Markdown."""
-    return "".join(f"\\{c}" if c in "\\`*_{}[]<>()#+-.!|~&$" else c for c in text)

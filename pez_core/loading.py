@@ -115,8 +115,7 @@ def _from_file(architecture: str, tag: str, path: Path) -> nn.Module:
     try:
         return _create(architecture, tag, weights=str(path))
     except (RuntimeError, LookupError, AttributeError, AssertionError, TypeError) as error:
-        with torch.device("meta"):
-            why = misfit(_create(architecture, tag), shapes)
+        why = misfit(_create(architecture, tag), shapes)
         raise PezError(f"{path.name} does not fit the architecture {architecture}: {why or error}.") from error
 
 

@@ -43,10 +43,9 @@ def _python(comfyui: Path) -> str:
 
 @dataclass
 class Run:
-    """What came back for one queued graph: messages of the WebSocket, live texts, outputs by node, the error if any."""
+    """What came back for one queued graph: messages of the WebSocket, outputs by node, the error if any."""
 
     messages: list[dict[str, Any]] = field(default_factory=list)
-    texts: list[str] = field(default_factory=list)
     history: dict[str, Any] = field(default_factory=dict)
 
     def of(self, kind: str) -> list[dict[str, Any]]:
@@ -120,16 +119,11 @@ class Comfy:
         return answer["prompt_id"]
 
     def listen(self, prompt_id: str, until: str | None = None) -> Run:
-        """Reads messages until the graph is done, or until the first live text or message `until`."""
+        """Reads messages until the graph is done, or until the first message of the kind `until`."""
         run = Run()
         while True:
             message = self.socket.recv()
-            if isinstance(message, bytes):
-                if int.from_bytes(message[:4], "big") == 3:  # a live text: length of the node's id, id, text
-                    skip = 8 + int.from_bytes(message[4:8], "big")
-                    run.texts.append(message[skip:].decode())
-                    if until == "text":
-                        return run
+            if isinstance(message, bytes):  # previews
                 continue
             parsed = json.loads(message)
             if parsed["data"].get("prompt_id", prompt_id) != prompt_id:

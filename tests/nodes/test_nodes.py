@@ -68,7 +68,10 @@ def test_picture_to_prompt_with_progress_and_live_text(comfy):
     run = comfy.run(graph())
     assert not run.error
     assert [data for data in run.of("progress") if data["node"] == "invert" and data["max"] == 60]
-    assert any("penguin" in text for text in run.texts)
+    live = run.of("pez.progress")
+    assert all(data["node"] == "invert" and data["steps"] == 60 for data in live)
+    assert [data["similarity"] for data in live] == sorted(data["similarity"] for data in live)
+    assert any("penguin" in data["prompt"].split() for data in live)
     (prompt,) = run.output("invert")["text"]
     assert "penguin" in prompt.split()
     (similarity,) = shown(run, "scores")
@@ -116,7 +119,7 @@ def test_a_batch_gives_one_prompt_or_one_each(comfy):
 
 def test_cancel_stops_the_search(comfy):
     prompt_id = comfy.queue(graph(steps=100_000, patience=0, seed=21))
-    comfy.listen(prompt_id, until="text")
+    comfy.listen(prompt_id, until="pez.progress")
     comfy.post("/interrupt", {})
     run = comfy.listen(prompt_id)
     assert run.of("execution_interrupted")
