@@ -182,6 +182,7 @@ class PEZInvert(io.ComfyNode):
         groups = [image[i : i + 1] for i in range(len(image))] if pictures == ONE_FOR_EACH else [image]
         if not len(image):
             raise PezError("No picture was given: the image input is an empty batch.")
+        escape_for_comfyui(f"{prefix} {suffix}")  # said before the search, not after it
         report = Reporter(cls.hidden.unique_id, len(groups))
         results = []
         with torch.inference_mode(False):

@@ -197,5 +197,10 @@ def _without_padding(row: list[int], pad: int) -> list[int]:
 
 
 def escape_for_comfyui(text: str) -> str:
-    """The text as CLIP Text Encode must be given it, so that its parentheses are letters, not weights."""
+    """The text as CLIP Text Encode must be given it, so that its parentheses are letters, not weights.
+
+    Raises PezError for text that cannot be said there: ComfyUI reads `embedding:` as the name of a file.
+    """
+    if "embedding:" in text:
+        raise PezError(f"CLIP Text Encode reads 'embedding:' as the name of a file: take it out of {text!r}.")
     return text.replace("(", "\\(").replace(")", "\\)")

@@ -149,11 +149,12 @@ def test_runs_again_after_comfyui_unloaded_the_model(comfy):
         (odd_picture("nan"), "NaN"),
         (graph(length=75, prefix="a photo of"), "length must be from 1 to 72"),
         (graph(prefix="cat " * 80), "nothing is left to search"),
+        (graph(prefix="an embedding:cat"), "name of a file"),
         (graph(banned_words=", ".join(f"{c}*" for c in "abcdefghijklmnopqrstuvwxyz")), "Every token"),
         (graph({"model": "Other (by name)", "name": "ViT-B-23/laion2b_s34b_b79k"}), "ViT-B-32"),
         (graph({"model": "Other (by name)", "name": "ViT-B-32/laion"}), "laion2b_s34b_b79k"),
     ],
-    ids=["empty", "tiny", "nan", "length", "prefix", "banned", "model", "tag"],
+    ids=["empty", "tiny", "nan", "length", "prefix", "embedding", "banned", "model", "tag"],
 )
 def test_bad_input_says_what_and_how_to_mend_it(comfy, made, said):
     run = comfy.run(made)
