@@ -24,7 +24,7 @@ SHOWN = {
     "penguin": (("penguin",), "blue", "plain"),
     "pizza": (("pizza",), "green", "gradient"),
     "octopus": (("octopus",), "yellow", "striped"),
-    "apple-and-guitar": (("red apple", "guitar"), "purple", "dotted"),
+    "cat-and-ball": (("cat face", "soccer ball"), "purple", "dotted"),
 }
 
 
