@@ -18,13 +18,16 @@ from .errors import PezError
 
 
 @dataclass(frozen=True)
-class _Ban:
+class Ban:
+    """One banned word: its letters without spaces, and which ends a `*` has opened."""
+
     letters: str
     open_start: bool
     open_end: bool
 
     @classmethod
-    def parse(cls, word: str) -> _Ban:
+    def parse(cls, word: str) -> Ban:
+        """The ban that a person wrote. Raises PezError where no letters are left."""
         letters = "".join(word.strip("*").lower().split())
         if not letters:
             raise PezError(f"banned word {word!r} would ban everything; give letters, such as 'hair' or 'hair*'.")
@@ -45,13 +48,21 @@ class _Ban:
                 after.add(n)
         return after
 
-    def related(self, texts: Iterable[str]) -> set[str]:
-        """Those of the token texts that can be part of this ban, and perhaps more."""
-        if self.open_start or self.open_end:
-            return {text for text in texts if text}
+    def related(self, texts: Iterable[str]) -> list[str]:
+        """Those of the token texts that can be part of this ban."""
         n = len(self.letters)
         pieces = {self.letters[i:j] for i in range(n) for j in range(i + 1, n + 1)}
-        return pieces.intersection(texts)
+        first_letters = tuple(self.letters[:i] for i in range(1, n + 1)) if self.open_start else ()
+        last_letters = tuple(self.letters[i:] for i in range(n)) if self.open_end else ()
+        within = self.letters if self.open_start and self.open_end else None
+        return [
+            text
+            for text in texts
+            if text in pieces
+            or text.endswith(first_letters)
+            or text.startswith(last_letters)
+            or (within is not None and within in text)
+        ]
 
 
 class Bans:
@@ -64,7 +75,7 @@ class Bans:
     """
 
     def __init__(self, banned: Sequence[str], texts: Sequence[str]):
-        self.bans = [_Ban.parse(word) for word in banned]
+        self.bans = [Ban.parse(word) for word in banned]
         lowered = [text.lower() for text in texts] if self.bans else []
         tokens_of: dict[str, list[int]] = defaultdict(list)
         for token, text in enumerate(lowered):

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from .bans import Ban
 from .errors import PezError
 
 VOCABULARY_MODES = ("words", "any")
@@ -72,8 +73,7 @@ class InversionConfig:
             raise PezError(f"banned must be a list of words, not {self.banned!r}.")
         object.__setattr__(self, "banned", tuple(word.strip().lower() for word in self.banned if word.strip()))
         for word in self.banned:
-            if not word.strip("*").strip():
-                raise PezError(f"banned word {word!r} would ban everything; give letters, such as 'hair' or 'hair*'.")
+            Ban.parse(word)
 
     @classmethod
     def paper(cls, **changes: Any) -> InversionConfig:
