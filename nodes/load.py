@@ -9,8 +9,9 @@ import folder_paths
 import torch
 from comfy_api.latest import io
 
-from ..pez_core import PezError, load_model
+from ..pez_core import load_model
 from ..pez_core.checkpoints import SUFFIXES
+from ..pez_core.errors import FetchError
 from ..pez_core.presets import ALIASES, PRESETS
 from .runtime import ManagedModel
 
@@ -81,10 +82,8 @@ class PEZLoadModel(io.ComfyNode):
         with torch.inference_mode(False):
             try:
                 loaded = load_model(name.strip() if model == OTHER else model, file)
-            except PezError as error:
-                if "could not be fetched" in str(error):
-                    raise PezError(f"{error} The folder for such files is {_folder()}.") from error
-                raise
+            except FetchError as error:
+                raise FetchError(f"{error} The folder for such files is {_folder()}.") from error
             return io.NodeOutput(ManagedModel(loaded))
 
 

@@ -142,7 +142,8 @@ def _invert(given: argparse.Namespace) -> int:
     names = [[path] for path in given.images] if given.each else [given.images]
     printed = []
     for group, name, plot in zip(groups, names, plots, strict=True):
-        result = _run(model, group, config, " ".join(name))
+        title = Path(name[0]).name + (f" and {len(name) - 1} more" if len(name) > 1 else "")
+        result = _run(model, group, config, title)
         if plot:
             save_plot(result, group, plot)
         printed.append({**result.to_json(), "images": name, **({"plot": str(plot)} if plot else {})})
@@ -156,7 +157,7 @@ def _invert(given: argparse.Namespace) -> int:
 def _run(model: ClipModel, pictures: list[Image.Image], config: InversionConfig, title: str) -> InversionResult:
     target = Target.from_images(model, pictures)
     with (
-        tqdm(total=config.steps, unit="step", desc=Path(title).name, disable=not sys.stderr.isatty()) as bar,
+        tqdm(total=config.steps, unit="step", desc=title, disable=not sys.stderr.isatty()) as bar,
         _interrupt_keeps_best() as interrupted,
     ):
 

@@ -55,7 +55,7 @@ class InversionConfig:
 
     def __post_init__(self) -> None:
         self._whole("steps", 1, 100_000)
-        self._whole("length", 1, 1_000, "that fits the model's context")
+        self._whole("length", 1, 1_000, "to what the model's context holds")
         self._number("learning_rate", 0, 100, open_low=True)
         self._number("weight_decay", 0, 1)
         self._whole("restarts", 1, 1_024)
@@ -95,7 +95,7 @@ class InversionConfig:
         if optional and value is None:
             return
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-            most = note or f"to {high:,}" if high < MAX_SEED else "to 2**64 - 1"
+            most = note or ("to 2**64 - 1" if high == MAX_SEED else f"to {high:,}")
             raise PezError(f"{name} must be a whole number from {low} {most}, not {value!r}.")
 
     def _number(self, name: str, low: float, high: float, open_low: bool = False, optional: bool = False) -> None:

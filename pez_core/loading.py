@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from .checkpoints import misfit, tensor_shapes
-from .errors import PezError
+from .errors import FetchError, PezError
 from .model import ClipModel
 from .presets import EMBEDDED, PRESETS, resolve
 from .vocabulary import Vocabulary
@@ -103,7 +103,7 @@ def _fetched(architecture: str, tag: str) -> nn.Module:
         return _create(architecture, tag, weights=tag)
     except (OSError, RuntimeError) as error:
         name = f"{architecture}/{tag}"
-        raise PezError(
+        raise FetchError(
             f"The weights of {name} are not on this machine and could not be fetched. Fetch "
             f"{download_source(name)} and give that file as checkpoint for {name}. "
             f"(The cause: {str(error).splitlines()[0]})"

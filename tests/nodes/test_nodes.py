@@ -141,6 +141,15 @@ def test_runs_again_after_comfyui_unloaded_the_model(comfy):
     assert again.output("invert")["text"] == first.output("invert")["text"]
 
 
+def test_weights_moved_under_inference_mode_are_repaired(comfy):
+    made = graph(seed=33)
+    made["moved"] = {"class_type": "TestContaminate", "inputs": {"pez_model": ["model", 0]}}
+    made["invert"]["inputs"]["pez_model"] = ["moved", 0]
+    run = comfy.run(made)
+    assert not run.error
+    assert run.output("invert")["text"] == comfy.run(graph(seed=33)).output("invert")["text"]
+
+
 @pytest.mark.parametrize(
     ("made", "said"),
     [
