@@ -8,8 +8,10 @@ import open_clip
 import pytest
 import torch
 import torch.nn.functional as F
-from stand_ins import small
+from open_clip.hf_model import HFTextEncoder
+from stand_ins import hugging_face_tokenizer, small
 from torch import nn
+from transformers import RobertaConfig
 
 from pez_core import ClipModel, PezError, Vocabulary
 from pez_core.tower import TextTower
@@ -121,6 +123,34 @@ def test_coca_runs_at_full_length(openai_vocabulary):
     rows = torch.zeros(len(ids), vocabulary.context_length, dtype=torch.long)
     rows[:, : ids.shape[1]] = ids
     torch.testing.assert_close(tower(tower.table[ids], ids), F.normalize(module.encode_text(rows), dim=-1))
+
+
+def test_hugging_face_text_tower_runs_at_full_length(tmp_path):
+    """Its padding is masked by the ids; its word embeddings are found through its own interface."""
+    config = RobertaConfig(
+        vocab_size=400, hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64, pad_token_id=0
+    )
+
+    class Model(nn.Module):
+        def __init__(self):
+            super().__init__()
+            torch.manual_seed(0)
+            self.text = HFTextEncoder("", output_dim=16, config=config, pooler_type="mean_pooler", proj_type="linear")
+
+        def encode_text(self, rows):
+            return self.text(rows)
+
+    module = Model().eval()
+    vocabulary = Vocabulary(hugging_face_tokenizer(tmp_path, "bert"), 400)
+    tower = TextTower(module, vocabulary, "roberta-like")
+    assert not tower.short
+    content = torch.tensor([vocabulary.encode("a red bird")])
+    ids = vocabulary.framed(content)
+    embeddings = tower.table[ids].detach().requires_grad_()
+    found = tower(embeddings, ids)
+    torch.testing.assert_close(found, F.normalize(module.encode_text(vocabulary.rows(content)), dim=-1))
+    (gradient,) = torch.autograd.grad(found[0, 0], embeddings)
+    assert (gradient.abs().sum(-1) > 0).all()
 
 
 def test_parameters_are_frozen(model):

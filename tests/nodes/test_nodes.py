@@ -7,8 +7,10 @@ import time
 import urllib.request
 from typing import Any
 
+import open_clip
 import pytest
 from PIL import Image
+from safetensors.torch import save_file
 
 EMBEDDED = "Embedded (emoji-like pictures, no download)"
 SETTINGS = {"pictures": "one prompt for all", "steps": 60, "length": 6, "restarts": 4, "seed": 1}
@@ -213,6 +215,19 @@ def test_a_damaged_checkpoint(comfy, name, content, said):
     (comfy.base / "models" / "open_clip" / name).write_bytes(content)
     run = comfy.run(graph({"model": "SD 1.5 (ViT-L-14 openai)", "checkpoint": name}))
     assert said in run.error
+
+
+@pytest.mark.slow
+def test_a_checkpoint_in_real_shapes_is_searched(comfy):
+    """ViT-B-32 at random weights, chosen as a file beside its preset: what a person offline does."""
+    weights = {name: value.half() for name, value in open_clip.create_model("ViT-B-32").state_dict().items()}
+    save_file(weights, comfy.base / "models" / "open_clip" / "b32.safetensors")
+    model = {"model": "Small and quick (ViT-B-32 laion2b_s34b_b79k)", "checkpoint": "b32.safetensors"}
+    listed = comfy.get("/object_info/PEZLoadModel")["PEZLoadModel"]["input"]["optional"]["checkpoint"]
+    assert "b32.safetensors" in json.dumps(listed)
+    run = comfy.run(graph(model, steps=3, restarts=2))
+    assert not run.error
+    assert len(run.output("invert")["text"][0].split()) == 6
 
 
 @pytest.mark.slow
