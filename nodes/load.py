@@ -63,8 +63,13 @@ class PEZLoadModel(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, model: str, name: str = "", checkpoint: str = NO_FILE) -> bool | str:
-        """Takes over ComfyUI's own check of the lists, so that labels of older versions stay valid."""
+    def validate_inputs(cls, model: str | None, name: str | None = "", checkpoint: str | None = NO_FILE) -> bool | str:
+        """Takes over ComfyUI's own check of the lists, so that labels of older versions stay valid.
+
+        An input that comes over a wire is None here; loading then looks it over.
+        """
+        if model is None or name is None:
+            return True
         if model not in CHOICES and model not in ALIASES:
             near = difflib.get_close_matches(model, CHOICES, n=1, cutoff=0) or CHOICES[:1]
             return f"There is no model {model!r} in the list. The nearest: {near[0]!r}."
@@ -72,7 +77,7 @@ class PEZLoadModel(io.ComfyNode):
             return f"'{OTHER}' needs the name of an open_clip model, such as ViT-B-32/laion2b_s34b_b79k."
         if model != OTHER and name.strip():
             return f"The name {name.strip()!r} is used only with '{OTHER}': choose that as model, or clear the name."
-        if checkpoint != NO_FILE and folder_paths.get_full_path(FOLDER, checkpoint) is None:
+        if checkpoint not in (None, NO_FILE) and folder_paths.get_full_path(FOLDER, checkpoint) is None:
             return f"There is no file {checkpoint!r} in {_folder()}: put it there, or choose '{NO_FILE}'."
         return True
 
