@@ -20,19 +20,18 @@ from benchmarks.pictures import JUDGE_FOLDER, held_out
 from pez_core import InversionConfig, Target, invert, load_model
 from pez_core.loading import load_folder
 
-BASE = InversionConfig(patience=None, restarts=1, length=8)
+BASE = InversionConfig(steps=200, restarts=8, length=8, patience=None)
 SETTINGS = {
-    "one start, 1600 steps": replace(BASE, steps=1600),
-    "one start, 400 steps": replace(BASE, steps=400),
-    "4 starts x 400": replace(BASE, steps=400, restarts=4),
-    "8 starts x 200": replace(BASE, steps=200, restarts=8),
-    "16 starts x 100": replace(BASE, steps=100, restarts=16),
-    "8 x 200, rate 0.03": replace(BASE, steps=200, restarts=8, learning_rate=0.03),
-    "8 x 200, rate 0.3": replace(BASE, steps=200, restarts=8, learning_rate=0.3),
-    "8 x 200, rate 1": replace(BASE, steps=200, restarts=8, learning_rate=1.0),
-    "8 x 200, no decay": replace(BASE, steps=200, restarts=8, weight_decay=0.0),
-    "8 x 200, length 4": replace(BASE, steps=200, restarts=8, length=4),
-    "8 x 200, length 16": replace(BASE, steps=200, restarts=8, length=16),
+    "1 start x 1600 steps": replace(BASE, steps=1600, restarts=1),
+    "4 x 400": replace(BASE, steps=400, restarts=4),
+    "8 x 200": BASE,
+    "16 x 100": replace(BASE, steps=100, restarts=16),
+    "8 x 200, rate 0.03": replace(BASE, learning_rate=0.03),
+    "8 x 200, rate 0.3": replace(BASE, learning_rate=0.3),
+    "8 x 200, no decay": replace(BASE, weight_decay=0.0),
+    "8 x 200, length 4": replace(BASE, length=4),
+    "8 x 200, length 16": replace(BASE, length=16),
+    "8 x 200, patience 50": replace(BASE, patience=50),
     "defaults": InversionConfig(),
 }
 

@@ -8,7 +8,7 @@ import torch
 from safetensors import safe_open
 from torch import nn
 
-from .errors import PezError
+from .errors import PezError, first_line
 
 SUFFIXES = (".safetensors", ".pt", ".pth", ".bin")
 _NAMED = 4  # tensors named in a message; more would hide the point
@@ -27,10 +27,9 @@ def tensor_shapes(path: Path) -> dict[str, list[int]]:
     try:
         shapes = _safetensors_shapes(path) if path.suffix == ".safetensors" else _pickle_shapes(path)
     except Exception as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise PezError(
             f"{path.name} cannot be read as a checkpoint: it is damaged, cut short, or another kind of file; "
-            f"fetch it again, as .safetensors if there is a choice. ({reason})"
+            f"fetch it again, as .safetensors if there is a choice. ({first_line(error)})"
         ) from error
     if not shapes:
         raise PezError(f"{path.name} holds no tensors: it is not a checkpoint of a CLIP model.")

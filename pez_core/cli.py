@@ -17,7 +17,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from .config import VOCABULARY_MODES, InversionConfig
-from .errors import PezError
+from .errors import PezError, first_line
 from .invert import invert
 from .loading import load_model
 from .model import ClipModel
@@ -192,7 +192,7 @@ def _print_result(result: dict[str, Any], with_names: bool) -> None:
     print(f"prompt      {result['prompt']}")
     print(f"similarity  {result['similarity']:.4f}")
     print(f"steps       {result['steps']} in {result['seconds']:.1f} s ({result['stopped']}), model {result['model']}")
-    for candidate in result["candidates"][1:]:
+    for candidate in result["candidates"][1:4]:  # --json has them all
         print(f"also        {candidate['similarity']:.4f}  {candidate['text']}")
     if "plot" in result:
         print(f"picture     {result['plot']}")
@@ -258,5 +258,5 @@ def _device(choice: str) -> torch.device:
         device = torch.device(choice)
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise PezError(f"The device {choice!r} cannot be used here: {str(error).splitlines()[0]}") from error
+        raise PezError(f"The device {choice!r} cannot be used here: {first_line(error)}") from error
     return device

@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from .checkpoints import misfit, tensor_shapes
-from .errors import FetchError, PezError
+from .errors import FetchError, PezError, first_line
 from .model import ClipModel
 from .presets import EMBEDDED, PRESETS, resolve
 from .vocabulary import Vocabulary
@@ -106,7 +106,7 @@ def _fetched(architecture: str, tag: str) -> nn.Module:
         raise FetchError(
             f"The weights of {name} are not on this machine and could not be fetched. Fetch "
             f"{download_source(name)} and give that file as checkpoint for {name}. "
-            f"(The cause: {str(error).splitlines()[0]})"
+            f"(The cause: {first_line(error)})"
         ) from error
 
 
@@ -116,7 +116,9 @@ def _from_file(architecture: str, tag: str, path: Path) -> nn.Module:
         return _create(architecture, tag, weights=str(path))
     except (RuntimeError, LookupError, AttributeError, AssertionError, TypeError) as error:
         why = misfit(_create(architecture, tag), shapes)
-        raise PezError(f"{path.name} does not fit the architecture {architecture}: {why or error}.") from error
+        raise PezError(
+            f"{path.name} does not fit the architecture {architecture}: {why or first_line(error)}."
+        ) from error
 
 
 def _create(architecture: str, tag: str, weights: str | None = None) -> nn.Module:
@@ -150,7 +152,7 @@ def _vocabulary(architecture: str) -> Vocabulary:
     except (OSError, ImportError) as error:
         raise PezError(
             f"The tokenizer of {architecture} ({text.get('hf_tokenizer_name', 'from Hugging Face')}) is not on this "
-            f"machine and could not be fetched: {str(error).splitlines()[0]}"
+            f"machine and could not be fetched: {first_line(error)}"
         ) from error
     return Vocabulary(tokenizer, text.get("vocab_size", 49408))
 

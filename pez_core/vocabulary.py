@@ -62,7 +62,8 @@ class Vocabulary:
     @property
     def room(self) -> int:
         """How many tokens of text the context holds."""
-        return self.context_length - len(self.start_ids) - len(self.end_ids)
+        end = len(self.end_ids) or 1  # the first padding is the end token where none is found apart
+        return self.context_length - len(self.start_ids) - end
 
     def encode(self, text: str) -> list[int]:
         """The ids of a text alone: no start, no end, no padding, never cut short."""

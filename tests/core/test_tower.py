@@ -94,6 +94,7 @@ def test_gradient_agrees_with_finite_differences(model):
 def test_tower_without_causal_mask_runs_at_full_length():
     module = siglip_like()
     vocabulary = Vocabulary(Layout(16, end=1), 300)
+    assert vocabulary.room == 15  # one place for the end token, which is also the padding
     tower = TextTower(module, vocabulary, "siglip-like")
     assert not tower.short
     ids = vocabulary.framed(torch.tensor([vocabulary.encode("abc")]))
