@@ -1,18 +1,46 @@
-"""Keeps pytest from importing ComfyUI's entry file, the `__init__.py` at the pack's root."""
+"""What all tests share: the embedded model, a real ComfyUI, and pytest kept off ComfyUI's entry file."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from comfy_server import Comfy, find_comfyui, prepare
+
+from pez_core import ClipModel, load_model
 
 ROOT = Path(__file__).parents[1]
 
 
 class _RootIsNoPackage:
+    """Else pytest imports the `__init__.py` at the pack's root, which only ComfyUI can."""
+
     def pytest_collect_directory(self, path: Path, parent: pytest.Collector) -> pytest.Dir | None:
         return pytest.Dir.from_parent(parent, path=path) if path == ROOT else None
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(_RootIsNoPackage())  # as a plugin: a conftest has no say above its own folder
+
+
+@pytest.fixture(scope="session")
+def model() -> ClipModel:
+    """The embedded model."""
+    return load_model()
+
+
+@pytest.fixture(scope="session")
+def comfy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Comfy]:
+    """A real ComfyUI with this pack, in a process of its own."""
+    comfyui = find_comfyui()
+    if comfyui is None:
+        pytest.skip(
+            "NO COMFYUI: set COMFYUI_PATH to a checkout of ComfyUI (or put one at ~/ComfyUI) with its "
+            "requirements in .venv; without it nothing of the nodes is tested"
+        )
+    base = tmp_path_factory.mktemp("comfyui")
+    prepare(base)
+    server = Comfy(base, comfyui)
+    yield server
+    server.stop()

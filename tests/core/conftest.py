@@ -7,16 +7,10 @@ from pathlib import Path
 import open_clip
 import pytest
 
-from pez_core import ClipModel, Target, Vocabulary, load_model
+from pez_core import ClipModel, Target, Vocabulary
 from pez_core.loading import EMBEDDED_FOLDER
 
 SAMPLES = EMBEDDED_FOLDER / "samples"
-
-
-@pytest.fixture(scope="session")
-def model() -> ClipModel:
-    """The embedded model."""
-    return load_model()
 
 
 @pytest.fixture(scope="session")

@@ -185,7 +185,12 @@ def test_labels_and_aliases_resolve():
     assert set(map(resolve, ALIASES)) <= {preset.name for preset in PRESETS}
 
 
-def test_labels_saved_in_workflows_stay(model):
+def test_an_old_label_keeps_its_meaning(monkeypatch):
+    monkeypatch.setitem(ALIASES, "SD 1 (ViT-L)", "SD 1.5 (ViT-L-14 openai)")
+    assert resolve("SD 1 (ViT-L)") == "ViT-L-14/openai"
+
+
+def test_labels_saved_in_workflows_stay():
     """These strings are in people's files. One that goes needs an alias."""
     saved = {
         "Embedded (emoji-like pictures, no download)",

@@ -11,23 +11,20 @@ import time
 import urllib.error
 import urllib.request
 import uuid
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pytest
 import websocket
 
-from pez_core import ClipModel, load_model
-
-PACK = Path(__file__).parents[2]
+PACK = Path(__file__).parents[1]
+NODE_TESTS = Path(__file__).parent / "nodes"
 SAMPLES = PACK / "pez_core" / "embedded" / "samples"
 START_SECONDS = 180
 RUN_SECONDS = 240
 
 
-def _comfyui() -> Path | None:
+def find_comfyui() -> Path | None:
     for place in (os.environ.get("COMFYUI_PATH"), "~/ComfyUI"):
         if place and (Path(place).expanduser() / "main.py").is_file():
             return Path(place).expanduser()
@@ -148,8 +145,8 @@ class Comfy:
         return self.listen(self.queue(graph))
 
     def python(self, script: str, *arguments: Path) -> None:
-        """Runs a script of this folder in ComfyUI's Python; its first argument is ComfyUI's folder."""
-        command = [_python(self.comfyui), str(Path(__file__).parent / script), str(self.comfyui), *map(str, arguments)]
+        """Runs a script of the node tests in ComfyUI's Python; its first argument is ComfyUI's folder."""
+        command = [_python(self.comfyui), str(NODE_TESTS / script), str(self.comfyui), *map(str, arguments)]
         subprocess.run(command, check=True, capture_output=True)
 
     def stop(self) -> None:
@@ -162,32 +159,11 @@ class Comfy:
         self._log.close()
 
 
-@pytest.fixture(scope="session")
-def model() -> ClipModel:
-    """The embedded model, in the tests' own process."""
-    return load_model()
-
-
-@pytest.fixture(scope="session")
-def comfy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Comfy]:
-    comfyui = _comfyui()
-    if comfyui is None:
-        pytest.skip(
-            "NO COMFYUI: set COMFYUI_PATH to a checkout of ComfyUI (or put one at ~/ComfyUI) with its "
-            "requirements in .venv; without it nothing of the nodes is tested"
-        )
-    base = tmp_path_factory.mktemp("comfyui")
+def prepare(base: Path) -> None:
+    """Lays out the folders of a ComfyUI in `base`: this pack, the helpers of the tests, the sample pictures."""
     for folder in ("custom_nodes", "input", "output", "user", "temp", "models/open_clip", "models/checkpoints"):
         (base / folder).mkdir(parents=True)
     (base / "custom_nodes" / "pez").symlink_to(PACK, target_is_directory=True)
+    shutil.copy(NODE_TESTS / "helper_nodes.py.txt", base / "custom_nodes" / "pez_test_nodes.py")
     for sample in SAMPLES.glob("*.png"):
         shutil.copy(sample, base / "input")
-    _write_helpers(base / "custom_nodes" / "pez_test_nodes.py")
-    server = Comfy(base, comfyui)
-    yield server
-    server.stop()
-
-
-def _write_helpers(path: Path) -> None:
-    """Nodes that tests need and ComfyUI lacks: pictures by recipe, and what a CLIP makes of a text."""
-    path.write_text((Path(__file__).parent / "helper_nodes.py.txt").read_text())
