@@ -179,10 +179,10 @@ class PEZInvert(io.ComfyNode):
         cls, pez_model: ManagedModel, image: torch.Tensor, pictures: str, prefix: str = "", suffix: str = "", **settings
     ) -> io.NodeOutput:
         config = _config(prefix=prefix, suffix=suffix, **settings)
-        groups = [image[i : i + 1] for i in range(len(image))] if pictures == ONE_FOR_EACH else [image]
+        escape_for_comfyui(f"{prefix} {suffix}")  # said before the search, not after it
         if not len(image):
             raise PezError("No picture was given: the image input is an empty batch.")
-        escape_for_comfyui(f"{prefix} {suffix}")  # said before the search, not after it
+        groups = [image[i : i + 1] for i in range(len(image))] if pictures == ONE_FOR_EACH else [image]
         report = Reporter(cls.hidden.unique_id, len(groups))
         results = []
         with torch.inference_mode(False):

@@ -26,7 +26,7 @@ def tensor_shapes(path: Path) -> dict[str, list[int]]:
         raise PezError(f"{path.name!r} is not a checkpoint: one ends in {', '.join(SUFFIXES)}.")
     try:
         shapes = _safetensors_shapes(path) if path.suffix == ".safetensors" else _pickle_shapes(path)
-    except Exception as error:
+    except Exception as error:  # a damaged pickle can make its reader raise anything
         raise PezError(
             f"{path.name} cannot be read as a checkpoint: it is damaged, cut short, or another kind of file; "
             f"fetch it again, as .safetensors if there is a choice. ({first_line(error)})"

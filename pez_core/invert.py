@@ -121,8 +121,7 @@ class _Run:
     def _score(self, found: Iterable[tuple[int, ...]]) -> list[Candidate]:
         """Distinct texts of searched ids, best first, each scored as the text that it is."""
         vocabulary = self.model.vocabulary
-        around = (self.config.prefix, self.config.suffix)
-        texts = dict.fromkeys(" ".join(filter(None, (around[0], vocabulary.decode(ids), around[1]))) for ids in found)
+        texts = dict.fromkeys(self.objective.text(ids) for ids in found)
         fitting = [
             text
             for text, ids in zip(texts, vocabulary.encode_all(list(texts)), strict=True)

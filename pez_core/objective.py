@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -33,7 +34,9 @@ class Objective:
         self._vocabulary = vocabulary
         device = model.device
         bans = Bans(config.banned, vocabulary.token_texts) if config.banned else None
-        before, after = (_fixed_text(model, name, getattr(config, name), config) for name in ("prefix", "suffix"))
+        self._prefix, self._suffix = vocabulary.cleaned(config.prefix), vocabulary.cleaned(config.suffix)
+        before = _fixed_ids(model, "prefix", self._prefix, config.banned)
+        after = _fixed_ids(model, "suffix", self._suffix, config.banned)
         room = vocabulary.room - len(before) - len(after)
         if room < 1:
             raise PezError(
@@ -61,6 +64,10 @@ class Objective:
         count = len(ids)
         return torch.cat([self._before.expand(count, -1), ids, self._after.expand(count, -1)], dim=1)
 
+    def text(self, ids: Sequence[int]) -> str:
+        """The whole prompt: prefix, the searched tokens `ids`, suffix."""
+        return " ".join(filter(None, (self._prefix, self._vocabulary.decode(ids), self._suffix)))
+
     def features(self, embeddings: Tensor, ids: Tensor) -> Tensor:
         """Unit features [R, F] of the searched tokens' embeddings [R, L, D], differentiable in them."""
         framed = self._vocabulary.framed(self.whole(ids))
@@ -81,11 +88,11 @@ class Objective:
         return self.bans.found(self.whole(ids)) if self.bans else None
 
 
-def _fixed_text(model: ClipModel, name: str, text: str, config: InversionConfig) -> list[int]:
+def _fixed_ids(model: ClipModel, name: str, text: str, banned: Sequence[str]) -> list[int]:
     """The ids of prefix or suffix, looked over."""
     vocabulary = model.vocabulary
     ids = vocabulary.encode(text) if text else []
-    for word in config.banned:
+    for word in banned:
         if ids and Bans([word], vocabulary.token_texts).found(torch.tensor([ids])).any():
             raise PezError(f"The {name} {shorten(text)!r} holds the banned word {word!r}: change one of them.")
     unknown = vocabulary.unknown_words(text)

@@ -69,10 +69,8 @@ class TextTower:
         return self._plain(embeddings, ids)
 
     def _plain(self, embeddings: Tensor, ids: Tensor) -> Tensor:
-        length = ids.shape[1]
-        rows = ids.new_full((len(ids), self._vocabulary.context_length), self._vocabulary.pad_id)
-        rows[:, :length] = ids
-        padding = self._embedding(rows[:, length:])
+        rows = self._vocabulary.padded(ids)
+        padding = self._embedding(rows[:, ids.shape[1] :])
         replaced = torch.cat([embeddings, padding], dim=1)
         hook = self._embedding.register_forward_hook(lambda *_: replaced)
         try:

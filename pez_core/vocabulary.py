@@ -15,12 +15,14 @@ from functools import cached_property
 from typing import Any
 
 import torch
+from open_clip.tokenizer import basic_clean, whitespace_clean
 from torch import Tensor
 
 from .bans import Bans
 from .errors import PezError
 
 _UNSAFE = ("{", "}", "|", "//", "/*", "\\", "\ufffd", "<|", "embedding:")
+_RESERVED = ("embedding:", "<|startoftext|>", "<|endoftext|>", "<start_of_text>", "<end_of_text>")
 _PROBES = ("a", "red bird", "2 dogs!")
 
 
@@ -91,15 +93,23 @@ class Vocabulary:
         """
         if ids.shape[1] > self.room:
             raise PezError(f"The text has {ids.shape[1]} tokens, the model reads {self.room}: shorten it.")
-        rows = torch.full((len(ids), self.context_length), self.pad_id, dtype=torch.long, device=ids.device)
-        framed = self.framed(ids)
-        rows[:, : framed.shape[1]] = framed
-        return rows
+        return self.padded(self.framed(ids))
 
     def framed(self, ids: Tensor) -> Tensor:
         """`ids` [R, L] between start and end tokens, without padding."""
         start, end = (torch.tensor(x, dtype=torch.long, device=ids.device) for x in (self.start_ids, self.end_ids))
         return torch.cat([start.expand(len(ids), -1), ids, end.expand(len(ids), -1)], dim=1)
+
+    def padded(self, framed: Tensor) -> Tensor:
+        """`framed` ids [R, T] at the full length of the context."""
+        rows = framed.new_full((len(framed), self.context_length), self.pad_id)
+        rows[:, : framed.shape[1]] = framed
+        return rows
+
+    def cleaned(self, text: str) -> str:
+        """The text in the form that CLIP's tokenizers agree on: some of them straighten quotes, take
+        ligatures apart and resolve `&amp;` before they look at a text, others do not."""
+        return whitespace_clean(basic_clean(text))
 
     @cached_property
     def token_texts(self) -> list[str]:
@@ -109,12 +119,7 @@ class Vocabulary:
         for token in range(self.size):
             try:
                 texts.append(decode([token]).strip())
-            except (
-                KeyError,
-                IndexError,
-                TypeError,
-                OverflowError,
-            ):  # the tower has more rows than the tokenizer tokens
+            except (LookupError, TypeError, OverflowError):  # the tower has more rows than the tokenizer has tokens
                 texts.append("")
         return texts
 
@@ -200,8 +205,11 @@ def _without_padding(row: list[int], pad: int) -> list[int]:
 def escape_for_comfyui(text: str) -> str:
     """The text as CLIP Text Encode must be given it, so that its parentheses are letters, not weights.
 
-    Raises PezError for text that cannot be said there: ComfyUI reads `embedding:` as the name of a file.
+    Raises PezError for text that cannot be said there: names of files and of special tokens.
     """
-    if "embedding:" in text:
-        raise PezError(f"CLIP Text Encode reads 'embedding:' as the name of a file: take it out of {text!r}.")
+    for mark in _RESERVED:
+        if mark in text.lower():
+            raise PezError(
+                f"{mark!r} is no text to CLIP Text Encode or to the searched model: take it out of {text!r}."
+            )
     return text.replace("(", "\\(").replace(")", "\\)")

@@ -136,6 +136,12 @@ def test_settings_that_the_model_cannot_meet(model, target, changes, said):
     assert "\n" not in str(caught.value)
 
 
+def test_fixed_text_is_delivered_as_all_tokenizers_read_it(model, target):
+    result = invert(model, target, config(steps=3, prefix="a “red” &amp; ﬁne Bird"))
+    assert result.prompt.startswith('a "red" & fine Bird ')
+    assert result.similarity == pytest.approx(rescored(model, target, result.prompt), abs=1e-6)
+
+
 def test_longest_prompt_that_fits(model, target):
     result = invert(model, target, config(length=75, steps=3))
     assert len(model.vocabulary.encode(result.prompt)) == 75

@@ -92,7 +92,12 @@ def test_the_same_run_twice_is_answered_from_the_cache(comfy):
 
 
 @pytest.mark.parametrize(
-    "settings", [{"vocabulary": "any"}, {"vocabulary": "words", "prefix": "a (blue) bird:", "suffix": "[sky] 50%"}]
+    "settings",
+    [
+        {"vocabulary": "any"},
+        {"vocabulary": "words", "prefix": "a (blue) bird:", "suffix": "[sky] 50%"},
+        {"prefix": "a “red” &amp; ﬁne Bird’s caf\u0065\u0301"},
+    ],
 )
 def test_clip_text_encode_reads_exactly_the_scored_tokens(comfy, model, settings):
     """ComfyUI's own tokenizer on the delivered text: the ids that were scored, weights 1, one chunk."""
@@ -160,12 +165,13 @@ def test_weights_moved_under_inference_mode_are_repaired(comfy):
         (odd_picture("nan"), "NaN"),
         (graph(length=75, prefix="a photo of"), "length must be from 1 to 72"),
         (graph(prefix="cat " * 80), "nothing is left to search"),
-        (graph(prefix="an embedding:cat"), "name of a file"),
+        (graph(prefix="an embedding:cat"), "embedding:"),
+        (graph(suffix="<|endoftext|>"), "endoftext"),
         (graph(banned_words=", ".join(f"{c}*" for c in "abcdefghijklmnopqrstuvwxyz")), "Every token"),
         (graph({"model": "Other (by name)", "name": "ViT-B-23/laion2b_s34b_b79k"}), "ViT-B-32"),
         (graph({"model": "Other (by name)", "name": "ViT-B-32/laion"}), "laion2b_s34b_b79k"),
     ],
-    ids=["empty", "tiny", "nan", "length", "prefix", "embedding", "banned", "model", "tag"],
+    ids=["empty", "tiny", "nan", "length", "prefix", "embedding", "special", "banned", "model", "tag"],
 )
 def test_bad_input_says_what_and_how_to_mend_it(comfy, made, said):
     run = comfy.run(made)
