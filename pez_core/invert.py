@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterable
 
@@ -13,11 +14,14 @@ from .errors import PezError
 from .model import ClipModel
 from .objective import Objective
 from .result import Candidate, InversionResult, Progress
-from .search import PezSearch, PezState
+from .search import PezSearch, PezState, Stepper, make_stepper
 from .target import Target
+
+log = logging.getLogger(__name__)
 
 LOOK_EVERY = 10  # steps between looks at the device, where plateaus are noticed
 LOOK_SECONDS = 0.25  # a slow step is looked at sooner, so that a person can stop it
+SCORING_SHARE = 0.05  # of a run's time, at most, for the scores in its reports
 LEAST_GAIN = 1e-4  # similarity; less is no gain to `patience`
 
 
@@ -44,59 +48,67 @@ def invert(
 
 class _Run:
     def __init__(self, model: ClipModel, target: Target, config: InversionConfig):
+        self.begun = time.perf_counter()
         self.model, self.target, self.config = model, target, config
         self.objective = Objective(model, target, config)
-        self.search = PezSearch(self.objective, config)
-        self.trace = torch.full((config.steps,), -torch.inf, device=model.device)
-        self.begun = time.perf_counter()
+        self.search = PezSearch(self.objective, config, torch.Generator().manual_seed(config.seed))
         self._shown: tuple[tuple[int, ...], Candidate] | None = None
+        self._scoring = 0.0  # seconds spent on reports
 
     def go(self, on_progress: Callable[[Progress], bool | None] | None) -> InversionResult:
-        generator = torch.Generator().manual_seed(self.config.seed)
-        state = self.search.start(generator)
-        batches = self._batches(generator)
+        stepper = self._stepper()
         stopped, looked = "steps", self.begun
         for step in range(1, self.config.steps + 1):
-            state = self.search.step(state, batches[step - 1] if batches is not None else None)
-            self.trace[step - 1] = state.best_similarity.max()
+            stepper.advance()
             now = time.perf_counter()
             if step % LOOK_EVERY and now - looked < LOOK_SECONDS:
                 continue
             looked = now
-            if on_progress and on_progress(self._progress(state, step)):
+            if on_progress and on_progress(self._progress(stepper.state, step)):
                 stopped = "asked to"
             elif self.config.time_limit is not None and now - self.begun >= self.config.time_limit:
                 stopped = "time limit"
-            elif step % LOOK_EVERY == 0 and self._on_plateau(step):
+            elif step % LOOK_EVERY == 0 and self._on_plateau(stepper.state, step):
                 stopped = "patience"
             if stopped != "steps":
                 break
-        result = self._result(state, step, stopped)
+        result = self._result(stepper.state, step, stopped)
         if on_progress:
             on_progress(Progress(step, self.config.steps, result.prompt, result.similarity, result.seconds))
         return result
 
-    def _batches(self, generator: torch.Generator) -> Tensor | None:
-        """Indices [steps, batch_size] of the pictures drawn for each step, or None where all of them are used."""
-        size, count = self.config.batch_size, len(self.target)
-        if size is None or size >= count:
-            return None
-        order = torch.rand(self.config.steps, count, generator=generator).argsort(dim=1)
-        return order[:, :size].to(self.model.device)
+    def _stepper(self) -> Stepper[PezState]:
+        """Ready to step, with as many prompts at once as the device has memory for."""
+        while True:
+            try:
+                return make_stepper(self.search.step, self.search.start(), self.model.device)
+            except torch.cuda.OutOfMemoryError as error:
+                if self.objective.together == 1:
+                    raise PezError(
+                        f"The device has not enough memory to search with {self.model.name}: free some, take a "
+                        "smaller model, or another device."
+                    ) from error
+                self.objective.together = max(1, min(self.objective.together, self.config.restarts) // 2)
+                log.info("Not enough memory: %d prompts at once from here on.", self.objective.together)
+            torch.cuda.empty_cache()
 
-    def _on_plateau(self, step: int) -> bool:
+    def _on_plateau(self, state: PezState, step: int) -> bool:
         patience = self.config.patience
         if patience is None or step <= patience:
             return False
-        return bool(self.trace[step - 1] - self.trace[step - 1 - patience] < LEAST_GAIN)
+        return bool(state.trace[step - 1] - state.trace[step - 1 - patience] < LEAST_GAIN)
 
     def _progress(self, state: PezState, step: int) -> Progress:
-        best = int(state.best_similarity.argmax())
-        ids = tuple(state.best_ids[best].tolist())
-        if self._shown is None or self._shown[0] != ids:
-            met = bool(state.best_similarity[best] > -torch.inf)
-            found = self._score([ids]) if met else []
-            self._shown = (ids, found[0] if found else Candidate("", 0.0))
+        """How the run stands. The best prompt so far, or a slightly older one where scoring took too much time."""
+        begun = time.perf_counter()
+        if self._shown is None or self._scoring < SCORING_SHARE * (begun - self.begun):
+            best = int(state.best_similarity.argmax())
+            ids = tuple(state.best_ids[best].tolist())
+            if self._shown is None or self._shown[0] != ids:
+                met = bool(state.best_similarity[best] > -torch.inf)
+                found = self._score([ids]) if met else []
+                self._shown = (ids, found[0] if found else Candidate("", 0.0))
+            self._scoring += time.perf_counter() - begun
         shown = self._shown[1]
         return Progress(step, self.config.steps, shown.text, shown.similarity, time.perf_counter() - self.begun)
 
@@ -110,7 +122,7 @@ class _Run:
             )
         return InversionResult(
             candidates=tuple(candidates),
-            trace=tuple(self.trace[:steps].tolist()),
+            trace=tuple(state.trace[:steps].tolist()),
             steps=steps,
             seconds=time.perf_counter() - self.begun,
             seed=self.config.seed,

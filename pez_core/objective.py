@@ -16,6 +16,8 @@ from .target import Target
 
 log = logging.getLogger(__name__)
 
+ROWS = 2048  # token positions in the tower at once: bounds memory (3 GB for ViT-H in float32), loses no speed
+
 
 class Objective:
     """Similarity of token sequences [R, L], set between prefix and suffix, to a target.
@@ -23,6 +25,7 @@ class Objective:
     Attributes:
         table: token embeddings [V, D], on the model's device.
         allowed: int64 [A], the ids that the search may use, ascending.
+        together: how many prompts go through the tower at once; more are split, with the same result.
 
     Raises PezError when the length does not fit the context beside prefix and suffix, when these hold
     a banned word, or when the bans leave no token.
@@ -52,8 +55,16 @@ class Objective:
         self.bans = bans.to(device) if bans else None
         self._before = torch.tensor(before, dtype=torch.long, device=device)
         self._after = torch.tensor(after, dtype=torch.long, device=device)
+        self._encode = model.text.prompt_encoder(before, after, config.precision)
+        self.together = max(1, ROWS // (len(before) + config.length + len(after) + 2))
         self._features = target.features.to(device)
         self._weights = target.weights.to(device)
+        self._whole_target = self._weights @ self._features
+
+    @property
+    def pictures(self) -> int:
+        """How many pictures the target has."""
+        return len(self._features)
 
     @property
     def table(self) -> Tensor:
@@ -68,20 +79,29 @@ class Objective:
         """The whole prompt: prefix, the searched tokens `ids`, suffix."""
         return " ".join(filter(None, (self._prefix, self._vocabulary.decode(ids), self._suffix)))
 
-    def features(self, embeddings: Tensor, ids: Tensor) -> Tensor:
-        """Unit features [R, F] of the searched tokens' embeddings [R, L, D], differentiable in them."""
-        framed = self._vocabulary.framed(self.whole(ids))
-        first = len(self._vocabulary.start_ids) + len(self._before)
-        fixed = self.table[framed].detach()
-        last = first + ids.shape[1]
-        return self._model.text(torch.cat([fixed[:, :first], embeddings, fixed[:, last:]], dim=1), framed)
+    def score(self, ids: Tensor, drawn: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Similarity [R] of prompts, and its gradient [R, L, D] at the tokens' embeddings; both float32.
 
-    def similarity(self, features: Tensor, drawn: Tensor | None = None) -> Tensor:
-        """Similarity [R] of unit features [R, F] to the whole target, or to the pictures `drawn` (indices [b])."""
+        `drawn`: indices [b] of the target's pictures that give the gradient; None for all. The similarity
+        is always that to the whole target.
+        """
+        parts = [self._score(chunk, drawn) for chunk in ids.split(self.together)]
+        similarity, gradient = (torch.cat(each) if len(parts) > 1 else each[0] for each in zip(*parts, strict=True))
+        return similarity, gradient
+
+    def _score(self, ids: Tensor, drawn: Tensor | None) -> tuple[Tensor, Tensor]:
+        with torch.enable_grad():
+            embeddings = self.table[ids].detach().float().requires_grad_()
+            features = self._encode(embeddings, ids)
+            (gradient,) = torch.autograd.grad((features @ self._towards(drawn)).sum(), embeddings)
+        return features.detach() @ self._towards(), gradient
+
+    def _towards(self, drawn: Tensor | None = None) -> Tensor:
+        """[F]: the product of unit features with it is their similarity to the target, or to the `drawn` pictures."""
         if drawn is None:
-            return features @ (self._weights @ self._features)
+            return self._whole_target
         weights = self._weights[drawn]
-        return features @ (weights @ self._features[drawn] / weights.abs().sum())
+        return weights @ self._features[drawn] / weights.abs().sum()
 
     def banned(self, ids: Tensor) -> Tensor | None:
         """bool [R]: which prompts hold a banned word; None when nothing is banned."""

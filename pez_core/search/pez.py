@@ -17,11 +17,12 @@ EPSILON = 1e-8
 
 @dataclass(frozen=True)
 class PezState:
-    """Where R restarts stand. D: token width, L: searched tokens.
+    """Where R restarts stand. D: token width, L: searched tokens, S: most steps.
 
     prompt: the continuous embeddings [R, L, D]; mean, square: AdamW's moments of their gradients.
-    count: steps taken, float32 [].
+    count: steps taken, int64 [].
     best_similarity [R], best_ids [R, L]: the best prompt that each restart has met.
+    trace [S]: the best similarity of all restarts after each step taken; -inf behind them.
     """
 
     prompt: Tensor
@@ -30,6 +31,7 @@ class PezState:
     count: Tensor
     best_similarity: Tensor
     best_ids: Tensor
+    trace: Tensor
 
 
 class PezSearch:
@@ -37,19 +39,21 @@ class PezSearch:
 
     Unlike the published code, one pass of the tower gives both the gradient and the score, restarts do
     not share a loss (so each runs as if alone), and only allowed tokens are projected to.
+
+    `generator` gives the random starts and draws, on the CPU so that every device has the same.
     """
 
-    def __init__(self, objective: Objective, config: InversionConfig):
+    def __init__(self, objective: Objective, config: InversionConfig, generator: torch.Generator):
         self._objective = objective
         self._config = config
         self._nearest = Projection(objective.table, objective.allowed)
+        self._starts = torch.randint(len(objective.allowed), (config.restarts, config.length), generator=generator)
+        self._draws = self._drawn_pictures(generator)
 
-    def start(self, generator: torch.Generator) -> PezState:
-        """Random allowed tokens, drawn on the CPU so that every device starts alike."""
+    def start(self) -> PezState:
+        """The state before the first step: random allowed tokens."""
         allowed = self._objective.allowed
-        shape = (self._config.restarts, self._config.length)
-        drawn = torch.randint(len(allowed), shape, generator=generator)
-        return self.start_from(allowed[drawn.to(allowed.device)])
+        return self.start_from(allowed[self._starts.to(allowed.device)])
 
     def start_from(self, ids: Tensor) -> PezState:
         """The state before the first step, from token ids [R, L]."""
@@ -58,40 +62,49 @@ class PezSearch:
             prompt=prompt,
             mean=torch.zeros_like(prompt),
             square=torch.zeros_like(prompt),
-            count=torch.zeros((), device=prompt.device),
+            count=torch.zeros((), dtype=torch.long, device=prompt.device),
             best_similarity=torch.full((len(ids),), -torch.inf, device=prompt.device),
             best_ids=ids.clone(),
+            trace=torch.full((self._config.steps,), -torch.inf, device=prompt.device),
         )
 
-    def step(self, state: PezState, drawn: Tensor | None = None) -> PezState:
-        """One step. `drawn`: indices [b] of the target's pictures that give the gradient; None for all."""
+    @torch.no_grad()
+    def step(self, state: PezState) -> PezState:
+        """The state after one more step: a pure function of tensors, without a look at their values."""
         objective = self._objective
         ids = self._nearest(state.prompt)
-        projected = objective.table[ids].detach().float().requires_grad_()
-        features = objective.features(projected, ids)
-        (gradient,) = torch.autograd.grad(-objective.similarity(features, drawn).sum(), projected)
-        with torch.no_grad():
-            similarity = objective.similarity(features)
-            banned = objective.banned(ids)
-            if banned is not None:
-                similarity = similarity.masked_fill(banned, -torch.inf)
-            better = similarity > state.best_similarity
-            prompt, mean, square, count = self._adamw(state, gradient)
-            return PezState(
-                prompt=prompt,
-                mean=mean,
-                square=square,
-                count=count,
-                best_similarity=torch.where(better, similarity, state.best_similarity),
-                best_ids=torch.where(better[:, None], ids, state.best_ids),
-            )
+        drawn = None if self._draws is None else self._draws.index_select(0, state.count.view(1))[0]
+        similarity, gradient = objective.score(ids, drawn)
+        banned = objective.banned(ids)
+        if banned is not None:
+            similarity = similarity.masked_fill(banned, -torch.inf)
+        better = similarity > state.best_similarity
+        best = torch.where(better, similarity, state.best_similarity)
+        prompt, mean, square = self._adamw(state, -gradient)
+        return PezState(
+            prompt=prompt,
+            mean=mean,
+            square=square,
+            count=state.count + 1,
+            best_similarity=best,
+            best_ids=torch.where(better[:, None], ids, state.best_ids),
+            trace=state.trace.index_copy(0, state.count.view(1), best.amax(0, keepdim=True)),
+        )
 
-    def _adamw(self, state: PezState, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """The continuous prompt after torch's AdamW, with its moments and its count of steps."""
+    def _drawn_pictures(self, generator: torch.Generator) -> Tensor | None:
+        """Indices [S, batch_size] of the pictures drawn for each step, or None where all of them are used."""
+        size, count = self._config.batch_size, self._objective.pictures
+        if size is None or size >= count:
+            return None
+        order = torch.rand(self._config.steps, count, generator=generator).argsort(dim=1)
+        return order[:, :size].to(self._objective.allowed.device)
+
+    def _adamw(self, state: PezState, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The continuous prompt after a step of torch's AdamW, with its moments."""
         rate, decay = self._config.learning_rate, self._config.weight_decay
-        count = state.count + 1
+        count = (state.count + 1).float()
         mean = torch.lerp(state.mean, gradient, 1 - BETAS[0])
-        square = state.square * BETAS[1] + gradient.square() * (1 - BETAS[1])
+        square = torch.lerp(state.square, gradient.square(), 1 - BETAS[1])
         scale = (square / (1 - BETAS[1] ** count)).sqrt() + EPSILON
         prompt = state.prompt * (1 - rate * decay) - rate / (1 - BETAS[0] ** count) * mean / scale
-        return prompt, mean, square, count
+        return prompt, mean, square

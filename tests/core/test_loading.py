@@ -40,7 +40,7 @@ def test_safetensors_file_is_loaded_and_searched(safetensors, real_shapes):
     model = load_model("ViT-B-32", safetensors)
     assert torch.equal(model.module.token_embedding.weight, real_shapes["token_embedding.weight"].float())
     assert model.name == "ViT-B-32/b32.safetensors"
-    assert model.text.short
+    assert model.text.lean
     target = Target.from_images(model, random_picture(0))
     result = invert(model, target, InversionConfig(length=4, steps=5, restarts=2))
     assert model.vocabulary.words[model.vocabulary.encode(result.prompt)].all()

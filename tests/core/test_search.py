@@ -16,10 +16,13 @@ from pez_core.search.projection import Projection
 STEPS = 50
 
 
+def made(model: ClipModel, target: Target, config: InversionConfig) -> PezSearch:
+    return PezSearch(Objective(model, target, config), config, torch.Generator().manual_seed(config.seed))
+
+
 def searched_ids(model: ClipModel, target: Target, config: InversionConfig, start: torch.Tensor) -> tuple[list, list]:
     """Projected ids of each step and the best similarity after it."""
-    objective = Objective(model, target, config)
-    search = PezSearch(objective, config)
+    search = made(model, target, config)
     state = search.start_from(start)
     ids, best = [], []
     for _ in range(STEPS):
@@ -55,10 +58,9 @@ def test_same_ids_as_the_published_loop_over_the_whole_vocabulary(openai_vocabul
 
 def test_a_restart_runs_as_if_alone(model, target):
     """Eight restarts in a batch find what each of them finds by itself."""
-    config = InversionConfig(length=5, restarts=4)
-    objective = Objective(model, target, config)
-    search = PezSearch(objective, config)
-    together = search.start(torch.Generator().manual_seed(5))
+    config = InversionConfig(length=5, restarts=4, seed=5)
+    search = made(model, target, config)
+    together = search.start()
     start = together.best_ids.clone()
     for _ in range(20):
         together = search.step(together)
@@ -95,16 +97,19 @@ def test_prefix_and_suffix_stand_around_the_searched_tokens(model, target):
     objective = Objective(model, target, config)
     ids = torch.tensor([model.vocabulary.encode("red big bird")])
     text = "a photo of red big bird on blue"
-    embeddings = objective.table[ids]
-    found = objective.similarity(objective.features(embeddings, ids)).item()
+    found = objective.score(ids)[0].item()
     assert found == pytest.approx(target.similarity(model.encode_texts([text])).item(), abs=1e-5)
 
 
 def test_drawn_pictures_alone_give_the_gradient(model):
     target = Target.from_images(model, [random_picture(1), random_picture(2), random_picture(3)], [1, 2, 3])
     objective = Objective(model, target, InversionConfig())
-    feature = model.encode_texts(["red bird"])
-    cosines = (target.features @ feature[0]).tolist()
-    assert objective.similarity(feature).item() == pytest.approx((cosines[0] + 2 * cosines[1] + 3 * cosines[2]) / 6)
-    drawn = objective.similarity(feature, torch.tensor([0, 2])).item()
-    assert drawn == pytest.approx((cosines[0] + 3 * cosines[2]) / 4)
+    ids = torch.tensor([model.vocabulary.encode("red bird")])
+    cosines = (target.features @ model.encode_texts(["red bird"])[0]).tolist()
+    whole = (cosines[0] + 2 * cosines[1] + 3 * cosines[2]) / 6
+    gradients = {}
+    for drawn in (None, (0, 2), (0,), (2,)):
+        similarity, gradients[drawn] = objective.score(ids, None if drawn is None else torch.tensor(drawn))
+        assert similarity.item() == pytest.approx(whole, abs=1e-5)
+    torch.testing.assert_close(gradients[0, 2], (gradients[0,] + 3 * gradients[2,]) / 4, atol=1e-6, rtol=1e-4)
+    assert not torch.allclose(gradients[None], gradients[0, 2], atol=1e-4)

@@ -1,4 +1,4 @@
-"""The short way through the text tower against the model's own full-length encoding."""
+"""The lean way through the text tower against the model's own full-length encoding."""
 
 from __future__ import annotations
 
@@ -45,50 +45,93 @@ def siglip_like() -> nn.Module:
     return open_clip.CustomTextCLIP(32, {"image_size": 32, "layers": 1, "width": 64, "patch_size": 16}, text).eval()
 
 
-def framed(vocabulary: Vocabulary, length: int, count: int = 3) -> torch.Tensor:
-    generator = torch.Generator().manual_seed(length)
-    return vocabulary.framed(torch.randint(100, 40_000, (count, length), generator=generator))
+def plain(module: nn.Module, vocabulary: Vocabulary, ids: torch.Tensor) -> torch.Tensor:
+    """The model's own features of the ids of whole texts."""
+    return F.normalize(module.encode_text(vocabulary.rows(ids)), dim=-1)
+
+
+def searched(length: int, count: int = 3) -> torch.Tensor:
+    return torch.randint(100, 40_000, (count, length), generator=torch.Generator().manual_seed(length))
 
 
 @pytest.mark.parametrize("architecture", CAUSAL)
-@pytest.mark.parametrize("length", [1, 8, 16, 75])
-def test_short_way_equals_the_models_own_encoding(architecture, length, openai_vocabulary):
-    module = small(architecture)
+@pytest.mark.parametrize("before,length,after", [(0, 1, 0), (0, 8, 0), (5, 16, 3), (0, 75, 0), (60, 1, 14)])
+def test_lean_way_equals_the_models_own_encoding(architecture, before, length, after, openai_vocabulary):
+    module = small(architecture, text_layers=3)
     tower = TextTower(module, openai_vocabulary, architecture)
-    assert tower.short
-    ids = framed(openai_vocabulary, length)
-    rows = torch.zeros(len(ids), 77, dtype=torch.long)
-    rows[:, : ids.shape[1]] = ids
-    expected = F.normalize(module.encode_text(rows), dim=-1)
-    found = tower(tower.table[ids], ids)
+    assert tower.lean
+    left, right = searched(before, 1).repeat(3, 1), searched(after, 1).repeat(3, 1)
+    ids = searched(length)
+    encode = tower.prompt_encoder(left[0].tolist(), right[0].tolist())
+    found = encode(tower.table[ids], ids)
+    expected = plain(module, openai_vocabulary, torch.cat([left, ids, right], dim=1))
     assert found.shape == expected.shape
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("architecture", CAUSAL)
-def test_short_way_has_the_gradient_of_the_full_one(architecture, openai_vocabulary):
-    tower = TextTower(small(architecture), openai_vocabulary, architecture)
-    ids = framed(openai_vocabulary, 8)
-    towards = F.normalize(torch.randn(tower(tower.table[ids], ids).shape[1]), dim=0)
+@pytest.mark.parametrize("count", [2, 12])  # few rows and many: products are taken in different orders
+def test_lean_way_has_the_gradient_of_the_full_one(architecture, count, openai_vocabulary):
+    tower = TextTower(small(architecture, text_layers=3), openai_vocabulary, architecture)
+    before, after, ids = [320, 1125], [525], searched(8, count)
     gradients = []
-    for way in (tower, tower._plain):
+    for encode in (tower.prompt_encoder(before, after), tower._full_length(before, after)):
         embeddings = tower.table[ids].detach().requires_grad_()
-        (gradient,) = torch.autograd.grad((way(embeddings, ids) @ towards).sum(), embeddings)
+        features = encode(embeddings, ids)
+        towards = F.normalize(torch.randn(features.shape[1], generator=torch.Generator().manual_seed(0)), dim=0)
+        (gradient,) = torch.autograd.grad((features @ towards).sum(), embeddings)
         gradients.append(gradient)
     torch.testing.assert_close(gradients[0], gradients[1], atol=1e-5 * gradients[1].abs().max().item(), rtol=1e-3)
 
 
 def test_gradient_agrees_with_finite_differences(model):
     tower = TextTower(copy.deepcopy(model.module).double(), model.vocabulary, "double")
-    ids = model.vocabulary.framed(torch.tensor([model.vocabulary.encode("blue penguin")]))
+    assert tower.lean
+    ids = torch.tensor([model.vocabulary.encode("blue penguin")])
+    encode = tower.prompt_encoder(model.vocabulary.encode("a"), model.vocabulary.encode("on green"))
     embeddings = tower.table[ids].detach().requires_grad_()
     generator = torch.Generator().manual_seed(1)
     towards = F.normalize(torch.randn(128, generator=generator, dtype=torch.double), dim=0)
-    (gradient,) = torch.autograd.grad((tower(embeddings, ids) @ towards).sum(), embeddings)
+    (gradient,) = torch.autograd.grad((encode(embeddings, ids) @ towards).sum(), embeddings)
     direction = torch.randn(embeddings.shape, generator=generator, dtype=torch.double)
     with torch.no_grad():
-        up, down = (tower(embeddings + h * direction, ids) @ towards for h in (1e-6, -1e-6))
+        up, down = (encode(embeddings + h * direction, ids) @ towards for h in (1e-6, -1e-6))
     assert (up - down).item() / 2e-6 == pytest.approx((gradient * direction).sum().item(), rel=1e-4)
+
+
+def test_layer_scale_and_bias_of_the_projection_are_heeded(openai_vocabulary):
+    torch.manual_seed(0)
+    text = {"context_length": 77, "vocab_size": 49408, "width": 64, "heads": 2, "layers": 2, "proj_bias": True}
+    vision = {"image_size": 32, "layers": 1, "width": 64, "patch_size": 16}
+    module = open_clip.CustomTextCLIP(32, vision, {**text, "ls_init_value": 0.3}).eval()
+    nn.init.normal_(module.text.text_projection.bias)
+    tower = TextTower(module, openai_vocabulary, "layer scale")
+    assert tower.lean
+    ids = searched(6)
+    torch.testing.assert_close(
+        tower.prompt_encoder()(tower.table[ids], ids), plain(module, openai_vocabulary, ids), atol=1e-5, rtol=0
+    )
+
+
+def test_quick_gelu_is_another_activation_and_right(openai_vocabulary):
+    module = small("ViT-L-14-quickgelu")
+    tower = TextTower(module, openai_vocabulary, "quick")
+    assert tower.lean
+    ids = searched(6)
+    torch.testing.assert_close(
+        tower.prompt_encoder()(tower.table[ids], ids), plain(module, openai_vocabulary, ids), atol=1e-5, rtol=0
+    )
+
+
+def test_blocks_of_another_make_run_at_full_length(openai_vocabulary):
+    torch.manual_seed(0)
+    text = {"context_length": 77, "vocab_size": 49408, "width": 64, "heads": 2, "layers": 2, "qk_norm": True}
+    vision = {"image_size": 32, "layers": 1, "width": 64, "patch_size": 16}
+    module = open_clip.CustomTextCLIP(32, vision, text).eval()
+    tower = TextTower(module, openai_vocabulary, "custom")
+    assert not tower.lean
+    ids = searched(6)
+    torch.testing.assert_close(tower.prompt_encoder()(tower.table[ids], ids), plain(module, openai_vocabulary, ids))
 
 
 def test_tower_without_causal_mask_runs_at_full_length():
@@ -96,34 +139,31 @@ def test_tower_without_causal_mask_runs_at_full_length():
     vocabulary = Vocabulary(Layout(16, end=1), 300)
     assert vocabulary.room == 15  # one place for the end token, which is also the padding
     tower = TextTower(module, vocabulary, "siglip-like")
-    assert not tower.short
-    ids = vocabulary.framed(torch.tensor([vocabulary.encode("abc")]))
-    expected = F.normalize(module.encode_text(vocabulary.rows(torch.tensor([vocabulary.encode("abc")]))), dim=-1)
+    assert not tower.lean
+    ids = torch.tensor([vocabulary.encode("abc")])
     embeddings = tower.table[ids].detach().requires_grad_()
-    found = tower(embeddings, ids)
-    torch.testing.assert_close(found, expected)
+    found = tower.prompt_encoder()(embeddings, ids)
+    torch.testing.assert_close(found, plain(module, vocabulary, ids))
     (gradient,) = torch.autograd.grad(found.sum(), embeddings)
     assert gradient.abs().sum() > 0
 
 
-def test_a_mask_alone_does_not_earn_the_short_way(openai_vocabulary):
+def test_a_mask_alone_does_not_earn_the_lean_way(openai_vocabulary):
     """Causal, but read at the last position of the full length: only trying finds that out."""
     torch.manual_seed(0)
     text = {"context_length": 77, "vocab_size": 49408, "width": 64, "heads": 2, "layers": 2, "pool_type": "last"}
     vision = {"image_size": 32, "layers": 1, "width": 64, "patch_size": 16}
     tower = TextTower(open_clip.CustomTextCLIP(32, vision, text).eval(), openai_vocabulary, "last")
-    assert not tower.short
+    assert not tower.lean
 
 
 def test_coca_runs_at_full_length(openai_vocabulary):
     module = small("coca_ViT-B-32")
     vocabulary = Vocabulary(open_clip.get_tokenizer("coca_ViT-B-32"), 49408)
     tower = TextTower(module, vocabulary, "coca")
-    assert not tower.short
-    ids = framed(vocabulary, 6)
-    rows = torch.zeros(len(ids), vocabulary.context_length, dtype=torch.long)
-    rows[:, : ids.shape[1]] = ids
-    torch.testing.assert_close(tower(tower.table[ids], ids), F.normalize(module.encode_text(rows), dim=-1))
+    assert not tower.lean
+    ids = searched(6)
+    torch.testing.assert_close(tower.prompt_encoder()(tower.table[ids], ids), plain(module, vocabulary, ids))
 
 
 def test_hugging_face_text_tower_runs_at_full_length(tmp_path):
@@ -144,12 +184,11 @@ def test_hugging_face_text_tower_runs_at_full_length(tmp_path):
     module = Model().eval()
     vocabulary = Vocabulary(hugging_face_tokenizer(tmp_path, "bert"), 400)
     tower = TextTower(module, vocabulary, "roberta-like")
-    assert not tower.short
-    content = torch.tensor([vocabulary.encode("a red bird")])
-    ids = vocabulary.framed(content)
+    assert not tower.lean
+    ids = torch.tensor([vocabulary.encode("a red bird")])
     embeddings = tower.table[ids].detach().requires_grad_()
-    found = tower(embeddings, ids)
-    torch.testing.assert_close(found, F.normalize(module.encode_text(vocabulary.rows(content)), dim=-1))
+    found = tower.prompt_encoder()(embeddings, ids)
+    torch.testing.assert_close(found, plain(module, vocabulary, ids))
     (gradient,) = torch.autograd.grad(found[0, 0], embeddings)
     assert (gradient.abs().sum(-1) > 0).all()
 

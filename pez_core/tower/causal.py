@@ -1,0 +1,83 @@
+"""The lean way through a causal text tower: only what the searched tokens change, nothing twice.
+
+In a causal tower a position sees those before it. So nothing behind the end token reaches the feature,
+keys and values of the fixed beginning never change, and the last layer need only be finished where the
+feature is read. All of that is exact; whether a tower is of this kind is found out by trying (text_tower.py).
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .attention import KeysValues, attention, attention_at_end, split_heads
+from .mlp import mlp
+from .products import product
+from .scaling import GradientScale
+from .weights import CausalWeights, Layer
+
+
+class CausalEncoder:
+    """Unit features of searched tokens between fixed ones, differentiable in the searched ones.
+
+    `before` [P, D], `after` [S, D]: embeddings of the fixed tokens, start and end tokens among them; S >= 1,
+    the feature is read at the last. `dtype`: what the layers compute in; the rest is done in the format of the weights.
+
+    Keys and values of `before` are computed here, once.
+    """
+
+    def __init__(self, weights: CausalWeights, before: Tensor, after: Tensor, dtype: torch.dtype):
+        self._weights = weights
+        self._layers = [layer.to(dtype) for layer in weights.layers]
+        self._dtype = dtype
+        self._after = after.detach()
+        self._behind = len(before)
+        with torch.no_grad():
+            self._known = self._keys_values(before)
+
+    def __call__(self, embeddings: Tensor) -> Tensor:
+        """Unit features [R, F] of the searched tokens' embeddings [R, L, D]."""
+        w, scale, count = self._weights, GradientScale(self._dtype), len(embeddings)
+        x = torch.cat([scale.leave(embeddings), self._after.expand(count, -1, -1)], dim=1)
+        length = x.shape[1]
+        x = (x + w.positions[self._behind : self._behind + length]).to(self._dtype).flatten(0, 1)
+        mask = _causal_mask(self._behind, length, x)
+        for layer, known in zip(self._layers[:-1], self._known[:-1], strict=True):
+            x = attention(x, layer, w.heads, w.eps, known, mask, count)
+            x = mlp(x, layer, w.activation, w.eps)
+        x = attention_at_end(x, self._layers[-1], w.heads, w.eps, self._known[-1], count)
+        x = mlp(x, self._layers[-1], w.activation, w.eps)
+        return F.normalize(w.finish(scale.enter(x.to(embeddings.dtype))), dim=-1)
+
+    def _keys_values(self, before: Tensor) -> list[KeysValues]:
+        """Of each layer, for the fixed tokens `before` [P, D]."""
+        w = self._weights
+        nothing = before.new_empty((1, w.heads, 0, before.shape[1] // w.heads), dtype=self._dtype)
+        x = (before + w.positions[: len(before)]).to(self._dtype)
+        mask = _causal_mask(0, len(before), x)
+        found = []
+        for layer in self._layers:
+            found.append(self._keys_values_at(layer, x) if len(before) else (nothing, nothing))
+            if len(before) and layer is not self._layers[-1]:
+                x = attention(x, layer, w.heads, w.eps, (nothing, nothing), mask, 1)
+                x = mlp(x, layer, w.activation, w.eps)
+        return found
+
+    def _keys_values_at(self, layer: Layer, x: Tensor) -> KeysValues:
+        w, width = self._weights, x.shape[-1]
+        weight, bias = layer.qkv
+        normed = F.layer_norm(x, (width,), *layer.norm_1, w.eps)
+        k, v = split_heads(product(normed, weight[width:], bias[width:]), width, 1, w.heads)
+        return k.contiguous(), v.contiguous()
+
+
+def _causal_mask(behind: int, length: int, like: Tensor) -> Tensor:
+    """[T, P + T]: 0 where a position may look, -inf elsewhere; P positions stand before the first.
+
+    Rows lie 16 numbers apart or a multiple of that: fused attention on GPUs would else copy the mask anew
+    in every layer.
+    """
+    keys = behind + length
+    mask = like.new_full((length, -(-keys // 16) * 16), -torch.inf).triu_(behind + 1)
+    return mask[:, :keys]

@@ -1,0 +1,175 @@
+"""A model's text tower, and which way through it is right.
+
+The plain way runs the model's own `encode_text` at full length, with the output of its token embedding
+replaced by ours: right for every architecture. The lean way (causal.py) does the least that a causal
+tower needs. Whether it gives the same features is found out by trying, once, when the tower is made.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..errors import PezError
+from ..vocabulary import Vocabulary
+from .causal import CausalEncoder, CausalWeights
+from .precision import choose
+
+log = logging.getLogger(__name__)
+
+LEAN_TOLERANCE = 1e-5  # largest difference in a coordinate of a unit feature, float32 against float32
+
+PromptEncoder = Callable[[Tensor, Tensor], Tensor]
+"""Unit features float32 [R, F] of searched tokens, given as embeddings [R, L, D] and as ids [R, L].
+
+The values come from the embeddings, and gradients reach them; ids only say which positions are read.
+"""
+
+
+class TextTower:
+    """The text tower of a model: the whole way from ids to features, and from embeddings to features.
+
+    `model`: an open_clip model (its `encode_text` takes int64 [N, context_length]); its parameters are
+    frozen. `name` is used in messages.
+
+    Attributes:
+        lean: whether the tower does only what the searched tokens change. False means full length.
+
+    Raises PezError when the tower has no token embedding that gradients can reach.
+    """
+
+    def __init__(self, model: nn.Module, vocabulary: Vocabulary, name: str):
+        self._model = model
+        self._vocabulary = vocabulary
+        self._name = name
+        self._embedding = _token_embedding(model)
+        if self._embedding is None:
+            raise PezError(f"The text tower of {name} cannot be searched: it has no table of token embeddings.")
+        model.requires_grad_(False)
+        self._chosen: dict[tuple[str, torch.device], torch.dtype] = {}  # which formats were looked over
+        self.lean = self._lean_is_exact()
+        if not self.lean:
+            self._check_differentiable()
+            log.info("%s: the text tower runs at its full length, the lean way is not exact for it.", name)
+
+    @property
+    def table(self) -> Tensor:
+        """The token embeddings float32 [V, D], on the model's device."""
+        return self._embedding.weight
+
+    @property
+    def width(self) -> int:
+        """D, the length of a token embedding."""
+        return self._embedding.weight.shape[1]
+
+    def prompt_encoder(
+        self, before: Sequence[int] = (), after: Sequence[int] = (), precision: str = "fp32"
+    ) -> PromptEncoder:
+        """The differentiable way for searched tokens between the fixed ids `before` and `after`.
+
+        `precision`: "auto", "fp32", "bf16" or "fp16", see `precision.choose`.
+
+        It holds references to the weights where they are now: make a new one after the model has moved.
+        """
+        device = self.table.device
+        chosen = self._chosen.get((precision, device))
+        if chosen is None:
+            chosen = choose(precision, device, self._sampled if self.lean else None, self._name)
+            self._chosen[precision, device] = chosen
+        if not self.lean:
+            return self._full_length(before, after)
+        encode = self._lean(before, after, self.table.dtype if chosen == torch.float32 else chosen)
+        return lambda embeddings, _: encode(embeddings)
+
+    @torch.no_grad()
+    def encode(self, rows: Tensor) -> Tensor:
+        """Unit features [N, F] of padded rows int64 [N, context_length]: the model's own encoding, nothing of ours."""
+        return F.normalize(self._model.encode_text(rows).float(), dim=-1)
+
+    def _lean(self, before: Sequence[int], after: Sequence[int], dtype: torch.dtype) -> CausalEncoder:
+        weights = CausalWeights.of_open_clip(self._model)
+        assert weights is not None
+        table, words = self.table, self._vocabulary
+        fixed = [[*words.start_ids, *before], [*after, *(words.end_ids or [words.pad_id])]]
+        first, last = (table[torch.tensor(ids, dtype=torch.long, device=table.device)] for ids in fixed)
+        return CausalEncoder(weights, first, last, dtype)
+
+    def _full_length(self, before: Sequence[int], after: Sequence[int]) -> PromptEncoder:
+        first = len(self._vocabulary.start_ids) + len(before)
+        empty: dict[int, Tensor] = {}  # by the number of searched tokens, rows with nothing in their places
+
+        def encode(embeddings: Tensor, ids: Tensor) -> Tensor:
+            length = ids.shape[1]
+            if length not in empty:
+                empty[length] = self._vocabulary.rows(torch.tensor([[*before, *[0] * length, *after]])).to(ids.device)
+            rows = empty[length].repeat(len(ids), 1)
+            rows[:, first : first + length] = ids
+            fixed = self._embedding(rows).detach()
+            replaced = torch.cat([fixed[:, :first], embeddings, fixed[:, first + length :]], dim=1)
+            hook = self._embedding.register_forward_hook(lambda *_: replaced)
+            try:
+                return F.normalize(self._model.encode_text(rows), dim=-1)
+            finally:
+                hook.remove()
+
+        return encode
+
+    def _sample(self, length: int, seed: int = 0) -> Tensor:
+        """A text of random tokens [1, L], the same for the same seed."""
+        generator = torch.Generator().manual_seed(seed)
+        return torch.randint(self._vocabulary.size // 2, (1, length), generator=generator).to(self.table.device)
+
+    def _sampled(self, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        """What `precision.choose` compares."""
+        ids = torch.cat([self._sample(min(8, self._vocabulary.room), seed) for seed in range(4)])
+        with torch.enable_grad():
+            embeddings = self._embedding(ids).detach().requires_grad_()
+            features = self._lean((), (), dtype)(embeddings)
+            towards = features.detach().roll(1, dims=0)  # each text towards another
+            (gradients,) = torch.autograd.grad((features * towards).sum(), embeddings)
+        return features.detach(), gradients
+
+    def _check_differentiable(self) -> None:
+        ids = self._sample(min(4, self._vocabulary.room))
+        with torch.enable_grad():
+            embeddings = self._embedding(ids).detach().requires_grad_()
+            feature = self._full_length((), ())(embeddings, ids)
+            reached = feature.requires_grad
+            if reached:
+                (gradient,) = torch.autograd.grad(feature.sum(), embeddings, allow_unused=True)
+                reached = gradient is not None and bool(torch.isfinite(gradient).all())
+        if not reached:
+            raise PezError(f"The text tower of {self._name} cannot be searched: no gradient reaches its token embeddings.")
+
+    @torch.no_grad()
+    def _lean_is_exact(self) -> bool:
+        if CausalWeights.of_open_clip(self._model) is None:
+            return False
+        room = self._vocabulary.room
+        samples = [self._sample(length) for length in sorted({1, min(8, room), room})]
+        full = self.encode(torch.cat([self._vocabulary.rows(ids) for ids in samples]))
+        for ids, expected in zip(samples, full, strict=True):
+            text = ids[0].tolist()
+            searched = len(text) - len(text) // 3  # the rest stands before it and after it
+            first = len(text) // 6
+            encode = self._lean(text[:first], text[first + searched :], self.table.dtype)
+            found = encode(self._embedding(ids[:, first : first + searched]))[0]
+            if found.shape != expected.shape or not (found - expected).abs().max() <= LEAN_TOLERANCE:
+                return False
+        return True
+
+
+def _token_embedding(model: nn.Module) -> nn.Embedding | None:
+    """The table that turns token ids into vectors, wherever the architecture keeps it."""
+    for owner in (model, getattr(model, "text", None)):
+        table = getattr(owner, "token_embedding", None)
+        if isinstance(table, nn.Embedding):
+            return table
+    inner = getattr(getattr(model, "text", None), "transformer", None)  # a Hugging Face text model
+    find = getattr(inner, "get_input_embeddings", None)
+    table = find() if callable(find) else None
+    return table if isinstance(table, nn.Embedding) else None

@@ -1,0 +1,156 @@
+"""A step as what a CUDA graph needs: pure, static, never looked at by the host. Checked without a GPU."""
+
+from __future__ import annotations
+
+import dataclasses
+from importlib import import_module
+
+import open_clip
+import pytest
+import torch
+from stand_ins import random_picture, small
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from pez_core import ClipModel, InversionConfig, PezError, Target, Vocabulary, invert
+from pez_core.objective import Objective
+from pez_core.search import PezSearch, PezState, make_stepper
+from pez_core.search.stepping import step_in_place
+
+CONFIGS = {
+    "plain": InversionConfig(length=5, restarts=3, steps=30),
+    "fixed text, bans, draws": InversionConfig(
+        length=4, restarts=3, steps=30, prefix="a photo of", suffix="here", banned=("blue", "sun*"), batch_size=1
+    ),
+    "bf16": InversionConfig(length=5, restarts=3, steps=30, precision="bf16"),
+}
+
+
+@pytest.fixture(scope="module")
+def pictures(model):
+    return Target.from_images(model, [random_picture(1), random_picture(2)])
+
+
+def made(model: ClipModel, target: Target, config: InversionConfig) -> PezSearch:
+    return PezSearch(Objective(model, target, config), config, torch.Generator().manual_seed(0))
+
+
+def tensors(state: PezState) -> list[torch.Tensor]:
+    return [getattr(state, field.name) for field in dataclasses.fields(state)]
+
+
+@pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
+def test_in_place_over_static_tensors_equals_eager(model, pictures, config):
+    search = made(model, pictures, config)
+    eager, static = search.start(), search.start()
+    places = [tensor.data_ptr() for tensor in tensors(static)]
+    for _ in range(15):
+        before = [tensor.clone() for tensor in tensors(eager)]
+        after = search.step(eager)
+        assert all(torch.equal(old, now) for old, now in zip(before, tensors(eager), strict=True))  # pure
+        eager = after
+        step_in_place(search.step, static)
+    for a, b in zip(tensors(eager), tensors(static), strict=True):
+        assert torch.equal(a, b)
+    assert places == [tensor.data_ptr() for tensor in tensors(static)]
+
+
+class NoLooking(TorchDispatchMode):
+    """Fails on what would make the host wait for the device, or a shape depend on values."""
+
+    LOOKS = ("_local_scalar_dense", "item", "nonzero", "masked_select", "unique", "equal", "is_nonzero")
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        assert function.overloadpacket.__name__ not in self.LOOKS, function
+        return function(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
+def test_no_step_looks_at_values(model, pictures, config):
+    search = made(model, pictures, config)
+    state = search.start()
+    with NoLooking():
+        for _ in range(3):
+            state = search.step(state)
+    with pytest.raises(AssertionError), NoLooking():
+        state.count.item()
+
+
+def leave_the_cpu(thing: object) -> None:
+    """Moves the tensors that an object holds to the device without values."""
+    for name, value in vars(thing).items():
+        if isinstance(value, torch.Tensor):
+            setattr(thing, name, value.to("meta"))
+
+
+@pytest.mark.parametrize("architecture", ["ViT-B-32", "ViT-B-16-plus-240", "coca_ViT-B-32"])
+def test_a_step_stays_on_its_device(architecture):
+    """Off the CPU, on a device that has no values: a tensor left behind would raise, and so would a look."""
+    width = open_clip.get_model_config(architecture)["embed_dim"]
+    vocabulary = Vocabulary(open_clip.get_tokenizer(architecture), 49408)
+    model = ClipModel(small(architecture), lambda picture: picture, vocabulary, architecture)
+    target = Target(torch.randn(2, width), torch.ones(2))
+    objective = Objective(model, target, (config := CONFIGS["fixed text, bans, draws"]))
+    before, after = objective._before.tolist(), objective._after.tolist()
+    model.module.to("meta")
+    leave_the_cpu(objective)
+    leave_the_cpu(objective.bans)
+    objective._encode = model.text.prompt_encoder(before, after, "fp32")
+    search = PezSearch(objective, config, torch.Generator().manual_seed(0))
+    state = search.step(search.step(search.start()))
+    assert {tensor.device.type for tensor in tensors(state)} == {"meta"}
+
+
+def test_splitting_the_restarts_changes_nothing(model, pictures):
+    config = InversionConfig(length=5, restarts=7, steps=20)
+    whole, split = made(model, pictures, config), made(model, pictures, config)
+    split._objective.together = 3
+    a, b = whole.start(), split.start()
+    for _ in range(20):
+        a, b = whole.step(a), split.step(b)
+    assert torch.equal(a.best_ids, b.best_ids)
+    torch.testing.assert_close(a.trace, b.trace, atol=1e-5, rtol=0)
+
+
+def test_memory_that_runs_out_halves_the_batch(model, pictures, monkeypatch):
+    config = InversionConfig(length=5, restarts=8, steps=20, patience=None)
+    expected = invert(model, pictures, config)
+    seen = []
+    plain = Objective._score
+
+    def short_of_memory(self, ids, drawn):
+        seen.append(len(ids))
+        if len(ids) > 2:
+            raise torch.cuda.OutOfMemoryError("no memory")
+        return plain(self, ids, drawn)
+
+    def on_cuda(step, state, device):
+        step(state)  # as a capture does
+        return make_stepper(step, state, device)
+
+    monkeypatch.setattr(Objective, "_score", short_of_memory)
+    monkeypatch.setattr(import_module("pez_core.invert"), "make_stepper", on_cuda)
+    assert invert(model, pictures, config).prompt == expected.prompt
+    assert seen[:3] == [8, 4, 2]
+
+
+def test_memory_that_is_never_enough_is_said_in_one_sentence(model, pictures, monkeypatch):
+    def full(*_):
+        raise torch.cuda.OutOfMemoryError("no memory")
+
+    monkeypatch.setattr(import_module("pez_core.invert"), "make_stepper", full)
+    with pytest.raises(PezError, match="not enough memory to search with embedded"):
+        invert(model, pictures, InversionConfig(restarts=4))
+
+
+def test_step_that_cannot_be_captured_runs_eagerly_and_says_so(model, pictures, monkeypatch, caplog):
+    def refuses(step, state):
+        raise RuntimeError("operation not permitted when stream is capturing\ndetails")
+
+    monkeypatch.setattr("pez_core.search.stepping.GraphStepper", refuses)
+    search = made(model, pictures, CONFIGS["plain"])
+    stepper = make_stepper(search.step, search.start(), torch.device("cuda"))
+    stepper.advance()
+    assert int(stepper.state.count) == 1
+    assert [record.getMessage() for record in caplog.records] == [
+        "The search runs without a CUDA graph, slower: operation not permitted when stream is capturing"
+    ]
