@@ -1,12 +1,13 @@
 """PEZ as it was published, restated plainly: the oracle for our search and the loop that it is timed against.
 
-Full length, two passes of the tower a step, the vocabulary normalised anew each step, torch's own AdamW.
-Two things are parameters that the published code fixes: the ids to start from, and the tokens that may
-be projected to (there: all).
+Full length, two passes of the tower a step, the vocabulary normalised anew each step, torch's own AdamW,
+values fetched to the host and the tokens decoded in every step. Two things are parameters that the
+published code fixes: the ids to start from, and the tokens that may be projected to (there: all).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -33,48 +34,72 @@ def encode_embeddings(model: nn.Module, embeddings: Tensor, ids: Tensor) -> Tens
     return x[torch.arange(len(x)), ids.argmax(dim=-1)] @ model.text_projection
 
 
-def project(prompt: Tensor, table: Tensor, allowed: Tensor) -> Tensor:
+def project(prompt: Tensor, table: Tensor, allowed: Tensor | None) -> Tensor:
     """Nearest allowed token of each embedding by cosine; everything normalised here and now."""
     queries = F.normalize(prompt.reshape(-1, prompt.shape[-1]), dim=-1)
-    keys = F.normalize(table, dim=-1)[allowed]
-    return allowed[(queries @ keys.T).argmax(-1)].view(prompt.shape[:-1])
+    keys = F.normalize(table, dim=-1)
+    if allowed is None:
+        return (queries @ keys.T).argmax(-1).view(prompt.shape[:-1])
+    return allowed[(queries @ keys[allowed].T).argmax(-1)].view(prompt.shape[:-1])
+
+
+class PublishedLoop:
+    """The loop, a step at a time, from the ids `start` [1, L] towards the features `target` [B, F].
+
+    `allowed`: ids [A]; None for all. `decode`: text of ids; called in every step, as there.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        target: Tensor,
+        start: Tensor,
+        allowed: Tensor | None = None,
+        learning_rate: float = 0.1,
+        weight_decay: float = 0.1,
+        decode: Callable[[Sequence[int]], str] | None = None,
+    ):
+        self._model, self._allowed, self._decode = model, allowed, decode
+        self._table = model.token_embedding.weight
+        self._length = start.shape[1]
+        row = torch.full((1, 77), PADDING)
+        row[0, 0], row[0, self._length + 1] = START, END
+        row[0, 1 : self._length + 1] = 1
+        self._row = row.to(start.device)
+        self._target = F.normalize(target, dim=-1)
+        self._prompt = self._table[start].detach().clone().requires_grad_()
+        self._optimiser = torch.optim.AdamW([self._prompt], lr=learning_rate, weight_decay=weight_decay)
+        self.done = PublishedRun([], [], -1.0)
+
+    def step(self) -> None:
+        """One step; what it found is added to `done`."""
+        with torch.no_grad():
+            ids = project(self._prompt, self._table, self._allowed)
+            similarity = self._similarity(self._table[ids], ids).item()
+        at = self._table[ids].detach().clone().requires_grad_()
+        loss = 1 - self._similarity(at, ids)
+        (self._prompt.grad,) = torch.autograd.grad(loss, [at])
+        self._optimiser.step()
+        self._optimiser.zero_grad()
+        found = ids[0].tolist()
+        if self._decode:
+            self._decode(found)
+        self.done.ids.append(found)
+        self.done.similarities.append(similarity)
+        self.done.best = max(self.done.best, similarity)
+
+    def _similarity(self, embeddings: Tensor, ids: Tensor) -> Tensor:
+        whole = self._table[self._row].detach().clone()
+        whole[:, 1 : ids.shape[1] + 1] = embeddings
+        feature = F.normalize(encode_embeddings(self._model, whole, self._row), dim=-1)
+        return (feature @ self._target.T).mean()
 
 
 def run(
-    model: nn.Module,
-    target: Tensor,
-    start: Tensor,
-    allowed: Tensor,
-    steps: int,
-    learning_rate: float = 0.1,
-    weight_decay: float = 0.1,
+    model: nn.Module, target: Tensor, start: Tensor, allowed: Tensor | None, steps: int, **settings: float
 ) -> PublishedRun:
-    """`steps` steps from the ids `start` [1, L] towards the features `target` [B, F]."""
-    table = model.token_embedding.weight
-    length = start.shape[1]
-    row = torch.full((1, 77), PADDING)
-    row[0, 0], row[0, length + 1] = START, END
-    row[0, 1 : length + 1] = 1
-    target = F.normalize(target, dim=-1)
-    prompt = table[start].detach().clone().requires_grad_()
-    optimiser = torch.optim.AdamW([prompt], lr=learning_rate, weight_decay=weight_decay)
-    done = PublishedRun([], [], -1.0)
+    """`steps` steps of the loop."""
+    loop = PublishedLoop(model, target, start, allowed, **settings)
     for _ in range(steps):
-        with torch.no_grad():
-            ids = project(prompt, table, allowed)
-            whole = table[row].clone()
-            whole[:, 1 : length + 1] = table[ids]
-            feature = F.normalize(encode_embeddings(model, whole, row), dim=-1)
-            similarity = (feature @ target.T).mean().item()
-        at = table[ids].detach().clone().requires_grad_()
-        whole = table[row].detach().clone()
-        whole[:, 1 : length + 1] = at
-        feature = F.normalize(encode_embeddings(model, whole, row), dim=-1)
-        loss = 1 - (feature @ target.T).mean()
-        (prompt.grad,) = torch.autograd.grad(loss, [at])
-        optimiser.step()
-        optimiser.zero_grad()
-        done.ids.append(ids[0].tolist())
-        done.similarities.append(similarity)
-        done.best = max(done.best, similarity)
-    return done
+        loop.step()
+    return loop.done

@@ -7,8 +7,8 @@ import re
 import torch
 from comfy_api.latest import io
 
-from ..pez_core import InversionConfig, PezError, Target, escape_for_comfyui, invert
-from ..pez_core.config import MAX_SEED, VOCABULARY_MODES
+from ..pez_core import InversionConfig, PezError, escape_for_comfyui, invert
+from ..pez_core.config import MAX_SEED, PRECISIONS, VOCABULARY_MODES
 from .load import PezModel
 from .runtime import ManagedModel, Reporter
 
@@ -149,6 +149,15 @@ class PEZInvert(io.ComfyNode):
                     tooltip="Stop after so many seconds and keep the best, for each prompt. 0 for no limit. A run cut short "
                     "by time need not repeat exactly.",
                 ),
+                io.Combo.Input(
+                    "precision",
+                    options=list(PRECISIONS),
+                    default=_DEFAULT.precision,
+                    optional=True,
+                    advanced=True,
+                    tooltip="What the search computes in. auto: half precision on NVIDIA and AMD cards where it agrees "
+                    "with fp32. Scores are fp32 always.",
+                ),
             ],
             outputs=[
                 io.String.Output(
@@ -182,13 +191,13 @@ class PEZInvert(io.ComfyNode):
         escape_for_comfyui(f"{prefix} {suffix}")  # said before the search, not after it
         if not len(image):
             raise PezError("No picture was given: the image input is an empty batch.")
-        groups = [image[i : i + 1] for i in range(len(image))] if pictures == ONE_FOR_EACH else [image]
-        report = Reporter(cls.hidden.unique_id, len(groups))
         results = []
         with torch.inference_mode(False):
-            model = pez_model.ready()
-            for group in groups:
-                results.append(invert(model, Target.from_images(model, group), config, report))
+            targets = pez_model.targets(image, each=pictures == ONE_FOR_EACH)
+            report = Reporter(cls.hidden.unique_id, len(targets))
+            model = pez_model.ready(config)
+            for target in targets:
+                results.append(invert(model, target, config, report))
                 report.next_part()
         report.finish(config.steps)
         return io.NodeOutput(

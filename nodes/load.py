@@ -9,7 +9,6 @@ import folder_paths
 import torch
 from comfy_api.latest import io
 
-from ..pez_core import load_model
 from ..pez_core.checkpoints import SUFFIXES
 from ..pez_core.errors import FetchError
 from ..pez_core.presets import ALIASES, PRESETS
@@ -83,6 +82,8 @@ class PEZLoadModel(io.ComfyNode):
 
     @classmethod
     def execute(cls, model: str, name: str = "", checkpoint: str = NO_FILE) -> io.NodeOutput:
+        from ..pez_core import load_model  # here: it imports open_clip, which every start of ComfyUI would wait for
+
         file = None if checkpoint == NO_FILE else folder_paths.get_full_path_or_raise(FOLDER, checkpoint)
         with torch.inference_mode(False):
             try:

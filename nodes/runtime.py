@@ -10,30 +10,51 @@ import comfy.utils
 import torch
 from server import PromptServer
 
-from ..pez_core import ClipModel, Progress
+from ..pez_core import ClipModel, InversionConfig, Progress, Target
+from ..pez_core.memory import search_bytes
+from ..pez_core.pictures import as_rgb
 
+ROOM = 1.2  # of the image tower's size must the device have, for the tower to go there
+PICTURES = 2**29  # bytes that a batch of pictures takes on its way through the tower
 TEXT_SECONDS = 0.2  # least time between two live texts
 
 
 class ManagedModel:
-    """A CLIP model whose place in memory ComfyUI decides. This is what travels on PEZ_MODEL wires."""
+    """A CLIP model whose place in memory ComfyUI decides. This is what travels on PEZ_MODEL wires.
+
+    The towers are managed apart: each needs to be on the device only while it works.
+    """
 
     def __init__(self, model: ClipModel):
         self._model = model
-        self._patcher = comfy.model_patcher.ModelPatcher(
-            model.module,
-            load_device=comfy.model_management.get_torch_device(),
-            offload_device=comfy.model_management.unet_offload_device(),
+        self._image, self._text = (
+            comfy.model_patcher.ModelPatcher(
+                tower.module,
+                load_device=comfy.model_management.get_torch_device(),
+                offload_device=comfy.model_management.unet_offload_device(),
+            )
+            for tower in (model.image, model.text)
         )
 
-    def ready(self) -> ClipModel:
-        """The model on the computing device, whole, with weights that autograd accepts.
+    def targets(self, image: torch.Tensor, each: bool) -> list[Target]:
+        """One target for all pictures of `image` [B, H, W, C], or one for each."""
+        device = self._image.load_device
+        if comfy.model_management.get_total_memory(device) > ROOM * self._image.model_size():  # else the CPU encodes
+            comfy.model_management.load_models_gpu([self._image], memory_required=PICTURES, force_full_load=True)
+        device = next(self._image.model.parameters()).device
+        features = self._model.image.encode(as_rgb(image), device)
+        whole = Target(features, torch.ones(len(features)))
+        return whole.split() if each else [whole]
+
+    def ready(self, config: InversionConfig) -> ClipModel:
+        """The model with its text tower on the computing device, whole, and room for the search.
 
         Call inside `torch.inference_mode(False)`. ComfyUI may have moved the weights under inference mode
         since the last run; such tensors cannot take part in a backward pass and are copied here.
         """
-        comfy.model_management.load_models_gpu([self._patcher], force_full_load=True)
-        for module in self._model.module.modules():
+        needed = search_bytes(self._model, config)
+        comfy.model_management.load_models_gpu([self._text], memory_required=needed, force_full_load=True)
+        for module in self._model.text.module.modules():
             for name, weight in module._parameters.items():
                 if weight is not None and weight.is_inference():
                     module._parameters[name] = torch.nn.Parameter(weight.clone(), requires_grad=False)

@@ -1,24 +1,50 @@
-"""PEZ inversion: a picture in, a short prompt of real words out, scored as the text that it is."""
+"""PEZ inversion: a picture in, a short prompt of real words out, scored as the text that it is.
 
-from .config import InversionConfig
-from .errors import PezError
-from .invert import invert
-from .loading import load_model
-from .model import ClipModel
-from .result import Candidate, InversionResult, Progress
-from .target import Target
-from .vocabulary import Vocabulary, escape_for_comfyui
+Names are imported when first used: `import pez_core` costs nothing, and what needs open_clip waits for it.
+"""
 
-__all__ = [
-    "Candidate",
-    "ClipModel",
-    "InversionConfig",
-    "InversionResult",
-    "PezError",
-    "Progress",
-    "Target",
-    "Vocabulary",
-    "escape_for_comfyui",
-    "invert",
-    "load_model",
-]
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .config import InversionConfig as InversionConfig
+    from .errors import PezError as PezError
+    from .inversion import invert as invert
+    from .loading import load_model as load_model
+    from .model import ClipModel as ClipModel
+    from .result import Candidate as Candidate
+    from .result import InversionResult as InversionResult
+    from .result import Progress as Progress
+    from .target import Target as Target
+    from .vocabulary import Vocabulary as Vocabulary
+    from .vocabulary import escape_for_comfyui as escape_for_comfyui
+
+_MODULES = {
+    "Candidate": "result",
+    "ClipModel": "model",
+    "InversionConfig": "config",
+    "InversionResult": "result",
+    "PezError": "errors",
+    "Progress": "result",
+    "Target": "target",
+    "Vocabulary": "vocabulary",
+    "escape_for_comfyui": "vocabulary",
+    "invert": "inversion",
+    "load_model": "loading",
+}
+
+__all__ = list(_MODULES)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f".{_MODULES[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

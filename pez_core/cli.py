@@ -11,15 +11,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
-import open_clip
 import torch
-from PIL import Image
 from tqdm import tqdm
 
-from .config import VOCABULARY_MODES, InversionConfig
+from .config import PRECISIONS, VOCABULARY_MODES, InversionConfig
 from .errors import PezError, first_line
-from .invert import invert
-from .loading import load_model
+from .inversion import invert
 from .model import ClipModel
 from .pictures import as_rgb
 from .plot import save_plot
@@ -118,12 +115,19 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
     add("--batch-size", int, "pictures drawn for each step's gradient (default: all)")
     add("--patience", int, f"stop after so many steps without gain, 0 for never (default: {ours.patience})")
     add("--time-limit", float, "stop after so many seconds", metavar="S")
+    add(
+        "--precision",
+        str,
+        f"of the search (default: {ours.precision}); scores are fp32 always",
+        "P",
+        choices=PRECISIONS,
+    )
 
 
 def _config(given: argparse.Namespace) -> InversionConfig:
     names = {
         "steps", "length", "restarts", "seed", "prefix", "suffix", "vocabulary",
-        "learning_rate", "weight_decay", "batch_size", "patience", "time_limit",
+        "learning_rate", "weight_decay", "batch_size", "patience", "time_limit", "precision",
     }  # fmt: skip
     settings = {name: value for name, value in vars(given).items() if name in names}
     if settings.get("patience") == 0:
@@ -138,12 +142,14 @@ def _invert(given: argparse.Namespace) -> int:
     plots = _plot_files(given.plot, given.images if given.each else given.images[:1])
     pictures = [as_rgb(path)[0] for path in given.images]
     model = _model(given)
+    whole = Target.from_images(model, pictures)
+    targets = whole.split() if given.each else [whole]
     groups = [[picture] for picture in pictures] if given.each else [pictures]
     names = [[path] for path in given.images] if given.each else [given.images]
     printed = []
-    for group, name, plot in zip(groups, names, plots, strict=True):
+    for target, group, name, plot in zip(targets, groups, names, plots, strict=True):
         title = Path(name[0]).name + (f" and {len(name) - 1} more" if len(name) > 1 else "")
-        result = _run(model, group, config, title)
+        result = _run(model, target, config, title)
         if plot:
             save_plot(result, group, plot)
         printed.append({**result.to_json(), "images": name, **({"plot": str(plot)} if plot else {})})
@@ -154,8 +160,7 @@ def _invert(given: argparse.Namespace) -> int:
     return 0
 
 
-def _run(model: ClipModel, pictures: list[Image.Image], config: InversionConfig, title: str) -> InversionResult:
-    target = Target.from_images(model, pictures)
+def _run(model: ClipModel, target: Target, config: InversionConfig, title: str) -> InversionResult:
     with (
         tqdm(total=config.steps, unit="step", desc=title, disable=not sys.stderr.isatty()) as bar,
         _interrupt_keeps_best() as interrupted,
@@ -215,6 +220,8 @@ def _models(given: argparse.Namespace) -> int:
     for preset in PRESETS:
         print(f"{preset.name:32}{preset.use}")
     if given.all:
+        import open_clip  # here: it takes seconds
+
         for architecture, tag in open_clip.list_pretrained():
             print(f"{architecture}/{tag}")
     else:
@@ -246,6 +253,8 @@ def _score(given: argparse.Namespace) -> int:
 
 
 def _model(given: argparse.Namespace) -> ClipModel:
+    from .loading import load_model  # here: it imports open_clip, and --help should not wait for that
+
     return load_model(given.model, given.checkpoint, _device(given.device))
 
 

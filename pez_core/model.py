@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 
 import torch
-import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
 
 from .errors import PezError
+from .image_tower import ImageTower
 from .tower import TextTower
 from .vocabulary import Vocabulary
-
-IMAGE_BATCH = 16  # pictures encoded at once: bounds memory, loses no speed
 
 
 class ClipModel:
     """Image tower, text tower and vocabulary of one open_clip model.
 
-    `module`: the open_clip model; kept in float32, its parameters are frozen.
+    `module`: the open_clip model, in float32; its parameters are frozen. It is taken apart: the towers share
+    its weights and are moved one by one.
     `preprocess`: RGB picture to float32 [3, S, S], as the model was trained.
     `name`: how the model was chosen, for messages and results.
 
@@ -29,30 +29,25 @@ class ClipModel:
     def __init__(
         self, module: nn.Module, preprocess: Callable[[Image.Image], Tensor], vocabulary: Vocabulary, name: str
     ):
-        self.module = module.eval()
-        self.preprocess = preprocess
+        module.eval()
         self.vocabulary = vocabulary
         self.name = name
-        self.text = TextTower(self.module, vocabulary, name)
+        self.image = ImageTower(_part(module, lambda child: child == "visual"), preprocess, name)
+        self.text = TextTower(_part(module, lambda child: child != "visual"), vocabulary, name)
 
     @property
     def device(self) -> torch.device:
-        """Where the weights are now."""
+        """Where it computes: the text tower is there, the image tower comes when pictures are encoded."""
         return self.text.table.device
 
     def to(self, device: torch.device | str) -> ClipModel:
-        """Moves the weights; returns self."""
-        self.module.to(device)
+        """Moves the text tower; returns self."""
+        self.text.module.to(device)
         return self
 
-    @torch.no_grad()
     def encode_images(self, pictures: Sequence[Image.Image]) -> Tensor:
-        """Unit features float32 [B, F] of RGB pictures."""
-        features = []
-        for start in range(0, len(pictures), IMAGE_BATCH):
-            batch = torch.stack([self.preprocess(p) for p in pictures[start : start + IMAGE_BATCH]])
-            features.append(F.normalize(self.module.encode_image(batch.to(self.device)).float(), dim=-1))
-        return torch.cat(features)
+        """Unit features float32 [B, F] of RGB pictures. Many at once move the image tower only once."""
+        return self.image.encode(pictures, self.device)
 
     def encode_texts(self, texts: Sequence[str]) -> Tensor:
         """Unit features float32 [N, F] of texts, tokenised afresh, at full length.
@@ -67,6 +62,16 @@ class ClipModel:
                 )
             rows.append(self.vocabulary.rows(torch.tensor([ids], dtype=torch.long)))
         return self.text.encode(torch.cat(rows).to(self.device))
+
+
+def _part(module: nn.Module, keep: Callable[[str], bool]) -> nn.Module:
+    """The model less some of its children: a module that can be moved by itself and shares the weights."""
+    part = copy.copy(module)
+    part._modules = {name: child for name, child in module._modules.items() if keep(name)}
+    own = keep("")  # positions, projections and the like belong to the text
+    part._parameters = dict(module._parameters) if own else {}
+    part._buffers = dict(module._buffers) if own else {}
+    return part
 
 
 def shorten(text: str, most: int = 60) -> str:

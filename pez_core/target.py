@@ -52,6 +52,10 @@ class Target:
             raise PezError(f"{len(rgb)} pictures need {len(rgb)} weights, not {len(chosen)}.")
         return cls(model.encode_images(rgb), torch.tensor(chosen))
 
+    def split(self) -> list[Target]:
+        """Each picture as a target of its own; weights are left behind."""
+        return [Target(feature[None], torch.ones(1, device=feature.device)) for feature in self.features]
+
     def __len__(self) -> int:
         return len(self.features)
 

@@ -15,7 +15,6 @@ from functools import cached_property
 from typing import Any
 
 import torch
-from open_clip.tokenizer import basic_clean, whitespace_clean
 from torch import Tensor
 
 from .bans import Bans
@@ -23,6 +22,7 @@ from .errors import PezError
 
 _UNSAFE = ("{", "}", "|", "//", "/*", "\\", "\ufffd", "<|", "embedding:")
 _RESERVED = ("embedding:", "<|startoftext|>", "<|endoftext|>", "<start_of_text>", "<end_of_text>")
+_RUN = 64
 _PROBES = ("a", "red bird", "2 dogs!")
 
 
@@ -109,6 +109,8 @@ class Vocabulary:
     def cleaned(self, text: str) -> str:
         """The text in the form that CLIP's tokenizers agree on: some of them straighten quotes, take
         ligatures apart and resolve `&amp;` before they look at a text, others do not."""
+        from open_clip.tokenizer import basic_clean, whitespace_clean  # here: it takes seconds, and a model has paid
+
         return whitespace_clean(basic_clean(text))
 
     @cached_property
@@ -133,21 +135,30 @@ class Vocabulary:
             known = self.known.tolist()
             candidates = [i for i in candidates if known[i]]
         mask = torch.zeros(self.size, dtype=torch.bool)
-        ends_word = self._ends_word()
-        alone = [i for i in candidates if ends_word(i)]
-        alone = [i for i, ids in zip(alone, self.encode_all([texts[i] for i in alone]), strict=True) if ids == [i]]
-        neighbour = self.encode("a")
-        between = self.encode_all([f"a {texts[i]} a" for i in alone])
-        for i, ids in zip(alone, between, strict=True):
-            mask[i] = ids == [*neighbour, i, *neighbour] and i not in special
+        spelled = getattr(self._tokenizer, "decoder", None)
+        if isinstance(spelled, dict):  # byte-pair tokens: two short cuts to the same result
+            candidates = [i for i in candidates if str(spelled.get(i, "")).endswith("</w>")]
+            words = [i for i in candidates if texts[i].isascii() and texts[i].isalnum()]
+            mask[self._reencoded_in_runs(words)] = True
+            candidates = [i for i in candidates if not (texts[i].isascii() and texts[i].isalnum())]
+        mask[self._reencoded(candidates)] = True
+        mask[[i for i in special if i < self.size]] = False
         return mask
 
-    def _ends_word(self) -> Callable[[int], bool]:
-        """For byte-pair tokens a cheap first look that spares most round trips; else everything passes."""
-        spelled = getattr(self._tokenizer, "decoder", None)
-        if isinstance(spelled, dict):
-            return lambda i: str(spelled.get(i, "")).endswith("</w>")
-        return lambda i: True
+    def _reencoded(self, tokens: list[int]) -> list[int]:
+        """Those of the tokens whose texts, alone and between other words, give themselves."""
+        texts, neighbour = self.token_texts, self.encode("a")
+        alone = [i for i, ids in zip(tokens, self.encode_all([texts[i] for i in tokens]), strict=True) if ids == [i]]
+        between = self.encode_all([f"a {texts[i]} a" for i in alone])
+        return [i for i, ids in zip(alone, between, strict=True) if ids == [*neighbour, i, *neighbour]]
+
+    def _reencoded_in_runs(self, tokens: list[int]) -> list[int]:
+        """The same for tokens of letters and digits, which neither cleaning nor neighbours change: many in one text."""
+        texts, kept = self.token_texts, []
+        for first in range(0, len(tokens), _RUN):
+            run = tokens[first : first + _RUN]
+            kept += run if self.encode(" ".join(texts[i] for i in run)) == run else self._reencoded(run)
+        return kept
 
     @cached_property
     def words(self) -> Tensor:
@@ -185,6 +196,8 @@ def _is_plain(text: str) -> bool:
         return False
     if unicodedata.normalize("NFKC", text) != text or any(c.isspace() for c in text):
         return False
+    if text.isascii():
+        return text.isprintable()
     for character in text:
         if unicodedata.category(character)[0] == "C" or "\ufe00" <= character <= "\ufe0f":
             return False  # control, zero-width, unassigned, variation selector

@@ -10,25 +10,12 @@ from PIL import Image
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
+from benchmarks.random_models import random_clip
+
 
 def small(architecture: str, text_layers: int = 2) -> torch.nn.Module:
-    """An open_clip architecture at random weights with a real text width, few layers, and a tiny image tower."""
-    torch.manual_seed(0)
-    config = open_clip.get_model_config(architecture)
-    text = {**config["text_cfg"], "layers": text_layers}
-    vision = {"image_size": 32, "layers": 1, "width": 64, "patch_size": 16}
-    custom = {"multimodal_cfg": {**config["multimodal_cfg"], "layers": 1}} if "multimodal_cfg" in config else {}
-    if custom:
-        kind = open_clip.CoCa
-        vision |= {"attentional_pool": True, "attn_pooler_heads": 8, "output_tokens": True}
-    else:
-        kind = open_clip.CustomTextCLIP if config.get("custom_text") else open_clip.CLIP
-    module = kind(config["embed_dim"], vision_cfg=vision, text_cfg=text, **custom).eval()
-    with torch.no_grad():  # real tables have features that differ much more than fresh ones
-        for parameter in module.parameters():
-            if parameter.ndim >= 2:
-                parameter.mul_(1.5)
-    return module
+    """A random CLIP with a real text width, few layers, and a tiny image tower."""
+    return random_clip(architecture, text_layers)
 
 
 def random_picture(seed: int, side: int = 64) -> Image.Image:

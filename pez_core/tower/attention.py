@@ -48,9 +48,7 @@ class _Attention(torch.autograd.Function):
         return gradient + norm_gradient(normed, x, mean, rstd, *layer.norm_1), *[None] * 6
 
 
-def attention(
-    x: Tensor, layer: Layer, heads: int, eps: float, known: KeysValues, mask: Tensor, count: int
-) -> Tensor:
+def attention(x: Tensor, layer: Layer, heads: int, eps: float, known: KeysValues, mask: Tensor, count: int) -> Tensor:
     """The residual stream [R * T, D] behind the attention of `layer`.
 
     `count`: R; `mask` [T, P + T] is added to the scores.
@@ -83,5 +81,7 @@ def join_heads(attended: Tensor) -> Tensor:
 
 def behind(known: KeysValues, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
     """Keys and values [R, H, P + T, D/H]: the known ones before the new ones."""
-    first, second = (torch.cat([old.expand(len(new), -1, -1, -1), new], dim=2) for old, new in zip(known, (k, v), strict=True))
+    first, second = (
+        torch.cat([old.expand(len(new), -1, -1, -1), new], dim=2) for old, new in zip(known, (k, v), strict=True)
+    )
     return first, second

@@ -37,13 +37,14 @@ class TextTower:
     frozen. `name` is used in messages.
 
     Attributes:
+        module: the model.
         lean: whether the tower does only what the searched tokens change. False means full length.
 
     Raises PezError when the tower has no token embedding that gradients can reach.
     """
 
     def __init__(self, model: nn.Module, vocabulary: Vocabulary, name: str):
-        self._model = model
+        self.module = model
         self._vocabulary = vocabulary
         self._name = name
         self._embedding = _token_embedding(model)
@@ -88,10 +89,10 @@ class TextTower:
     @torch.no_grad()
     def encode(self, rows: Tensor) -> Tensor:
         """Unit features [N, F] of padded rows int64 [N, context_length]: the model's own encoding, nothing of ours."""
-        return F.normalize(self._model.encode_text(rows).float(), dim=-1)
+        return F.normalize(self.module.encode_text(rows).float(), dim=-1)
 
     def _lean(self, before: Sequence[int], after: Sequence[int], dtype: torch.dtype) -> CausalEncoder:
-        weights = CausalWeights.of_open_clip(self._model)
+        weights = CausalWeights.of_open_clip(self.module)
         assert weights is not None
         table, words = self.table, self._vocabulary
         fixed = [[*words.start_ids, *before], [*after, *(words.end_ids or [words.pad_id])]]
@@ -112,7 +113,7 @@ class TextTower:
             replaced = torch.cat([fixed[:, :first], embeddings, fixed[:, first + length :]], dim=1)
             hook = self._embedding.register_forward_hook(lambda *_: replaced)
             try:
-                return F.normalize(self._model.encode_text(rows), dim=-1)
+                return F.normalize(self.module.encode_text(rows), dim=-1)
             finally:
                 hook.remove()
 
@@ -143,11 +144,13 @@ class TextTower:
                 (gradient,) = torch.autograd.grad(feature.sum(), embeddings, allow_unused=True)
                 reached = gradient is not None and bool(torch.isfinite(gradient).all())
         if not reached:
-            raise PezError(f"The text tower of {self._name} cannot be searched: no gradient reaches its token embeddings.")
+            raise PezError(
+                f"The text tower of {self._name} cannot be searched: no gradient reaches its token embeddings."
+            )
 
     @torch.no_grad()
     def _lean_is_exact(self) -> bool:
-        if CausalWeights.of_open_clip(self._model) is None:
+        if CausalWeights.of_open_clip(self.module) is None:
             return False
         room = self._vocabulary.room
         samples = [self._sample(length) for length in sorted({1, min(8, room), room})]

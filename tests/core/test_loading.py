@@ -38,7 +38,7 @@ def safetensors(real_shapes, tmp_path_factory) -> Path:
 @pytest.mark.slow
 def test_safetensors_file_is_loaded_and_searched(safetensors, real_shapes):
     model = load_model("ViT-B-32", safetensors)
-    assert torch.equal(model.module.token_embedding.weight, real_shapes["token_embedding.weight"].float())
+    assert torch.equal(model.text.module.token_embedding.weight, real_shapes["token_embedding.weight"].float())
     assert model.name == "ViT-B-32/b32.safetensors"
     assert model.text.lean
     target = Target.from_images(model, random_picture(0))
@@ -51,14 +51,14 @@ def test_safetensors_file_is_loaded_and_searched(safetensors, real_shapes):
 def test_pt_file_is_loaded_as_plain_weights(tmp_path, real_shapes, wrap):
     torch.save(wrap(real_shapes), tmp_path / "b32.pt")
     model = load_model("ViT-B-32", tmp_path / "b32.pt")
-    assert torch.equal(model.module.visual.conv1.weight, real_shapes["visual.conv1.weight"].float())
+    assert torch.equal(model.image.module.visual.conv1.weight, real_shapes["visual.conv1.weight"].float())
 
 
 @pytest.mark.slow
 def test_a_tag_brings_its_activation_to_a_file(safetensors):
     plain = load_model("ViT-B-32", safetensors)
     openai = load_model("ViT-B-32/openai", safetensors)  # trained with QuickGELU
-    kinds = [type(model.module.transformer.resblocks[0].mlp.gelu).__name__ for model in (plain, openai)]
+    kinds = [type(model.text.module.transformer.resblocks[0].mlp.gelu).__name__ for model in (plain, openai)]
     assert kinds == ["GELU", "QuickGELU"]
 
 
@@ -164,7 +164,7 @@ def test_weights_that_are_fetched_are_loaded(monkeypatch, safetensors, real_shap
     monkeypatch.setattr("open_clip.factory.download_pretrained", lambda *_, **__: str(safetensors))
     model = load_model("ViT-B-32/laion2b_s34b_b79k")
     assert model.name == "ViT-B-32/laion2b_s34b_b79k"
-    assert torch.equal(model.module.text_projection, real_shapes["text_projection"].float())
+    assert torch.equal(model.text.module.text_projection, real_shapes["text_projection"].float())
 
 
 def test_a_checkpoint_needs_an_architecture(safetensors):

@@ -135,6 +135,6 @@ class TestTarget:
     def test_features_are_those_of_open_clips_own_way(self, model: ClipModel, penguin):
         """Our picture reading against Pillow, open_clip's preprocessing and the bare model."""
         with Image.open(penguin) as image:
-            batch = model.preprocess(image.convert("RGB"))[None]
-        expected = torch.nn.functional.normalize(model.module.encode_image(batch), dim=-1)
+            batch = model.image._preprocess(image.convert("RGB"))[None]
+        expected = torch.nn.functional.normalize(model.image.module.encode_image(batch), dim=-1)
         torch.testing.assert_close(Target.from_images(model, penguin).features, expected)

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from stand_ins import small
 
-from pez_core import InversionConfig, PezError, Target, Vocabulary, invert
+from pez_core import InversionConfig, PezError, Vocabulary, invert
 from pez_core.config import PRECISIONS
 from pez_core.tower import TextTower
 from pez_core.tower.precision import DTYPES, choose
@@ -35,7 +35,7 @@ def test_every_precision_has_its_format():
     assert set(PRECISIONS) == {"auto", *DTYPES}
 
 
-@pytest.mark.parametrize("precision,near", [("fp16", 2e-3), ("bf16", 2e-2)])
+@pytest.mark.parametrize(("precision", "near"), [("fp16", 2e-3), ("bf16", 2e-2)])
 def test_half_precision_is_near_float32(tower, ids, precision, near):
     full, half = gradient(tower, ids, "fp32"), gradient(tower, ids, precision)
     assert half[0].dtype == half[1].dtype == torch.float32

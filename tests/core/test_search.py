@@ -36,7 +36,7 @@ def test_same_ids_as_the_published_loop_on_the_embedded_model(model, target):
     config = InversionConfig(length=8, restarts=1)
     allowed = model.vocabulary.words.nonzero()[:, 0]
     start = allowed[torch.randint(len(allowed), (1, 8), generator=torch.Generator().manual_seed(3))]
-    published = published_loop.run(model.module, target.features, start, allowed, STEPS)
+    published = published_loop.run(model.text.module, target.features, start, allowed, STEPS)
     ids, best = searched_ids(model, target, config, start)
     assert ids == published.ids
     assert len({tuple(each) for each in ids}) > 10  # it did move

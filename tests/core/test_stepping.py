@@ -91,7 +91,7 @@ def test_a_step_stays_on_its_device(architecture):
     target = Target(torch.randn(2, width), torch.ones(2))
     objective = Objective(model, target, (config := CONFIGS["fixed text, bans, draws"]))
     before, after = objective._before.tolist(), objective._after.tolist()
-    model.module.to("meta")
+    model.text.module.to("meta")
     leave_the_cpu(objective)
     leave_the_cpu(objective.bans)
     objective._encode = model.text.prompt_encoder(before, after, "fp32")
@@ -128,7 +128,7 @@ def test_memory_that_runs_out_halves_the_batch(model, pictures, monkeypatch):
         return make_stepper(step, state, device)
 
     monkeypatch.setattr(Objective, "_score", short_of_memory)
-    monkeypatch.setattr(import_module("pez_core.invert"), "make_stepper", on_cuda)
+    monkeypatch.setattr(import_module("pez_core.inversion"), "make_stepper", on_cuda)
     assert invert(model, pictures, config).prompt == expected.prompt
     assert seen[:3] == [8, 4, 2]
 
@@ -137,7 +137,7 @@ def test_memory_that_is_never_enough_is_said_in_one_sentence(model, pictures, mo
     def full(*_):
         raise torch.cuda.OutOfMemoryError("no memory")
 
-    monkeypatch.setattr(import_module("pez_core.invert"), "make_stepper", full)
+    monkeypatch.setattr(import_module("pez_core.inversion"), "make_stepper", full)
     with pytest.raises(PezError, match="not enough memory to search with embedded"):
         invert(model, pictures, InversionConfig(restarts=4))
 

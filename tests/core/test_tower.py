@@ -55,7 +55,7 @@ def searched(length: int, count: int = 3) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("architecture", CAUSAL)
-@pytest.mark.parametrize("before,length,after", [(0, 1, 0), (0, 8, 0), (5, 16, 3), (0, 75, 0), (60, 1, 14)])
+@pytest.mark.parametrize(("before", "length", "after"), [(0, 1, 0), (0, 8, 0), (5, 16, 3), (0, 75, 0), (60, 1, 14)])
 def test_lean_way_equals_the_models_own_encoding(architecture, before, length, after, openai_vocabulary):
     module = small(architecture, text_layers=3)
     tower = TextTower(module, openai_vocabulary, architecture)
@@ -85,7 +85,7 @@ def test_lean_way_has_the_gradient_of_the_full_one(architecture, count, openai_v
 
 
 def test_gradient_agrees_with_finite_differences(model):
-    tower = TextTower(copy.deepcopy(model.module).double(), model.vocabulary, "double")
+    tower = TextTower(copy.deepcopy(model.text.module).double(), model.vocabulary, "double")
     assert tower.lean
     ids = torch.tensor([model.vocabulary.encode("blue penguin")])
     encode = tower.prompt_encoder(model.vocabulary.encode("a"), model.vocabulary.encode("on green"))
@@ -194,7 +194,7 @@ def test_hugging_face_text_tower_runs_at_full_length(tmp_path):
 
 
 def test_parameters_are_frozen(model):
-    assert not any(p.requires_grad for p in model.module.parameters())
+    assert not any(p.requires_grad for p in model.text.module.parameters())
 
 
 def test_tower_without_token_table_is_refused_by_name(openai_vocabulary):

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Iterable
 
 import torch
-from torch import Tensor
 
 from .config import InversionConfig
 from .errors import PezError

@@ -1,0 +1,66 @@
+"""Time and memory of work on a device."""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+
+
+def finish(device: torch.device) -> None:
+    """Waits until the device has done what it was given."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
+
+
+def milliseconds(work: Callable[[], object], device: torch.device, times: int = 1) -> float:
+    """Of one call, the mean over `times` in a row."""
+    finish(device)
+    begun = time.perf_counter()
+    for _ in range(times):
+        work()
+    finish(device)
+    return (time.perf_counter() - begun) * 1000 / times
+
+
+def in_turn(works: Sequence[Callable[[], object]], device: torch.device, turns: int, times: int = 1) -> list[float]:
+    """Milliseconds of each of several works, the median over `turns` in which all of them run one after another."""
+    taken = [[milliseconds(work, device, times) for work in works] for _ in range(turns)]
+    return [statistics.median(each) for each in zip(*taken, strict=True)]
+
+
+def extra_megabytes(work: Callable[[], object], device: torch.device) -> float | None:
+    """The most memory that `work` held beyond what was held before; None where that cannot be told."""
+    if device.type == "cuda":
+        finish(device)
+        torch.cuda.reset_peak_memory_stats(device)
+        before = torch.cuda.memory_allocated(device)
+        work()
+        finish(device)
+        return (torch.cuda.max_memory_allocated(device) - before) / 2**20
+    if device.type != "cpu" or sys.platform != "linux":
+        return None
+    Path("/proc/self/clear_refs").write_text("5")  # begins the peak anew
+    before = _status("VmRSS")
+    work()
+    return max(0, _status("VmHWM") - before) / 1024
+
+
+def _status(name: str) -> int:
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(name + ":"):
+            return int(line.split()[1])
+    raise LookupError(name)
+
+
+def machine(device: torch.device) -> str:
+    """The device, in words, with the version of torch."""
+    if device.type == "cuda":
+        return f"{torch.cuda.get_device_name(device)}, torch {torch.__version__}"
+    return f"{device.type}, {torch.get_num_threads()} threads, torch {torch.__version__}"

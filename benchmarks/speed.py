@@ -1,0 +1,193 @@
+"""What a search step costs: ours, the published loop's, and that of its matrix products alone.
+
+    python -m benchmarks.speed [--models ViT-B-32 ...] [--restarts 1 8] [--device D] [--precision P] [--json]
+
+Random weights in real shapes; every figure of a row comes from runs taken in turn in one process. Both
+loops search over the whole vocabulary from the same start towards the same random feature.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+from typing import Any
+
+import open_clip
+import torch
+from torch import Tensor
+
+from benchmarks.measuring import extra_megabytes, in_turn, machine
+from benchmarks.published_loop import PublishedLoop
+from benchmarks.random_models import random_clip
+from pez_core import ClipModel, InversionConfig, Target, Vocabulary
+from pez_core.config import PRECISIONS
+from pez_core.objective import Objective
+from pez_core.search import PezSearch, Stepper, make_stepper
+from pez_core.tower.precision import DTYPES
+from pez_core.tower.products import product
+from pez_core.tower.weights import CausalWeights
+
+MODELS = ("ViT-B-32", "ViT-L-14", "ViT-H-14", "ViT-bigG-14")
+RESTARTS = (1, 4, 8, 16)
+LENGTH = 16
+COMPARED = 50  # steps over which both loops must find the same
+
+
+class _Whole(Vocabulary):
+    """Every token but the special ones, as the published loop has it."""
+
+    @property
+    def usable(self) -> Tensor:
+        return torch.arange(self.size) < 49406
+
+
+def search(model: ClipModel, target: Target, restarts: int, precision: str) -> tuple[PezSearch, Stepper[Any], str]:
+    """A search that is ready to step, and the format it runs in."""
+    config = InversionConfig(
+        steps=100_000, length=LENGTH, restarts=restarts, vocabulary="any", precision=precision, patience=None
+    )
+    made = PezSearch(Objective(model, target, config), config, torch.Generator().manual_seed(0))
+    chosen = next(iter(model.text._chosen.values()))
+    name = next(name for name, dtype in DTYPES.items() if dtype == chosen)
+    return made, make_stepper(made.step, made.start(), model.device), name
+
+
+class Floor:
+    """The matrix products of a step alone, on the same weights, with the rows that our step has."""
+
+    def __init__(self, model: ClipModel, restarts: int, dtype: torch.dtype):
+        weights = CausalWeights.of_open_clip(model.text.module)
+        assert weights is not None
+        layers = [layer.to(dtype) for layer in weights.layers]
+        self._products = []
+        for layer in layers:
+            rows = restarts * (LENGTH + 1)
+            inner = rows if layer is not layers[-1] else restarts
+            for (weight, bias), count in (
+                (layer.qkv, rows),
+                (layer.out, inner),
+                (layer.up, inner),
+                (layer.down, inner),
+            ):
+                x, gradient = (
+                    torch.randn(count, size, dtype=dtype, device=weight.device) for size in weight.shape[::-1]
+                )
+                self._products.append((weight, bias, x, gradient))
+        self._table = model.text.table.detach()
+        self._queries = torch.randn(restarts * LENGTH, self._table.shape[1], device=model.device)
+
+    @torch.no_grad()
+    def __call__(self) -> None:
+        self._queries @ self._table.T
+        for weight, bias, x, _ in self._products:
+            product(x, weight, bias)
+        for weight, _, _, gradient in reversed(self._products):
+            gradient @ weight
+
+
+def same_ids(published: PublishedLoop, ours: PezSearch) -> tuple[int, float]:
+    """Steps, of COMPARED, before the two loops part, and the largest difference of similarity until then."""
+    state, difference = ours.start(), 0.0
+    for step in range(COMPARED):
+        ids = ours._nearest(state.prompt)[0].tolist()
+        published.step()
+        if ids != published.done.ids[-1]:
+            return step, difference
+        state = ours.step(state)
+        difference = max(difference, abs(max(published.done.similarities) - state.best_similarity[0].item()))
+    return COMPARED, difference
+
+
+def measure(name: str, restarts: list[int], device: torch.device, precision: str, turns: int) -> list[dict[str, Any]]:
+    """A row for each number of restarts of one architecture."""
+    model = ClipModel(
+        random_clip(name).to(device), lambda picture: picture, _Whole(open_clip.get_tokenizer(name), 49408), name
+    )
+    width = model.text.module.text_projection.shape[1]
+    target = Target(torch.randn(1, width, generator=torch.Generator().manual_seed(1)), torch.ones(1))
+    times = 20 if device.type == "cuda" else 1
+    rows = []
+    for count in restarts:
+        made, stepper, chosen = search(model, target, count, precision)
+
+        def loop(made: PezSearch = made) -> PublishedLoop:
+            start = made.start().best_ids[:1]
+            return PublishedLoop(model.text.module, target.features.to(device), start, decode=model.vocabulary.decode)
+
+        published = loop()
+        floor: Any = Floor(model, count, DTYPES[chosen])
+        if device.type == "cuda":
+            graph = torch.cuda.CUDAGraph()
+            floor()
+            with torch.cuda.graph(graph):
+                floor()
+            floor = graph.replay
+        for warm_up in (published.step, stepper.advance, floor):
+            warm_up()
+        theirs, ours, least = in_turn([published.step, stepper.advance, floor], device, turns, times)
+        alike, difference = same_ids(loop(), made) if count == restarts[0] else (None, None)
+        del stepper, floor, published
+        gc.collect()
+        memory = extra_megabytes(lambda count=count: search(model, target, count, precision)[1].advance(), device)
+        rows.append(
+            {
+                "model": name,
+                "precision": chosen,
+                "restarts": count,
+                "published_ms": theirs,
+                "ours_ms": ours,
+                "faster": theirs / ours * count,
+                "floor": ours / least,
+                "megabytes": memory,
+                "published_megabytes": extra_megabytes(loop().step, device),
+                "same_steps": alike,
+                "difference": difference,
+            }
+        )
+    return rows
+
+
+HEADER = (
+    f"{'model':12}{'format':>7}{'restarts':>9}{'published':>11}{'ours':>9}{'a start':>9}{'faster':>8}{'x floor':>9}"
+    f"{'MB':>7}{'MB pub.':>9}{'same ids':>10}{'apart':>9}"
+)
+
+
+def line(row: dict[str, Any]) -> str:
+    """A row of the table."""
+    memory, theirs = (
+        f"{row[key]:.0f}" if row[key] is not None else "-" for key in ("megabytes", "published_megabytes")
+    )
+    same = "" if row["same_steps"] is None else f"{row['same_steps']}/{COMPARED}"
+    apart = "" if row["difference"] is None else f"{row['difference']:.0e}"
+    return (
+        f"{row['model']:12}{row['precision']:>7}{row['restarts']:9}{row['published_ms']:11.2f}{row['ours_ms']:9.2f}"
+        f"{row['ours_ms'] / row['restarts']:9.2f}{row['faster']:8.1f}{row['floor']:9.2f}{memory:>7}{theirs:>9}{same:>10}{apart:>9}"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--models", nargs="+", default=MODELS[:3], metavar="NAME", help=f"of {', '.join(MODELS)}")
+    parser.add_argument("--restarts", nargs="+", type=int, default=RESTARTS, metavar="N")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", metavar="D")
+    parser.add_argument("--precision", default="auto", choices=PRECISIONS)
+    parser.add_argument("--turns", type=int, default=7, metavar="N", help="of which medians are taken")
+    parser.add_argument("--json", action="store_true")
+    given = parser.parse_args()
+    device = torch.device(given.device)
+    if not given.json:
+        print(machine(device), HEADER, sep="\n", flush=True)
+    rows = []
+    for name in given.models:
+        rows += (made := measure(name, given.restarts, device, given.precision, given.turns))
+        if not given.json:
+            print(*map(line, made), sep="\n", flush=True)
+        gc.collect()
+    if given.json:
+        print(json.dumps({"machine": machine(device), "length": LENGTH, "rows": rows}, indent=2))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,64 @@
+"""Where the towers are, and what a search takes."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from stand_ins import random_picture
+
+from benchmarks.measuring import extra_megabytes
+from pez_core import InversionConfig, Target, invert, load_model
+from pez_core.memory import search_bytes
+
+
+def test_the_image_tower_is_moved_apart_and_goes_home():
+    model = load_model()
+    model.to("meta")
+    assert model.device.type == "meta"
+    assert {weight.device.type for weight in model.image.module.parameters()} == {"cpu"}
+    moves = []
+    plain = model.image.module.to
+    model.image.module.to = lambda device: moves.append(str(device)) or plain("cpu")
+    model.image.encode([random_picture(1)], torch.device("cpu"))
+    assert moves == ["cpu"]  # already there
+    model.image._encode = lambda pictures, device: (model.image.module.to(device), torch.zeros(1, 4))[1]
+    model.image.encode([random_picture(1)], torch.device("meta"))
+    assert moves == ["cpu", "meta", "cpu"]
+
+
+def test_the_cpu_encodes_where_the_device_has_no_room(caplog):
+    model = load_model()
+    expected = model.encode_images([random_picture(1)])
+    plain = model.image._encode
+
+    def full(pictures, device):
+        if device.type != "cpu":
+            raise torch.cuda.OutOfMemoryError("no memory")
+        return plain(pictures, device)
+
+    model.image._encode = full
+    tower = model.image.module
+    device = torch.device("meta")
+    found = model.image.encode([random_picture(1)], device)
+    assert found.shape == expected.shape
+    assert found.device == device
+    assert next(tower.parameters()).device.type == "cpu"
+    assert "no room for the image tower on meta" in caplog.text
+
+
+def test_both_towers_share_the_weights_of_the_model(model):
+    text = dict(model.text.module.named_parameters())
+    image = dict(model.image.module.named_parameters())
+    assert not any(name.startswith("visual") for name in text)
+    assert all(name.startswith("visual") for name in image)
+    assert not any(weight.requires_grad for weight in [*text.values(), *image.values()])
+
+
+@pytest.mark.parametrize("restarts", [1, 64])
+def test_room_asked_for_is_room_enough(model, restarts):
+    """The bound that ComfyUI makes room by, against what a run takes."""
+    target = Target(torch.randn(1, 128), torch.ones(1))
+    config = InversionConfig(length=16, restarts=restarts, steps=3, vocabulary="any", patience=None)
+    invert(model, target, config)
+    taken = extra_megabytes(lambda: invert(model, target, config), torch.device("cpu"))
+    assert taken is None or taken * 2**20 <= search_bytes(model, config)
