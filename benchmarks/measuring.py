@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import statistics
 import sys
 import time
@@ -46,14 +47,24 @@ def extra_megabytes(work: Callable[[], object], device: torch.device) -> float |
         return (torch.cuda.max_memory_allocated(device) - before) / 2**20
     if device.type != "cpu" or sys.platform != "linux":
         return None
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)  # memory that was freed but kept by the allocator would hide what is taken now
     Path("/proc/self/clear_refs").write_text("5")  # begins the peak anew
-    before = _status("VmRSS")
+    before = _kilobytes("self/status", "VmRSS")
     work()
-    return max(0, _status("VmHWM") - before) / 1024
+    return max(0, _kilobytes("self/status", "VmHWM") - before) / 1024
 
 
-def _status(name: str) -> int:
-    for line in Path("/proc/self/status").read_text().splitlines():
+def free_megabytes(device: torch.device) -> float:
+    """Memory that is free on the device; infinite where that cannot be told."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0] / 2**20
+    return _kilobytes("meminfo", "MemAvailable") / 1024 if sys.platform == "linux" else float("inf")
+
+
+def _kilobytes(file: str, name: str) -> int:
+    for line in Path("/proc", file).read_text().splitlines():
         if line.startswith(name + ":"):
             return int(line.split()[1])
     raise LookupError(name)

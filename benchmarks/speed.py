@@ -11,13 +11,14 @@ from __future__ import annotations
 import argparse
 import gc
 import json
+import sys
 from typing import Any
 
 import open_clip
 import torch
 from torch import Tensor
 
-from benchmarks.measuring import extra_megabytes, in_turn, machine
+from benchmarks.measuring import extra_megabytes, free_megabytes, in_turn, machine
 from benchmarks.published_loop import PublishedLoop
 from benchmarks.random_models import random_clip
 from pez_core import ClipModel, InversionConfig, Target, Vocabulary
@@ -86,17 +87,22 @@ class Floor:
             gradient @ weight
 
 
-def same_ids(published: PublishedLoop, ours: PezSearch) -> tuple[int, float]:
-    """Steps, of COMPARED, before the two loops part, and the largest difference of similarity until then."""
-    state, difference = ours.start(), 0.0
+def compared(published: PublishedLoop, ours: PezSearch) -> tuple[int, float]:
+    """How far both loops agree over COMPARED steps.
+
+    The number of steps in which both, each left to itself, project to the same ids; and the largest
+    difference of the two similarities of the ids that the published loop comes to.
+    """
+    state, alike, difference = ours.start(), 0, 0.0
     for step in range(COMPARED):
-        ids = ours._nearest(state.prompt)[0].tolist()
         published.step()
-        if ids != published.done.ids[-1]:
-            return step, difference
-        state = ours.step(state)
-        difference = max(difference, abs(max(published.done.similarities) - state.best_similarity[0].item()))
-    return COMPARED, difference
+        ids, similarity = published.done.ids[-1], published.done.similarities[-1]
+        if alike == step:
+            alike += ours._nearest(state.prompt)[0].tolist() == ids
+            state = ours.step(state)
+        here = torch.tensor([ids], device=state.best_ids.device)
+        difference = max(difference, abs(ours._objective.score(here)[0].item() - similarity))
+    return alike, difference
 
 
 def measure(name: str, restarts: list[int], device: torch.device, precision: str, turns: int) -> list[dict[str, Any]]:
@@ -126,7 +132,7 @@ def measure(name: str, restarts: list[int], device: torch.device, precision: str
         for warm_up in (published.step, stepper.advance, floor):
             warm_up()
         theirs, ours, least = in_turn([published.step, stepper.advance, floor], device, turns, times)
-        alike, difference = same_ids(loop(), made) if count == restarts[0] else (None, None)
+        alike, difference = compared(loop(), made) if count == restarts[0] else (None, None)
         del stepper, floor, published
         gc.collect()
         memory = extra_megabytes(lambda count=count: search(model, target, count, precision)[1].advance(), device)
@@ -146,6 +152,13 @@ def measure(name: str, restarts: list[int], device: torch.device, precision: str
             }
         )
     return rows
+
+
+def missing_megabytes(name: str, device: torch.device) -> float:
+    """How much more memory the device would need for a row, roughly; not above 0 where there is enough."""
+    text = open_clip.get_model_config(name)["text_cfg"]
+    weights = 12 * text["layers"] * text["width"] ** 2 + text["vocab_size"] * text["width"]
+    return 2.5 * 4 * weights / 2**20 - free_megabytes(device)
 
 
 HEADER = (
@@ -169,7 +182,7 @@ def line(row: dict[str, Any]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--models", nargs="+", default=MODELS[:3], metavar="NAME", help=f"of {', '.join(MODELS)}")
+    parser.add_argument("--models", nargs="+", default=MODELS, metavar="NAME", help=f"default: {', '.join(MODELS)}")
     parser.add_argument("--restarts", nargs="+", type=int, default=RESTARTS, metavar="N")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", metavar="D")
     parser.add_argument("--precision", default="auto", choices=PRECISIONS)
@@ -181,6 +194,10 @@ def main() -> None:
         print(machine(device), HEADER, sep="\n", flush=True)
     rows = []
     for name in given.models:
+        short = missing_megabytes(name, device)
+        if short > 0:
+            print(f"{name}: left out, {short:.0f} MB of memory are missing", file=sys.stderr)
+            continue
         rows += (made := measure(name, given.restarts, device, given.precision, given.turns))
         if not given.json:
             print(*map(line, made), sep="\n", flush=True)

@@ -47,7 +47,8 @@ class GraphStepper(Stepper[State]):
                 step(self.state)
         torch.cuda.current_stream().wait_stream(stream)
         self._graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self._graph, stream=stream):
+        # thread_local: what other threads of the program do on the device meanwhile must not spoil the capture
+        with torch.cuda.graph(self._graph, stream=stream, capture_error_mode="thread_local"):
             step_in_place(step, self.state)
 
     def advance(self) -> None:
@@ -59,7 +60,8 @@ def make_stepper(step: Callable[[State], State], state: State, device: torch.dev
     if device.type != "cuda":
         return Stepper(step, state)
     try:
-        return GraphStepper(step, state)
+        with torch.cuda.device(device):
+            return GraphStepper(step, state)
     except torch.cuda.OutOfMemoryError:
         raise
     except RuntimeError as error:
