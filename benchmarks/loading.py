@@ -23,7 +23,7 @@ from benchmarks.measuring import machine, milliseconds
 from pez_core import ClipModel, InversionConfig, Target, load_model
 from pez_core.loading import _vocabulary
 from pez_core.objective import Objective
-from pez_core.search import PezSearch, make_stepper
+from pez_core.search import SEARCHES, make_stepper, starts
 
 MODELS = ("ViT-B-32", "ViT-L-14", "ViT-H-14")
 
@@ -48,8 +48,10 @@ def measure(name: str, device: torch.device) -> dict[str, Any]:
 
         def start() -> None:
             config = InversionConfig()
-            search = PezSearch(Objective(model, target, config), config, torch.Generator().manual_seed(0))
-            make_stepper(search.step, search.start(), device)
+            objective, generator = Objective(model, target, config), torch.Generator().manual_seed(0)
+            ids = starts(objective, config, generator)
+            search = SEARCHES["pez"](objective, config, config.explore, generator)
+            make_stepper(search.step, search.begin(ids), device)
 
         first_start, start_again = (milliseconds(start, device) for _ in range(2))
     stages = {

@@ -12,6 +12,7 @@ import argparse
 import gc
 import json
 import sys
+from dataclasses import dataclass
 from typing import Any
 
 import open_clip
@@ -24,7 +25,8 @@ from benchmarks.random_models import random_clip
 from pez_core import ClipModel, InversionConfig, Target, Vocabulary
 from pez_core.config import PRECISIONS
 from pez_core.objective import Objective
-from pez_core.search import PezSearch, Stepper, make_stepper
+from pez_core.search import Stepper, make_stepper, starts
+from pez_core.search.pez import PezSearch
 from pez_core.tower.precision import DTYPES
 from pez_core.tower.products import product
 from pez_core.tower.weights import CausalWeights
@@ -32,6 +34,7 @@ from pez_core.tower.weights import CausalWeights
 MODELS = ("ViT-B-32", "ViT-L-14", "ViT-H-14", "ViT-bigG-14")
 RESTARTS = (1, 4, 8, 16)
 LENGTH = 16
+STEPS = 10_000
 COMPARED = 50  # steps over which both loops must find the same
 
 
@@ -43,15 +46,28 @@ class _Whole(Vocabulary):
         return torch.arange(self.size) < 49406
 
 
-def search(model: ClipModel, target: Target, restarts: int, precision: str) -> tuple[PezSearch, Stepper[Any], str]:
-    """A search that is ready to step, and the format it runs in."""
+@dataclass(frozen=True)
+class Ours:
+    """PEZ, ready to step: from `start` [R, L], in the format `precision`."""
+
+    objective: Objective
+    search: PezSearch
+    start: Tensor
+    stepper: Stepper[Any]
+    precision: str
+
+
+def ours(model: ClipModel, target: Target, restarts: int, precision: str) -> Ours:
+    """Our search over the same tokens as the published loop's."""
     config = InversionConfig(
-        steps=100_000, length=LENGTH, restarts=restarts, vocabulary="any", precision=precision, patience=None
+        method="pez", steps=STEPS, length=LENGTH, restarts=restarts, vocabulary="any", precision=precision
     )
-    made = PezSearch(Objective(model, target, config), config, torch.Generator().manual_seed(0))
+    objective, generator = Objective(model, target, config), torch.Generator().manual_seed(0)
+    start = starts(objective, config, generator)
+    search = PezSearch(objective, config, STEPS, generator)
     chosen = next(iter(model.text._chosen.values()))
     name = next(name for name, dtype in DTYPES.items() if dtype == chosen)
-    return made, make_stepper(made.step, made.start(), model.device), name
+    return Ours(objective, search, start, make_stepper(search.step, search.begin(start), model.device), name)
 
 
 class Floor:
@@ -87,21 +103,21 @@ class Floor:
             gradient @ weight
 
 
-def compared(published: PublishedLoop, ours: PezSearch) -> tuple[int, float]:
+def compared(published: PublishedLoop, own: Ours) -> tuple[int, float]:
     """How far both loops agree over COMPARED steps.
 
     The number of steps in which both, each left to itself, project to the same ids; and the largest
     difference of the two similarities of the ids that the published loop comes to.
     """
-    state, alike, difference = ours.start(), 0, 0.0
+    state, alike, difference = own.search.begin(own.start), 0, 0.0
     for step in range(COMPARED):
         published.step()
         ids, similarity = published.done.ids[-1], published.done.similarities[-1]
         if alike == step:
-            alike += ours._nearest(state.prompt)[0].tolist() == ids
-            state = ours.step(state)
-        here = torch.tensor([ids], device=state.best_ids.device)
-        difference = max(difference, abs(ours._objective.score(here)[0].item() - similarity))
+            alike += own.search._nearest(state.prompt)[0].tolist() == ids
+            state = own.search.step(state)
+        here = torch.tensor([ids], device=own.start.device)
+        difference = max(difference, abs(own.objective.score(here)[0].item() - similarity))
     return alike, difference
 
 
@@ -115,36 +131,37 @@ def measure(name: str, restarts: list[int], device: torch.device, precision: str
     times = 20 if device.type == "cuda" else 1
     rows = []
     for count in restarts:
-        made, stepper, chosen = search(model, target, count, precision)
+        own = ours(model, target, count, precision)
 
-        def loop(made: PezSearch = made) -> PublishedLoop:
-            start = made.start().best_ids[:1]
-            return PublishedLoop(model.text.module, target.features.to(device), start, decode=model.vocabulary.decode)
+        def loop(start: Tensor = own.start[:1]) -> PublishedLoop:
+            feature = target.features.to(device)
+            return PublishedLoop(model.text.module, feature, start, decode=model.vocabulary.decode)
 
         published = loop()
-        floor: Any = Floor(model, count, DTYPES[chosen])
+        floor: Any = Floor(model, count, DTYPES[own.precision])
         if device.type == "cuda":
             graph = torch.cuda.CUDAGraph()
             floor()
             with torch.cuda.graph(graph):
                 floor()
             floor = graph.replay
-        for warm_up in (published.step, stepper.advance, floor):
+        for warm_up in (published.step, own.stepper.advance, floor):
             warm_up()
-        theirs, ours, least = in_turn([published.step, stepper.advance, floor], device, turns, times)
-        alike, difference = compared(loop(), made) if count == restarts[0] else (None, None)
-        del stepper, floor, published
+        theirs, mine, least = in_turn([published.step, own.stepper.advance, floor], device, turns, times)
+        alike, difference = compared(loop(), own) if count == restarts[0] else (None, None)
+        chosen = own.precision
+        del own, floor, published
         gc.collect()
-        memory = extra_megabytes(lambda count=count: search(model, target, count, precision)[1].advance(), device)
+        memory = extra_megabytes(lambda count=count: ours(model, target, count, precision).stepper.advance(), device)
         rows.append(
             {
                 "model": name,
                 "precision": chosen,
                 "restarts": count,
                 "published_ms": theirs,
-                "ours_ms": ours,
-                "faster": theirs / ours * count,
-                "floor": ours / least,
+                "ours_ms": mine,
+                "faster": theirs / mine * count,
+                "floor": mine / least,
                 "megabytes": memory,
                 "published_megabytes": extra_megabytes(loop().step, device),
                 "same_steps": alike,

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
+from dataclasses import asdict
 
 import torch
 from comfy_api.latest import io
 
 from ..pez_core import InversionConfig, PezError, escape_for_comfyui, invert
-from ..pez_core.config import MAX_SEED, PRECISIONS, VOCABULARY_MODES
+from ..pez_core.config import MAX_SEED, METHODS, PRECISIONS, SEARCH_PRESETS, VOCABULARY_MODES
 from .load import PezModel
 from .runtime import ManagedModel, Reporter
 
 ONE_FOR_ALL = "one prompt for all"
+AS_PRESET = "as the preset"
 ONE_FOR_EACH = "one prompt for each"
 _DEFAULT = InversionConfig()
 
@@ -36,12 +38,12 @@ class PEZInvert(io.ComfyNode):
                     tooltip="What to do with a batch: find what its pictures have in common, or a prompt for each picture "
                     "(a list, so that what follows runs once for each).",
                 ),
-                io.Int.Input(
-                    "steps",
-                    default=_DEFAULT.steps,
-                    min=1,
-                    max=100_000,
-                    tooltip="Most steps of the search. A few hundred give nearly everything; see also patience.",
+                io.Combo.Input(
+                    "preset",
+                    options=list(SEARCH_PRESETS),
+                    default="balanced",
+                    tooltip="How much is searched. fast: a sixth of balanced; thorough: four times as much. paper: the published "
+                    "method and its 3000 steps, slow.",
                 ),
                 io.Int.Input(
                     "length",
@@ -50,13 +52,6 @@ class PEZInvert(io.ComfyNode):
                     max=75,
                     tooltip="Searched tokens; most words are one token. 8 to 16 suit most generators. Together with prefix and "
                     "suffix at most 75.",
-                ),
-                io.Int.Input(
-                    "restarts",
-                    default=_DEFAULT.restarts,
-                    min=1,
-                    max=1024,
-                    tooltip="Random starts searched side by side; the best one wins, the others become candidates.",
                 ),
                 io.Int.Input(
                     "seed",
@@ -89,6 +84,41 @@ class PEZInvert(io.ComfyNode):
                     placeholder="banned words, separated by commas",
                     tooltip="Words that must not appear, not even spelled from several tokens; separated by commas or lines. "
                     "hair* bans everything that begins with hair.",
+                ),
+                io.String.Input(
+                    "start_words",
+                    default="",
+                    optional=True,
+                    dynamic_prompts=False,
+                    tooltip="Words of your own to start from instead of random ones: a caption, an older prompt. They are "
+                    "changed where that fits the picture better.",
+                ),
+                io.Int.Input(
+                    "steps",
+                    default=0,
+                    min=0,
+                    max=100_000,
+                    optional=True,
+                    advanced=True,
+                    tooltip="Most steps of the search. 0: as the preset has it. More steps with the same seed never find less.",
+                ),
+                io.Int.Input(
+                    "restarts",
+                    default=0,
+                    min=0,
+                    max=1024,
+                    optional=True,
+                    advanced=True,
+                    tooltip="Starts searched side by side; the best one wins, the others become candidates. 0: as the preset.",
+                ),
+                io.Combo.Input(
+                    "method",
+                    options=[AS_PRESET, *METHODS],
+                    default=AS_PRESET,
+                    optional=True,
+                    advanced=True,
+                    tooltip="pez+swaps: PEZ, then swaps of single words that are kept only where they help. pez: the paper's. "
+                    "The others are there to compare with.",
                 ),
                 io.Combo.Input(
                     "vocabulary",
@@ -131,12 +161,12 @@ class PEZInvert(io.ComfyNode):
                 ),
                 io.Int.Input(
                     "patience",
-                    default=_DEFAULT.patience,
-                    min=0,
+                    default=0,
+                    min=-1,
                     max=100_000,
                     optional=True,
                     advanced=True,
-                    tooltip="Stop after so many steps without gain. 0 never stops early.",
+                    tooltip="Stop after so many steps without gain. 0: as the preset has it. -1 never stops early.",
                 ),
                 io.Float.Input(
                     "time_limit",
@@ -204,22 +234,38 @@ class PEZInvert(io.ComfyNode):
             [escape_for_comfyui(result.prompt) for result in results],
             [result.similarity for result in results],
             [escape_for_comfyui(candidate.text) for result in results for candidate in result.candidates],
-            ui={"text": [result.prompt for result in results], "similarity": [result.similarity for result in results]},
+            ui={
+                "text": [result.prompt for result in results],
+                "similarity": [result.similarity for result in results],
+                "tokens": [[asdict(token) for token in result.tokens] for result in results],
+            },
         )
 
 
 def _config(
+    preset: str,
     banned_words: str = "",
     batch_size: int = 0,
-    patience: int = _DEFAULT.patience or 0,
     time_limit: float = 0.0,
+    start_words: str = "",
+    steps: int = 0,
+    restarts: int = 0,
+    patience: int = 0,
+    method: str = AS_PRESET,
     **settings,
 ) -> InversionConfig:
-    """The node's widgets as a configuration: 0 stands for None, a text for the list of banned words."""
-    return InversionConfig(
+    """The node's widgets as a configuration: 0 stands for None or the preset's, a text for the list of banned words."""
+    for name, value in (("steps", steps), ("restarts", restarts), ("patience", patience)):
+        if value:
+            settings[name] = value if value > 0 else None
+    if method != AS_PRESET:
+        settings["method"] = method
+    if start_words.strip():
+        settings |= {"start": "words", "words": start_words}
+    return InversionConfig.preset(
+        preset,
         banned=tuple(word.strip() for word in re.split(r"[,\n]", banned_words) if word.strip()),
         batch_size=batch_size or None,
-        patience=patience or None,
         time_limit=time_limit or None,
         **settings,
     )

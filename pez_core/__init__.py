@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .result import Candidate as Candidate
     from .result import InversionResult as InversionResult
     from .result import Progress as Progress
+    from .result import Token as Token
     from .target import Target as Target
     from .vocabulary import Vocabulary as Vocabulary
     from .vocabulary import escape_for_comfyui as escape_for_comfyui
@@ -29,6 +30,7 @@ _MODULES = {
     "PezError": "errors",
     "Progress": "result",
     "Target": "target",
+    "Token": "result",
     "Vocabulary": "vocabulary",
     "escape_for_comfyui": "vocabulary",
     "invert": "inversion",

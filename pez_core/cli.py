@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 import torch
 from tqdm import tqdm
 
-from .config import PRECISIONS, VOCABULARY_MODES, InversionConfig
+from .config import METHODS, PRECISIONS, SEARCH_PRESETS, VOCABULARY_MODES, InversionConfig
 from .errors import PezError, first_line
 from .inversion import invert
 from .model import ClipModel
@@ -87,12 +87,18 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
     ours = InversionConfig()
 
     def add(flag: str, kind: type, text: str, metavar: str = "N", **more: Any) -> None:
-        parser.add_argument(flag, type=kind, metavar=metavar, default=argparse.SUPPRESS, help=text, **more)
+        typed = {} if more.get("action") == "store_true" else {"type": kind, "metavar": metavar}
+        parser.add_argument(flag, default=argparse.SUPPRESS, help=text, **typed, **more)
 
-    parser.add_argument("--paper", action="store_true", help="start from the settings of the published code")
-    add("--steps", int, f"most optimiser steps (default: {ours.steps})")
+    parser.add_argument(
+        "--preset", choices=SEARCH_PRESETS, default="balanced", help="settings to start from (default: %(default)s)"
+    )
+    add("--method", str, f"of the search (default: {ours.method})", "M", choices=METHODS)
+    add("--steps", int, f"most steps (default: {ours.steps})")
     add("--length", int, f"searched tokens (default: {ours.length})")
     add("--restarts", int, f"random starts side by side (default: {ours.restarts})")
+    add("--from-words", str, "start from these words instead of random ones", metavar="T")
+    add("--from-tokens", bool, "start from the tokens that fit best by themselves", action="store_true")
     add("--seed", int, f"the same seed gives the same prompt (default: {ours.seed})")
     add("--prefix", str, "fixed text before the searched tokens", metavar="T")
     add("--suffix", str, "fixed text after the searched tokens", metavar="T")
@@ -127,14 +133,18 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
 def _config(given: argparse.Namespace) -> InversionConfig:
     names = {
         "steps", "length", "restarts", "seed", "prefix", "suffix", "vocabulary",
-        "learning_rate", "weight_decay", "batch_size", "patience", "time_limit", "precision",
+        "learning_rate", "weight_decay", "batch_size", "patience", "time_limit", "precision", "method",
     }  # fmt: skip
     settings = {name: value for name, value in vars(given).items() if name in names}
     if settings.get("patience") == 0:
         settings["patience"] = None
     if hasattr(given, "ban"):
         settings["banned"] = tuple(given.ban)
-    return InversionConfig.paper(**settings) if given.paper else InversionConfig(**settings)
+    if hasattr(given, "from_words"):
+        settings |= {"start": "words", "words": given.from_words}
+    elif hasattr(given, "from_tokens"):
+        settings["start"] = "tokens"
+    return InversionConfig.preset(given.preset, **settings)
 
 
 def _invert(given: argparse.Namespace) -> int:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import torch
+from torch import Tensor
 
 from .config import InversionConfig
 from .errors import PezError
+from .importance import importance
 from .model import ClipModel
 from .objective import Objective
 from .result import Candidate, InversionResult, Progress
-from .search import PezSearch, PezState, Stepper, make_stepper
+from .search import SEARCHES, Search, SearchState, Stepper, make_stepper, plan, starts
 from .target import Target
 
 log = logging.getLogger(__name__)
@@ -50,37 +53,65 @@ class _Run:
         self.begun = time.perf_counter()
         self.model, self.target, self.config = model, target, config
         self.objective = Objective(model, target, config)
-        self.search = PezSearch(self.objective, config, torch.Generator().manual_seed(config.seed))
+        self.generator = torch.Generator().manual_seed(config.seed)
+        self.taken = 0  # steps
+        self.passes = 0  # of the text encoder, for all restarts together
+        self.trace: list[float] = []  # of the stages that are done
+        self.found: dict[tuple[int, ...], float] = {}  # what restarts that were given up had met
         self._shown: tuple[tuple[int, ...], Candidate] | None = None
         self._scoring = 0.0  # seconds spent on reports
+        self._looked = self.begun
 
     def go(self, on_progress: Callable[[Progress], bool | None] | None) -> InversionResult:
-        stepper = self._stepper()
-        stopped, looked = "steps", self.begun
-        for step in range(1, self.config.steps + 1):
-            stepper.advance()
-            now = time.perf_counter()
-            if step % LOOK_EVERY and now - looked < LOOK_SECONDS:
-                continue
-            looked = now
-            if on_progress and on_progress(self._progress(stepper.state, step)):
-                stopped = "asked to"
-            elif self.config.time_limit is not None and now - self.begun >= self.config.time_limit:
-                stopped = "time limit"
-            elif step % LOOK_EVERY == 0 and self._on_plateau(stepper.state, step):
-                stopped = "patience"
+        ids, similarity, stopped = starts(self.objective, self.config, self.generator), None, "steps"
+        stages = plan(self.config)
+        for stage in stages:
+            made = SEARCHES[stage.search](self.objective, self.config, stage.steps, self.generator)
+            if similarity is not None:
+                kept = similarity.topk(min(stage.restarts, len(similarity))).indices
+                ids, similarity = ids[kept], similarity[kept]
+            stepper = self._stepper(made, ids, similarity)
+            stopped = self._steps(stepper, stage.steps, made.passes * len(ids), stage is stages[-1], on_progress)
+            ids, similarity = stepper.state.best_ids.clone(), stepper.state.best_similarity.clone()
+            self.trace += stepper.state.trace[: int(stepper.state.count)].tolist()
+            self.found |= dict(zip(map(tuple, ids.tolist()), similarity.tolist(), strict=True))
             if stopped != "steps":
                 break
-        result = self._result(stepper.state, step, stopped)
+        result = self._result(stopped)
         if on_progress:
-            on_progress(Progress(step, self.config.steps, result.prompt, result.similarity, result.seconds))
+            on_progress(Progress(self.taken, self.config.steps, result.prompt, result.similarity, result.seconds))
         return result
 
-    def _stepper(self) -> Stepper[PezState]:
+    def _steps(
+        self,
+        stepper: Stepper[Any],
+        steps: int,
+        passes: int,
+        last: bool,
+        on_progress: Callable[[Progress], bool | None] | None,
+    ) -> str:
+        """Takes the steps of a stage, each of so many `passes`; returns what ended them."""
+        for step in range(1, steps + 1):
+            stepper.advance()
+            self.taken += 1
+            self.passes += passes
+            now = time.perf_counter()
+            if step % LOOK_EVERY and now - self._looked < LOOK_SECONDS:
+                continue
+            self._looked = now
+            if on_progress and on_progress(self._progress(stepper.state)):
+                return "asked to"
+            if self.config.time_limit is not None and now - self.begun >= self.config.time_limit:
+                return "time limit"
+            if last and step % LOOK_EVERY == 0 and self._on_plateau(stepper.state, step):
+                return "patience"
+        return "steps"
+
+    def _stepper(self, search: Search[Any], ids: Tensor, similarity: Tensor | None) -> Stepper[Any]:
         """Ready to step, with as many prompts at once as the device has memory for."""
         while True:
             try:
-                return make_stepper(self.search.step, self.search.start(), self.model.device)
+                return make_stepper(search.step, search.begin(ids, similarity), self.model.device)
             except torch.cuda.OutOfMemoryError as error:
                 if self.objective.together == 1:
                     raise PezError(
@@ -91,13 +122,13 @@ class _Run:
                 log.info("Not enough memory: %d prompts at once from here on.", self.objective.together)
             torch.cuda.empty_cache()
 
-    def _on_plateau(self, state: PezState, step: int) -> bool:
+    def _on_plateau(self, state: SearchState, step: int) -> bool:
         patience = self.config.patience
         if patience is None or step <= patience:
             return False
         return bool(state.trace[step - 1] - state.trace[step - 1 - patience] < LEAST_GAIN)
 
-    def _progress(self, state: PezState, step: int) -> Progress:
+    def _progress(self, state: SearchState) -> Progress:
         """How the run stands. The best prompt so far, or a slightly older one where scoring took too much time."""
         begun = time.perf_counter()
         if self._shown is None or self._scoring < SCORING_SHARE * (begun - self.begun):
@@ -108,21 +139,23 @@ class _Run:
                 found = self._score([ids]) if met else []
                 self._shown = (ids, found[0] if found else Candidate("", 0.0))
             self._scoring += time.perf_counter() - begun
-        shown = self._shown[1]
-        return Progress(step, self.config.steps, shown.text, shown.similarity, time.perf_counter() - self.begun)
+        shown, spent = self._shown[1], time.perf_counter() - self.begun
+        return Progress(self.taken, self.config.steps, shown.text, shown.similarity, spent)
 
-    def _result(self, state: PezState, steps: int, stopped: str) -> InversionResult:
-        met = state.best_similarity > -torch.inf
-        candidates = self._score(tuple(ids) for ids in state.best_ids[met].tolist())
+    def _result(self, stopped: str) -> InversionResult:
+        met = sorted((ids for ids, score in self.found.items() if score > -torch.inf), key=lambda ids: -self.found[ids])
+        candidates = self._score(met[: self.config.restarts])
         if not candidates:
             raise PezError(
-                f"Every prompt met in {steps} steps spelled a banned word ({', '.join(self.config.banned)}): "
+                f"Every prompt met in {self.taken} steps spelled a banned word ({', '.join(self.config.banned)}): "
                 "ban fewer words or give more steps."
             )
         return InversionResult(
             candidates=tuple(candidates),
-            trace=tuple(state.trace[:steps].tolist()),
-            steps=steps,
+            tokens=importance(self.model, self.target, candidates[0].text),
+            trace=tuple(self.trace),
+            steps=self.taken,
+            passes=self.passes,
             seconds=time.perf_counter() - self.begun,
             seed=self.config.seed,
             model=self.model.name,

@@ -14,7 +14,7 @@ def search_bytes(model: ClipModel, config: InversionConfig) -> int:
     """Memory in bytes that a search with `model` takes on its device beside the model itself: a bound, not exact.
 
     Weights in half precision, the normalised vocabulary and its cosines, what the tower keeps for the
-    gradient, the optimiser.
+    gradient, the optimiser, the memory of what was tried.
     """
     text, words = model.text, model.vocabulary
     per_layer = 12 * text.width**2
@@ -22,9 +22,11 @@ def search_bytes(model: ClipModel, config: InversionConfig) -> int:
     halved = text.lean and config.precision != "fp32"
     fixed = len(words.encode_all([config.prefix + config.suffix])[0])
     positions = config.length + fixed + 2 if text.lean else words.context_length
-    rows = min(config.restarts * positions, max(ROWS, positions))
+    prompts = config.restarts * (config.candidates if "swaps" in config.method else 1)
+    rows = min(prompts * positions, max(ROWS, positions))
     kept = rows * _KEPT * text.width * tower // per_layer * 4
     cosines = min(config.restarts * config.length, QUERIES) * words.size * 4
     vocabulary = words.size * text.width * 4
     optimiser = 8 * config.restarts * config.length * text.width * 4
-    return kept + cosines + vocabulary + optimiser + (2 * tower if halved else 0)
+    tried = 2 * config.restarts * config.length * words.size
+    return kept + cosines + vocabulary + optimiser + tried + (2 * tower if halved else 0)

@@ -25,6 +25,7 @@ class Objective:
     Attributes:
         table: token embeddings [V, D], on the model's device.
         allowed: int64 [A], the ids that the search may use, ascending.
+        own_ids: the person's words to start from, if any.
         together: how many prompts go through the tower at once; more are split, with the same result.
 
     Raises PezError when the length does not fit the context beside prefix and suffix, when these hold
@@ -53,6 +54,7 @@ class Objective:
             )
         self.allowed = vocabulary.allowed(config.vocabulary, bans).nonzero()[:, 0].to(device)
         self.bans = bans.to(device) if bans else None
+        self.own_ids = _own_ids(model, config, set(self.allowed.tolist())) if config.start == "words" else []
         self._before = torch.tensor(before, dtype=torch.long, device=device)
         self._after = torch.tensor(after, dtype=torch.long, device=device)
         self._encode = model.text.prompt_encoder(before, after, config.precision)
@@ -79,15 +81,21 @@ class Objective:
         """The whole prompt: prefix, the searched tokens `ids`, suffix."""
         return " ".join(filter(None, (self._prefix, self._vocabulary.decode(ids), self._suffix)))
 
+    @torch.no_grad()
+    def similarity(self, ids: Tensor) -> Tensor:
+        """Similarity float32 [R] of prompts [R, L]; -inf where one holds a banned word."""
+        parts = [self._encode(self.table[chunk], chunk) @ self._whole_target for chunk in ids.split(self.together)]
+        return self._unless_banned(ids, torch.cat(parts) if len(parts) > 1 else parts[0])
+
     def score(self, ids: Tensor, drawn: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Similarity [R] of prompts, and its gradient [R, L, D] at the tokens' embeddings; both float32.
+        """`similarity` [R], and its gradient [R, L, D] at the tokens' embeddings; both float32.
 
         `drawn`: indices [b] of the target's pictures that give the gradient; None for all. The similarity
         is always that to the whole target.
         """
         parts = [self._score(chunk, drawn) for chunk in ids.split(self.together)]
         similarity, gradient = (torch.cat(each) if len(parts) > 1 else each[0] for each in zip(*parts, strict=True))
-        return similarity, gradient
+        return self._unless_banned(ids, similarity), gradient
 
     def _score(self, ids: Tensor, drawn: Tensor | None) -> tuple[Tensor, Tensor]:
         with torch.enable_grad():
@@ -103,9 +111,26 @@ class Objective:
         weights = self._weights[drawn]
         return weights @ self._features[drawn] / weights.abs().sum()
 
-    def banned(self, ids: Tensor) -> Tensor | None:
-        """bool [R]: which prompts hold a banned word; None when nothing is banned."""
-        return self.bans.found(self.whole(ids)) if self.bans else None
+    def _unless_banned(self, ids: Tensor, similarity: Tensor) -> Tensor:
+        return similarity.masked_fill(self.bans.found(self.whole(ids)), -torch.inf) if self.bans else similarity
+
+
+def _own_ids(model: ClipModel, config: InversionConfig, allowed: set[int]) -> list[int]:
+    """The ids of a person's words to start from, less those that the search may not use."""
+    own = model.vocabulary.encode(model.vocabulary.cleaned(config.words))
+    usable = [i for i in own if i in allowed]
+    if not usable:
+        raise PezError(
+            f"The search cannot start from the words {shorten(config.words)!r}: "
+            + (
+                "none of them is among the tokens that it may use."
+                if own
+                else "there are none. Give some, or start at random."
+            )
+        )
+    if len(usable) < len(own):
+        log.warning("Of the words %r some are left out: they are not among the tokens that may be used.", config.words)
+    return usable
 
 
 def _fixed_ids(model: ClipModel, name: str, text: str, banned: Sequence[str]) -> list[int]:

@@ -85,10 +85,31 @@ def _chart(draw: ImageDraw.ImageDraw, result: InversionResult) -> None:
 
 
 def _words(draw: ImageDraw.ImageDraw, result: InversionResult) -> None:
-    prompt = "\n".join(textwrap.wrap(result.prompt, 84)[:4])
-    draw.text((40 * _SCALE, 450 * _SCALE), prompt, fill=_INK, font=_font(24), spacing=6 * _SCALE)
+    """The prompt, each token on the darker a ground the more it is worth; then what it was found with."""
+    font = _font(24)
+    most = max((token.importance for token in result.tokens), default=0)
+    x, y, right = 40 * _SCALE, 448 * _SCALE, 1160 * _SCALE
+    for token in result.tokens:
+        text = textwrap.shorten(token.text, 60, placeholder="…")
+        wide = draw.textlength(text, font)
+        if x + wide > right:
+            x, y = 40 * _SCALE, y + 38 * _SCALE
+        if y > 530 * _SCALE:
+            draw.text((x, y), "…", fill=_INK, font=font)
+            break
+        share = max(token.importance, 0) / most if most > 0 else 0
+        box = (x - 4 * _SCALE, y - 2 * _SCALE, x + wide + 4 * _SCALE, y + 31 * _SCALE)
+        draw.rounded_rectangle(box, 4 * _SCALE, fill=_ground(share))
+        draw.text((x, y), text, fill=_INK, font=font)
+        x += wide + 14 * _SCALE
     about = (
         f"similarity {result.similarity:.4f}   model {result.model}   "
         f"{result.steps} steps in {result.seconds:.1f} s   seed {result.seed}"
     )
-    draw.text((40 * _SCALE, 562 * _SCALE), about, fill=_INK, font=_font(15))
+    draw.text((40 * _SCALE, 568 * _SCALE), about, fill=_INK, font=_font(15))
+
+
+def _ground(share: float) -> str:
+    """From paper at 0 to a blue that ink can be read on at 1."""
+    low, high = (0xFF, 0xFF, 0xFF), (0x9A, 0xCB, 0xFF)
+    return "#" + "".join(f"{round(a + (b - a) * share):02x}" for a, b in zip(low, high, strict=True))

@@ -15,6 +15,14 @@ class Candidate:
 
 
 @dataclass(frozen=True)
+class Token:
+    """A token of a prompt as text, and by how much the similarity falls when it is left out (below 0: it rises)."""
+
+    text: str
+    importance: float
+
+
+@dataclass(frozen=True)
 class Progress:
     """Where a run stands: `step` of `steps` done, the best prompt so far ('' before the first), its similarity."""
 
@@ -30,14 +38,17 @@ class InversionResult:
     """The outcome of `invert`.
 
     candidates: distinct prompts, best first; at least one.
+    tokens: those of the best prompt, with what each is worth.
     trace: the best similarity after each step that was run.
-    steps: steps that were run; seconds: wall time; stopped: why the run ended ("steps", "patience",
-    "time limit" or "asked to").
+    steps: steps that were run; passes: what they took of the text encoder, one prompt forward or backward being
+    one; seconds: wall time; stopped: why the run ended ("steps", "patience", "time limit" or "asked to").
     """
 
     candidates: tuple[Candidate, ...]
+    tokens: tuple[Token, ...]
     trace: tuple[float, ...]
     steps: int
+    passes: int
     seconds: float
     seed: int
     model: str
@@ -59,7 +70,9 @@ class InversionResult:
             "prompt": self.prompt,
             "similarity": self.similarity,
             "candidates": [asdict(candidate) for candidate in self.candidates],
+            "tokens": [asdict(token) for token in self.tokens],
             "steps": self.steps,
+            "passes": self.passes,
             "seconds": round(self.seconds, 3),
             "model": self.model,
             "seed": self.seed,

@@ -38,9 +38,13 @@ class Stepper(Generic[State]):
 class GraphStepper(Stepper[State]):
     """The same by replaying a CUDA graph. Raises RuntimeError where the step cannot be captured."""
 
-    def __init__(self, step: Callable[[State], State], state: State):
+    def __init__(self, step: Callable[[State], State], state: State, device: torch.device):
         super().__init__(step, _copied(state))
-        stream = torch.cuda.Stream()
+        with torch.cuda.device(device):
+            self._capture()
+
+    def _capture(self) -> None:
+        step, stream = self._step, torch.cuda.Stream()
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
             for _ in range(_WARM_UP):
@@ -60,8 +64,7 @@ def make_stepper(step: Callable[[State], State], state: State, device: torch.dev
     if device.type != "cuda":
         return Stepper(step, state)
     try:
-        with torch.cuda.device(device):
-            return GraphStepper(step, state)
+        return GraphStepper(step, state, device)
     except torch.cuda.OutOfMemoryError:
         raise
     except RuntimeError as error:

@@ -10,20 +10,21 @@ from stand_ins import random_picture, small
 from benchmarks import published_loop
 from pez_core import ClipModel, InversionConfig, Target
 from pez_core.objective import Objective
-from pez_core.search import PezSearch
+from pez_core.search import starts
+from pez_core.search.pez import PezSearch
 from pez_core.search.projection import Projection
 
 STEPS = 50
 
 
 def made(model: ClipModel, target: Target, config: InversionConfig) -> PezSearch:
-    return PezSearch(Objective(model, target, config), config, torch.Generator().manual_seed(config.seed))
+    return PezSearch(Objective(model, target, config), config, STEPS, torch.Generator().manual_seed(config.seed))
 
 
 def searched_ids(model: ClipModel, target: Target, config: InversionConfig, start: torch.Tensor) -> tuple[list, list]:
     """Projected ids of each step and the best similarity after it."""
     search = made(model, target, config)
-    state = search.start_from(start)
+    state = search.begin(start)
     ids, best = [], []
     for _ in range(STEPS):
         ids.append(search._nearest(state.prompt)[0].tolist())
@@ -60,12 +61,12 @@ def test_a_restart_runs_as_if_alone(model, target):
     """Eight restarts in a batch find what each of them finds by itself."""
     config = InversionConfig(length=5, restarts=4, seed=5)
     search = made(model, target, config)
-    together = search.start()
-    start = together.best_ids.clone()
+    start = starts(search._objective, config, torch.Generator().manual_seed(5))
+    together = search.begin(start)
     for _ in range(20):
         together = search.step(together)
     for r in range(4):
-        alone = search.start_from(start[r : r + 1])
+        alone = search.begin(start[r : r + 1])
         for _ in range(20):
             alone = search.step(alone)
         assert alone.best_ids[0].tolist() == together.best_ids[r].tolist()

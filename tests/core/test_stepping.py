@@ -13,15 +13,28 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from pez_core import ClipModel, InversionConfig, PezError, Target, Vocabulary, invert
 from pez_core.objective import Objective
-from pez_core.search import PezSearch, PezState, make_stepper
+from pez_core.search import SEARCHES, Search, SearchState, make_stepper, starts
 from pez_core.search.stepping import step_in_place
 
 CONFIGS = {
-    "plain": InversionConfig(length=5, restarts=3, steps=30),
-    "fixed text, bans, draws": InversionConfig(
-        length=4, restarts=3, steps=30, prefix="a photo of", suffix="here", banned=("blue", "sun*"), batch_size=1
+    **{method: InversionConfig(length=5, restarts=3, steps=30, method=method) for method in SEARCHES},
+    "pez, fixed text, bans, draws": InversionConfig(
+        method="pez",
+        length=4,
+        restarts=3,
+        steps=30,
+        prefix="a photo of",
+        suffix="here",
+        banned=("blue", "sun*"),
+        batch_size=1,
     ),
-    "bf16": InversionConfig(length=5, restarts=3, steps=30, precision="bf16"),
+    "swaps, fixed text, bans": InversionConfig(
+        method="swaps", length=4, restarts=3, steps=30, prefix="a photo of", suffix="here", banned=("blue", "sun*")
+    ),
+    "pez in bf16": InversionConfig(method="pez", length=5, restarts=3, steps=30, precision="bf16"),
+}
+ELSEWHERE = {
+    name: CONFIGS[name] for name in ("pez, fixed text, bans, draws", "swaps, fixed text, bans", "fluentprompt")
 }
 
 
@@ -30,18 +43,22 @@ def pictures(model):
     return Target.from_images(model, [random_picture(1), random_picture(2)])
 
 
-def made(model: ClipModel, target: Target, config: InversionConfig) -> PezSearch:
-    return PezSearch(Objective(model, target, config), config, torch.Generator().manual_seed(0))
+def made(objective: Objective, config: InversionConfig) -> tuple[Search, SearchState]:
+    """A search and the state before its first step."""
+    generator = torch.Generator().manual_seed(0)
+    begin = starts(objective, config, generator)
+    search = SEARCHES[config.method](objective, config, config.steps, generator)
+    return search, search.begin(begin)
 
 
-def tensors(state: PezState) -> list[torch.Tensor]:
+def tensors(state: SearchState) -> list[torch.Tensor]:
     return [getattr(state, field.name) for field in dataclasses.fields(state)]
 
 
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
 def test_in_place_over_static_tensors_equals_eager(model, pictures, config):
-    search = made(model, pictures, config)
-    eager, static = search.start(), search.start()
+    search, eager = made(Objective(model, pictures, config), config)
+    static = search.begin(eager.best_ids)
     places = [tensor.data_ptr() for tensor in tensors(static)]
     for _ in range(15):
         before = [tensor.clone() for tensor in tensors(eager)]
@@ -66,8 +83,7 @@ class NoLooking(TorchDispatchMode):
 
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
 def test_no_step_looks_at_values(model, pictures, config):
-    search = made(model, pictures, config)
-    state = search.start()
+    search, state = made(Objective(model, pictures, config), config)
     with NoLooking():
         for _ in range(3):
             state = search.step(state)
@@ -82,29 +98,32 @@ def leave_the_cpu(thing: object) -> None:
             setattr(thing, name, value.to("meta"))
 
 
+@pytest.mark.parametrize("config", ELSEWHERE.values(), ids=ELSEWHERE)
 @pytest.mark.parametrize("architecture", ["ViT-B-32", "ViT-B-16-plus-240", "coca_ViT-B-32"])
-def test_a_step_stays_on_its_device(architecture):
+def test_a_step_stays_on_its_device(architecture, config):
     """Off the CPU, on a device that has no values: a tensor left behind would raise, and so would a look."""
     width = open_clip.get_model_config(architecture)["embed_dim"]
     vocabulary = Vocabulary(open_clip.get_tokenizer(architecture), 49408)
     model = ClipModel(small(architecture), lambda picture: picture, vocabulary, architecture)
     target = Target(torch.randn(2, width), torch.ones(2))
-    objective = Objective(model, target, (config := CONFIGS["fixed text, bans, draws"]))
+    objective = Objective(model, target, config)
     before, after = objective._before.tolist(), objective._after.tolist()
     model.text.module.to("meta")
     leave_the_cpu(objective)
-    leave_the_cpu(objective.bans)
+    if objective.bans:
+        leave_the_cpu(objective.bans)
     objective._encode = model.text.prompt_encoder(before, after, "fp32")
-    search = PezSearch(objective, config, torch.Generator().manual_seed(0))
-    state = search.step(search.step(search.start()))
+    search, state = made(objective, config)
+    state = search.step(search.step(state))
     assert {tensor.device.type for tensor in tensors(state)} == {"meta"}
 
 
-def test_splitting_the_restarts_changes_nothing(model, pictures):
-    config = InversionConfig(length=5, restarts=7, steps=20)
-    whole, split = made(model, pictures, config), made(model, pictures, config)
-    split._objective.together = 3
-    a, b = whole.start(), split.start()
+@pytest.mark.parametrize("method", ["pez", "swaps"])
+def test_splitting_the_restarts_changes_nothing(model, pictures, method):
+    config = InversionConfig(method=method, length=5, restarts=7, steps=20)
+    objective, in_parts = Objective(model, pictures, config), Objective(model, pictures, config)
+    in_parts.together = 3
+    (whole, a), (split, b) = made(objective, config), made(in_parts, config)
     for _ in range(20):
         a, b = whole.step(a), split.step(b)
     assert torch.equal(a.best_ids, b.best_ids)
@@ -112,7 +131,7 @@ def test_splitting_the_restarts_changes_nothing(model, pictures):
 
 
 def test_memory_that_runs_out_halves_the_batch(model, pictures, monkeypatch):
-    config = InversionConfig(length=5, restarts=8, steps=20, patience=None)
+    config = InversionConfig(method="pez", length=5, restarts=8, steps=20, patience=None)
     expected = invert(model, pictures, config)
     seen = []
     plain = Objective._score
@@ -143,12 +162,12 @@ def test_memory_that_is_never_enough_is_said_in_one_sentence(model, pictures, mo
 
 
 def test_step_that_cannot_be_captured_runs_eagerly_and_says_so(model, pictures, monkeypatch, caplog):
-    def refuses(step, state):
+    def refuses(step, state, device):
         raise RuntimeError("operation not permitted when stream is capturing\ndetails")
 
     monkeypatch.setattr("pez_core.search.stepping.GraphStepper", refuses)
-    search = made(model, pictures, CONFIGS["plain"])
-    stepper = make_stepper(search.step, search.start(), torch.device("cuda"))
+    search, state = made(Objective(model, pictures, CONFIGS["pez"]), CONFIGS["pez"])
+    stepper = make_stepper(search.step, state, torch.device("cuda"))
     stepper.advance()
     assert int(stepper.state.count) == 1
     assert [record.getMessage() for record in caplog.records] == [

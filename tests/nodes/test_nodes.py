@@ -13,7 +13,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 EMBEDDED = "Embedded (emoji-like pictures, no download)"
-SETTINGS = {"pictures": "one prompt for all", "steps": 60, "length": 6, "restarts": 4, "seed": 1}
+SETTINGS = {"pictures": "one prompt for all", "preset": "balanced", "steps": 60, "length": 6, "restarts": 4, "seed": 1}
 
 
 def graph(model: dict[str, Any] | None = None, image: str = "penguin.png", **settings: Any) -> dict[str, Any]:
@@ -125,7 +125,7 @@ def test_a_batch_gives_one_prompt_or_one_each(comfy):
 
 
 def test_cancel_stops_the_search(comfy):
-    prompt_id = comfy.queue(graph(steps=100_000, patience=0, seed=21))
+    prompt_id = comfy.queue(graph(steps=100_000, patience=-1, seed=21))
     comfy.listen(prompt_id, until="pez.progress")
     comfy.post("/interrupt", {})
     run = comfy.listen(prompt_id)
@@ -182,7 +182,7 @@ def test_bad_input_says_what_and_how_to_mend_it(comfy, made, said):
 @pytest.mark.parametrize(
     ("made", "said"),
     [
-        (graph(steps=0), "smaller than min"),
+        (graph(steps=-1), "smaller than min"),
         (graph(length=0), "smaller than min"),
         (graph({"model": "SD 1.5"}), "SD 1.5 (ViT-L-14 openai)"),
         (graph({"model": "Other (by name)"}), "needs the name"),

@@ -1,0 +1,183 @@
+"""Which search finds most: each method at equal budget and at equal wall time, on pictures no model was trained on.
+
+    python -m benchmarks.quality [--methods NAME ...] [--pictures 56] [--seconds S] [--json]
+    python -m benchmarks.quality --model NAME --images FOLDER [--captions FILE.json]
+
+Prompts are searched in one model and looked at by another, the judge, which no search has seen. The budget
+is counted in passes of the text encoder: one prompt forward, or backward, is one. With --seconds every
+method has that long for a picture instead. With a model and pictures of your own there is no judge; a
+captions file maps names of files to captions.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from benchmarks.measuring import machine
+from benchmarks.pictures import JUDGE_FOLDER, held_out
+from pez_core import ClipModel, InversionConfig, PezError, Target, invert, load_model
+from pez_core.loading import load_folder
+from pez_core.pictures import as_rgb
+
+BASE = InversionConfig(patience=None)
+DEFAULT = "pez+swaps"
+PLAIN = "pez 8 starts"
+METHODS: dict[str, InversionConfig] = {
+    "random": replace(BASE, method="random", steps=100, restarts=32),
+    "pez 1 start": replace(BASE, method="pez", steps=1600, restarts=1),
+    PLAIN: replace(BASE, method="pez", steps=200),
+    "autoprompt-sgd": replace(
+        BASE, method="autoprompt-sgd", steps=200, learning_rate=10.0
+    ),  # the best of 1, 10 and 100
+    "fluentprompt": replace(BASE, method="fluentprompt", steps=200, learning_rate=1.0),  # as well
+    "autoprompt": replace(BASE, method="autoprompt", steps=24, restarts=4),
+    "swaps": replace(BASE, method="swaps", steps=24, restarts=4),
+    DEFAULT: BASE,
+    "from tokens": replace(BASE, start="tokens"),
+    "from words": replace(BASE, start="words"),  # the picture's own caption
+    "preset fast": InversionConfig.preset("fast"),
+    "preset thorough": InversionConfig.preset("thorough"),
+    "preset paper": InversionConfig.preset("paper"),
+}
+_SMALL_WORDS = {"a", "an", "and", "on", "background", "with", "of", "in"}
+
+
+class Pictures:
+    """What is searched for, and what the judge makes of it."""
+
+    def __init__(self, pictures: Sequence[Image.Image], captions: Sequence[str] | None, judge: ClipModel | None):
+        self.pictures, self.captions, self.judge = pictures, captions, judge
+        self.judged = judge.encode_images(pictures) if judge else None
+
+    def run(self, model: ClipModel, config: InversionConfig, count: int) -> list[dict[str, Any]]:
+        """A search for each of the first `count` pictures."""
+        rows = []
+        for i, target in enumerate(Target.from_images(model, list(self.pictures[:count])).split()):
+            caption = self.captions[i] if self.captions else ""
+            words = caption if config.start == "words" else ""
+            begun = time.perf_counter()
+            result = invert(model, target, replace(config, words=words))
+            rows.append(
+                {
+                    "prompt": result.prompt,
+                    "similarity": result.similarity,
+                    "passes": result.passes,
+                    "seconds": time.perf_counter() - begun,
+                    **(self._judge(result.prompt, i)),
+                    **({"words": words_found(result.prompt, caption)} if caption else {}),
+                }
+            )
+        return rows
+
+    def _judge(self, prompt: str, i: int) -> dict[str, float]:
+        if self.judge is None or self.judged is None:
+            return {}
+        seen: Tensor = self.judge.encode_texts([prompt])[0] @ self.judged.T
+        return {"judge": seen[i].item(), "first": float(seen.argmax().item() == i)}
+
+
+def words_found(prompt: str, caption: str) -> float:
+    """Share of the caption's telling words that the prompt has."""
+    telling = set(caption.lower().split()) - _SMALL_WORDS
+    return len(telling & set(prompt.split())) / max(len(telling), 1)
+
+
+def summary(name: str, rows: list[dict[str, Any]], plain: list[dict[str, Any]] | None) -> dict[str, Any]:
+    """The means over pictures; against the `plain` runs of the same pictures, differences with standard errors."""
+    made: dict[str, Any] = {"method": name, "pictures": len(rows)}
+    for key in ("passes", "seconds", "similarity", "judge", "first", "words"):
+        if key in rows[0]:
+            made[key] = statistics.mean(row[key] for row in rows)
+    made["worst"] = min(row["similarity"] for row in rows)
+    made["spread"] = statistics.stdev(row["similarity"] for row in rows)
+    for key in ("similarity", "judge"):
+        if plain and key in rows[0]:
+            apart = [row[key] - other[key] for row, other in zip(rows, plain, strict=True)]
+            made[f"{key}_gain"] = statistics.mean(apart)
+            made[f"{key}_error"] = statistics.stdev(apart) / len(apart) ** 0.5
+    return made
+
+
+COLUMNS = {
+    "passes": "8.0f", "seconds": "8.2f", "similarity": "11.4f", "worst": "8.4f", "spread": "8.4f",
+    "similarity_gain": "+9.4f", "similarity_error": "8.4f", "judge": "8.4f", "judge_gain": "+9.4f",
+    "judge_error": "8.4f", "first": "7.3f", "words": "7.3f",
+}  # fmt: skip
+_HEADS = {"similarity_gain": "gain", "similarity_error": "error", "judge_gain": "gain", "judge_error": "error"}
+
+
+def header() -> str:
+    """The table's first line."""
+    width = {key: int("".join(c for c in form.split(".")[0] if c.isdigit())) for key, form in COLUMNS.items()}
+    return f"{'method':16}" + "".join(f"{_HEADS.get(key, key):>{width[key]}}" for key in COLUMNS)
+
+
+def line(row: dict[str, Any]) -> str:
+    """A row of the table."""
+    return f"{row['method']:16}" + "".join(
+        format(row[key], form) if key in row else " " * len(format(0, form)) for key, form in COLUMNS.items()
+    )
+
+
+def own_pictures(folder: Path, captions: Path | None) -> Pictures:
+    """A person's pictures, with captions by the names of their files where they are given."""
+    files = sorted(file for file in folder.iterdir() if file.suffix.lower() in (".png", ".jpg", ".jpeg", ".webp"))
+    if len(files) < 2:
+        raise PezError(f"{folder} holds {len(files)} pictures (.png, .jpg, .webp): at least 2 are needed.")
+    said = json.loads(captions.read_text("utf-8")) if captions else None
+    return Pictures(
+        [as_rgb(file)[0] for file in files], [said.get(file.name, "") for file in files] if said else None, None
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=list(METHODS), metavar="NAME")
+    parser.add_argument("--pictures", type=int, default=56, metavar="N", help="at most so many (default: 56)")
+    parser.add_argument("--seconds", type=float, metavar="S", help="equal wall time instead of equal passes")
+    parser.add_argument("--model", default="embedded", metavar="NAME")
+    parser.add_argument("--checkpoint", metavar="FILE")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", metavar="D")
+    parser.add_argument("--images", type=Path, metavar="FOLDER")
+    parser.add_argument("--captions", type=Path, metavar="FILE.json")
+    parser.add_argument("--json", action="store_true")
+    given = parser.parse_args()
+    model = load_model(given.model, given.checkpoint, given.device)
+    if given.images:
+        pictures = own_pictures(given.images, given.captions)
+    else:
+        pictures = Pictures(*held_out(), load_folder(JUDGE_FOLDER, "judge").to(given.device))
+    count = min(given.pictures, len(pictures.pictures))
+    if count < 2:
+        parser.error(f"--pictures must be at least 2, not {given.pictures}")
+    plain, rows = None, []
+    if not given.json:
+        print(f"{machine(model.device)}; {count} pictures, model {model.name}", header(), sep="\n", flush=True)
+    for name in sorted(given.methods, key=lambda name: (name != PLAIN, list(METHODS).index(name))):
+        config = METHODS[name]
+        if config.start == "words" and not pictures.captions:
+            continue
+        if given.seconds:
+            config = replace(config, steps=20_000, patience=None, time_limit=given.seconds)
+        found = pictures.run(model, config, count)
+        plain = found if name == PLAIN else plain
+        rows.append(summary(name, found, plain if name != PLAIN else None))
+        if not given.json:
+            print(line(rows[-1]), flush=True)
+    if given.json:
+        print(json.dumps({"machine": machine(model.device), "model": model.name, "rows": rows}, indent=2))
+
+
+if __name__ == "__main__":
+    main()

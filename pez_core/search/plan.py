@@ -1,0 +1,52 @@
+"""The stages of a run: which search, with how many restarts, for how many steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from ..config import InversionConfig
+from ..objective import Objective
+from .pez import PezSearch
+from .projected import AutoPromptSgdSearch, FluentPromptSearch
+from .random import RandomSearch
+from .state import Search
+from .swaps import AutoPromptSearch, SwapSearch
+
+SEARCHES: dict[str, Callable[[Objective, InversionConfig, int, torch.Generator], Search[Any]]] = {
+    "pez": PezSearch,
+    "swaps": SwapSearch,
+    "autoprompt": AutoPromptSearch,
+    "autoprompt-sgd": AutoPromptSgdSearch,
+    "fluentprompt": FluentPromptSearch,
+    "random": RandomSearch,
+}
+
+
+@dataclass(frozen=True)
+class Stage:
+    """`search` is a key of SEARCHES; `restarts` are the best ones of the stage before."""
+
+    search: str
+    restarts: int
+    steps: int
+
+
+def plan(config: InversionConfig) -> list[Stage]:
+    """The stages of the configuration's method.
+
+    What is done in the first n steps does not depend on how many follow, so that more steps with the same
+    seed never find less.
+    """
+    if config.method != "pez+swaps":
+        return [Stage(config.method, config.restarts, config.steps)]
+    stages = [Stage("pez", config.restarts, min(config.explore, config.steps))]
+    left, restarts = config.steps - stages[0].steps, config.restarts
+    while left:
+        restarts = max(1, restarts // 2)
+        stages.append(Stage("swaps", restarts, left if restarts == 1 else min(config.halving, left)))
+        left -= stages[-1].steps
+    return stages

@@ -1,0 +1,237 @@
+"""What every search keeps to, whatever its method."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+import torch
+
+from pez_core import InversionConfig, PezError, Target, invert
+from pez_core.config import METHODS, SEARCH_PRESETS
+from pez_core.importance import importance
+from pez_core.objective import Objective
+from pez_core.search import SEARCHES, plan, starts
+
+STEPS = {"pez+swaps": 30, "swaps": 6, "autoprompt": 6}
+
+
+def config(method: str, **changes) -> InversionConfig:
+    settings = {
+        "length": 5,
+        "restarts": 4,
+        "steps": STEPS.get(method, 20),
+        "explore": 16,
+        "halving": 4,
+        "patience": None,
+    }
+    return InversionConfig(**{**settings, "method": method, **changes})
+
+
+def rescored(model, target, text: str) -> float:
+    return target.similarity(model.encode_texts([text])).item()
+
+
+every_method = pytest.mark.parametrize("method", METHODS)
+
+
+def test_every_method_has_a_search():
+    assert set(METHODS) == {*SEARCHES, "pez+swaps"}
+
+
+@every_method
+def test_the_seed_decides_the_text(model, target, method):
+    first, again, other = (invert(model, target, config(method, seed=seed)) for seed in (7, 7, 8))
+    assert first.candidates == again.candidates
+    assert first.trace == again.trace
+    assert first.prompt != other.prompt
+
+
+@every_method
+def test_scores_are_those_of_the_texts_and_the_trace_rises_to_the_best(model, target, method):
+    result = invert(model, target, config(method, prefix="a photo of", suffix="on a table"))
+    for candidate in result.candidates:
+        assert candidate.text.startswith("a photo of ")
+        assert candidate.text.endswith(" on a table")
+        assert candidate.similarity == pytest.approx(rescored(model, target, candidate.text), abs=1e-6)
+    assert list(result.trace) == sorted(result.trace)
+    assert len(result.trace) == result.steps
+    assert result.trace[-1] == pytest.approx(result.similarity, abs=1e-5)
+
+
+@every_method
+def test_bans_and_the_vocabulary_are_kept(model, target, method):
+    free = invert(model, target, config(method))
+    banned = tuple(set(free.prompt.split()))
+    result = invert(model, target, config(method, banned=banned))
+    for candidate in result.candidates:
+        words = candidate.text.split()
+        assert not set(words) & set(banned)
+        ids = model.vocabulary.encode(candidate.text)
+        assert len(ids) == 5
+        assert model.vocabulary.words[ids].all()
+
+
+@every_method
+def test_stopped_runs_return_what_longer_ones_had_met(model, target, method):
+    settings = config(method, steps=STEPS.get(method, 20))
+    whole = invert(model, target, settings)
+    reports = []
+
+    def stop(progress) -> bool:
+        reports.append(progress.step)
+        return True
+
+    stopped = invert(model, target, settings, stop)
+    assert stopped.trace == whole.trace[: stopped.steps]
+    assert stopped.stopped == ("asked to" if stopped.steps < whole.steps or reports[0] < whole.steps else "steps")
+
+
+@every_method
+def test_passes_are_those_that_went_through_the_encoder(model, target, method, monkeypatch):
+    counted = []
+    score, similarity = Objective._score, Objective.similarity
+    monkeypatch.setattr(
+        Objective, "_score", lambda self, ids, drawn: counted.append(2 * len(ids)) or score(self, ids, drawn)
+    )
+    monkeypatch.setattr(Objective, "similarity", lambda self, ids: counted.append(len(ids)) or similarity(self, ids))
+    result = invert(model, target, config(method))
+    assert result.passes == sum(counted)
+
+
+@pytest.mark.parametrize("method", [method for method in METHODS if method != "fluentprompt"])  # cools as steps go by
+def test_more_budget_never_returns_worse(model, target, method):
+    few, more, many = (invert(model, target, config(method, steps=steps)) for steps in (9, 19, 40))
+    assert few.similarity <= more.similarity <= many.similarity
+    assert many.trace[: more.steps] == more.trace
+    assert more.trace[: few.steps] == few.trace
+
+
+@every_method
+def test_a_single_token_and_a_single_restart_are_enough(model, target, method):
+    result = invert(model, target, config(method, length=1, restarts=1, steps=12))
+    assert len(result.prompt.split()) == 1
+
+
+def test_swaps_help_where_pez_has_stopped(model, target):
+    before = invert(model, target, config("pez", steps=50, restarts=8))
+    after = invert(model, target, config("pez+swaps", steps=88, explore=50, halving=8, restarts=8))
+    assert after.trace[:50] == before.trace
+    assert after.similarity > before.similarity + 0.005
+
+
+def test_restarts_are_halved_as_the_run_goes_on():
+    stages = plan(config("pez+swaps", restarts=8, steps=40, explore=16, halving=5))
+    assert [(stage.search, stage.restarts, stage.steps) for stage in stages] == [
+        ("pez", 8, 16), ("swaps", 4, 5), ("swaps", 2, 5), ("swaps", 1, 14),
+    ]  # fmt: skip
+    assert [stage.steps for stage in plan(config("pez+swaps", steps=10, explore=16))] == [10]
+
+
+@pytest.mark.parametrize("method", ["swaps", "autoprompt"])
+def test_no_swap_is_tried_again_nor_a_word_brought_in_twice(model, target, method, monkeypatch):
+    settings = config(method, restarts=1, steps=25, length=3)
+    met: list[tuple[int, ...]] = []
+    plain = Objective.similarity
+    monkeypatch.setattr(
+        Objective, "similarity", lambda self, ids: met.extend(map(tuple, ids.tolist())) or plain(self, ids)
+    )
+    objective = Objective(model, target, settings)
+    generator = torch.Generator().manual_seed(2)
+    search = SEARCHES[method](objective, settings, settings.steps, generator)
+    state = search.begin(starts(objective, settings, generator))
+    tried: set[tuple[int, ...]] = set()  # from the present prompt
+    stayed = 0
+    for _ in range(settings.steps):
+        at = state.best_ids[0].tolist()
+        met.clear()
+        state = search.step(state)
+        assert len(set(met)) == len(met)
+        assert not set(met) & tried
+        assert all(sum(a != b for a, b in zip(prompt, at, strict=True)) == 1 for prompt in met)
+        assert all(len(set(prompt) - set(at)) == 1 for prompt in met)
+        if state.best_ids[0].tolist() == at:
+            tried |= set(met)
+            stayed += 1
+        else:
+            tried.clear()
+    assert stayed > 2
+
+
+def test_when_everything_was_tried_the_best_stays(model, target):
+    """Fewer tokens than candidates: nothing is scored that is no swap."""
+    every = [model.vocabulary.token_texts[i] for i in model.vocabulary.words.nonzero()[:, 0].tolist()]
+    settings = config("swaps", length=2, restarts=2, steps=8, banned=tuple(every[6:]))
+    result = invert(model, target, settings)
+    assert set(result.prompt.split()) <= set(every[:6])
+    assert result.trace[-1] == pytest.approx(result.similarity, abs=1e-5)
+
+
+def test_starting_from_words_keeps_what_is_good(model, target):
+    words = "penguin on a blue background"
+    result = invert(model, target, config("swaps", start="words", words=words, restarts=2, steps=1))
+    assert result.similarity >= rescored(model, target, words) - 1e-6
+    with pytest.raises(PezError, match="cannot start from the words '': there are none"):
+        invert(model, target, config("pez", start="words"))
+    with pytest.raises(PezError, match="none of them is among the tokens"):
+        invert(model, target, config("pez", start="words", words="zebra", banned=("zebra",)))
+
+
+def test_starting_from_the_best_tokens_begins_higher(model, target):
+    first = {
+        start: invert(model, target, config("pez", start=start, steps=1, restarts=8)) for start in ("random", "tokens")
+    }
+    assert first["tokens"].trace[0] > first["random"].trace[0]
+
+
+@pytest.mark.parametrize("name", [name for name in SEARCH_PRESETS if name != "paper"])
+def test_presets_are_whole_configurations(model, target, name):
+    result = invert(model, target, InversionConfig.preset(name, length=4))
+    assert "penguin" in result.prompt.split()
+    with pytest.raises(PezError, match="preset must be one of fast, balanced, thorough, paper, not 'best'"):
+        InversionConfig.preset("best")
+
+
+def test_importance_is_what_is_lost_without_a_token(model, target):
+    result = invert(model, target, config("pez+swaps"))
+    assert " ".join(token.text for token in result.tokens) == result.prompt
+    for i, token in enumerate(result.tokens):
+        rest = " ".join(each.text for j, each in enumerate(result.tokens) if j != i)
+        assert token.importance == pytest.approx(result.similarity - rescored(model, target, rest), abs=1e-5)
+    (alone,) = importance(model, target, "penguin")
+    assert alone.importance > 0
+
+
+@pytest.mark.slow
+def test_a_thousand_prompts_of_random_settings_re_encode_to_what_was_scored(model):
+    choose = random.Random(0)
+    words = [model.vocabulary.token_texts[i] for i in model.vocabulary.words.nonzero()[:, 0].tolist()]
+    vocabulary = model.vocabulary
+    for seed in range(1000):
+        length = choose.randint(1, 5)
+        settings = InversionConfig(
+            method=choose.choice(METHODS),
+            length=length,
+            restarts=choose.randint(1, 3),
+            steps=choose.randint(1, 4),
+            explore=choose.randint(1, 2),
+            halving=1,
+            candidates=choose.randint(1, 8),
+            top=choose.randint(1, 8),
+            seed=seed,
+            vocabulary=choose.choice(("words", "any")),
+            prefix=choose.choice(("", "a photo of", "drawing, by")),
+            suffix=choose.choice(("", "on a table", "! (4k)")),
+            banned=tuple(choose.sample(words, choose.randint(0, 3))),
+        )
+        target = Target(torch.randn(1, 128, generator=torch.Generator().manual_seed(seed)), torch.ones(1))
+        for candidate in invert(model, target, settings).candidates:
+            ids = vocabulary.encode(candidate.text)
+            before, after = (
+                len(vocabulary.encode(fixed)) if fixed else 0 for fixed in (settings.prefix, settings.suffix)
+            )
+            assert len(ids) == before + length + after
+            searched = ids[before : before + length]
+            assert vocabulary.usable[searched].all()
+            assert vocabulary.decode(searched) in candidate.text
+            assert not set(candidate.text.split()) & set(settings.banned)
