@@ -21,7 +21,7 @@ def search_bytes(model: ClipModel, config: InversionConfig) -> int:
     tower = sum(weight.numel() for weight in text.module.parameters()) - words.size * text.width
     halved = text.lean and config.precision != "fp32"
     fixed = len(words.encode_all([config.prefix + config.suffix])[0])
-    positions = config.length + fixed + 2 if text.lean else words.context_length
+    positions = text.positions(config.length + fixed)
     prompts = config.restarts * (config.candidates if "swaps" in config.method else 1)
     rows = min(prompts * positions, max(ROWS, positions))
     kept = rows * _KEPT * text.width * tower // per_layer * 4

@@ -58,7 +58,7 @@ class Objective:
         self._before = torch.tensor(before, dtype=torch.long, device=device)
         self._after = torch.tensor(after, dtype=torch.long, device=device)
         self._encode = model.text.prompt_encoder(before, after, config.precision)
-        self.together = max(1, ROWS // (len(before) + config.length + len(after) + 2))
+        self.together = max(1, ROWS // model.text.positions(len(before) + config.length + len(after)))
         self._features = target.features.to(device)
         self._weights = target.weights.to(device)
         self._whole_target = self._weights @ self._features

@@ -67,6 +67,11 @@ class TextTower:
         """D, the length of a token embedding."""
         return self._embedding.weight.shape[1]
 
+    def positions(self, tokens: int) -> int:
+        """How many positions a prompt of so many tokens takes in the tower, at most."""
+        words = self._vocabulary
+        return len(words.start_ids) + tokens + 1 if self.lean else words.context_length
+
     def prompt_encoder(
         self, before: Sequence[int] = (), after: Sequence[int] = (), precision: str = "fp32"
     ) -> PromptEncoder:

@@ -46,6 +46,27 @@ def test_json_is_one_object_whose_score_is_that_of_its_text(capsys, penguin):
     assert json.loads(out)["similarity"] == pytest.approx(found["similarity"], abs=1e-6)
 
 
+def test_presets_methods_and_own_words(capsys, penguin):
+    found = []
+    for given in (
+        ["--preset", "fast"],
+        ["--preset", "fast", "--method", "pez", "--steps", "30"],
+        ["--preset", "fast", "--from-words", "a penguin on blue", "--method", "swaps", "--steps", "1"],
+        ["--preset", "fast", "--from-tokens", "--precision", "fp32"],
+    ):
+        status, out, err = run(capsys, "invert", str(penguin), *given, "--json")
+        assert (status, err) == (0, "")
+        found.append(json.loads(out))
+    assert [run["steps"] for run in found] == [52, 30, 1, 52]
+    assert found[0]["passes"] == 40 * 2 * 2 + 12 * 34
+    assert "penguin" in found[2]["prompt"]
+    for run_ in found:
+        assert " ".join(token["text"] for token in run_["tokens"]) == run_["prompt"]
+    status, _, err = run(capsys, "invert", str(penguin), "--preset", "best")
+    assert status == 2
+    assert "fast" in err
+
+
 def test_each_gives_a_prompt_for_each_picture(capsys, penguin, tmp_path):
     pizza = penguin.with_name("pizza.png")
     plot = tmp_path / "run.png"

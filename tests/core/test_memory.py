@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import open_clip
 import pytest
 import torch
-from stand_ins import random_picture
+from stand_ins import random_picture, small
 
 from benchmarks.measuring import extra_megabytes
-from pez_core import InversionConfig, Target, invert, load_model
+from pez_core import ClipModel, InversionConfig, Target, Vocabulary, invert, load_model
 from pez_core.memory import search_bytes
+from pez_core.objective import ROWS, Objective
 
 
 def test_the_image_tower_is_moved_apart_and_goes_home():
@@ -52,6 +54,15 @@ def test_both_towers_share_the_weights_of_the_model(model):
     assert not any(name.startswith("visual") for name in text)
     assert all(name.startswith("visual") for name in image)
     assert not any(weight.requires_grad for weight in [*text.values(), *image.values()])
+
+
+def test_a_full_length_tower_takes_fewer_prompts_at_once(model, openai_vocabulary):
+    full = ClipModel(small("coca_ViT-B-32"), None, Vocabulary(open_clip.get_tokenizer("coca_ViT-B-32"), 49408), "coca")
+    target = Target(torch.randn(1, 512), torch.ones(1))
+    config = InversionConfig(length=8)
+    lean = ClipModel(small("ViT-B-32"), None, openai_vocabulary, "lean")
+    assert Objective(lean, target, config).together == ROWS // 10
+    assert Objective(full, target, config).together == ROWS // 76
 
 
 @pytest.mark.parametrize("restarts", [1, 64])
