@@ -27,6 +27,14 @@ BAD = [
     ("banned", "cat", "list"),
     ("patience", 0, "1 to 100,000"),
     ("time_limit", 0.0, "above 0"),
+    ("method", "gcg", r"pez\+swaps, pez, swaps.*not 'gcg'"),
+    ("start", "caption", "random, tokens, words, not 'caption'"),
+    ("precision", "int8", "auto, fp32, bf16, fp16, not 'int8'"),
+    ("explore", 0, "from 1 to 100,000, not 0"),
+    ("halving", -1, "from 1 to 100,000, not -1"),
+    ("candidates", 0, "from 1 to 10,000, not 0"),
+    ("top", 2.5, "from 1 to 10,000, not 2.5"),
+    ("words", 3, "must be text, not 3"),
 ]
 
 
