@@ -64,6 +64,8 @@ class _Run:
 
     def go(self, on_progress: Callable[[Progress], bool | None] | None) -> InversionResult:
         ids, similarity, stopped = starts(self.objective, self.config, self.generator), None, "steps"
+        if self.config.start == "tokens":
+            self.passes += len(self.objective.allowed)
         stages = plan(self.config)
         for stage in stages:
             made = SEARCHES[stage.search](self.objective, self.config, stage.steps, self.generator)

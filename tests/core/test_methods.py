@@ -95,8 +95,9 @@ def test_passes_are_those_that_went_through_the_encoder(model, target, method, m
         Objective, "_score", lambda self, ids, drawn: counted.append(2 * len(ids)) or score(self, ids, drawn)
     )
     monkeypatch.setattr(Objective, "similarity", lambda self, ids: counted.append(len(ids)) or similarity(self, ids))
-    result = invert(model, target, config(method))
-    assert result.passes == sum(counted)
+    for start in ("random", "tokens"):
+        counted.clear()
+        assert invert(model, target, config(method, start=start)).passes == sum(counted)
 
 
 @pytest.mark.parametrize("method", [method for method in METHODS if method != "fluentprompt"])  # cools as steps go by
