@@ -100,7 +100,7 @@ class PEZInvert(io.ComfyNode):
                     max=100_000,
                     optional=True,
                     advanced=True,
-                    tooltip="Most steps of the search. 0: as the preset has it. More steps with the same seed never find less.",
+                    tooltip="Most steps of the search. 0: as the preset has it. More steps with the same seed never find less (but for fluentprompt).",
                 ),
                 io.Int.Input(
                     "restarts",
@@ -157,7 +157,8 @@ class PEZInvert(io.ComfyNode):
                     max=100_000,
                     optional=True,
                     advanced=True,
-                    tooltip="Pictures drawn at random for each step's gradient, when there are many. 0 takes all.",
+                    tooltip="Pictures drawn at random for each step's gradient, when there are many. 0: as the "
+                    "preset has it, which is all (paper: one). Swaps always take all.",
                 ),
                 io.Int.Input(
                     "patience",
@@ -206,7 +207,7 @@ class PEZInvert(io.ComfyNode):
                     "candidates",
                     display_name="candidates",
                     is_output_list=True,
-                    tooltip="The best prompt of every restart, best first; for each picture in turn.",
+                    tooltip="The best prompts of the restarts, best first; for each picture in turn.",
                 ),
             ],
             hidden=[io.Hidden.unique_id],
@@ -255,7 +256,8 @@ def _config(
     **settings,
 ) -> InversionConfig:
     """The node's widgets as a configuration: 0 stands for None or the preset's, a text for the list of banned words."""
-    for name, value in (("steps", steps), ("restarts", restarts), ("patience", patience)):
+    own = {"steps": steps, "restarts": restarts, "patience": patience, "batch_size": batch_size}
+    for name, value in own.items():
         if value:
             settings[name] = value if value > 0 else None
     if method != AS_PRESET:
@@ -265,7 +267,6 @@ def _config(
     return InversionConfig.preset(
         preset,
         banned=tuple(word.strip() for word in re.split(r"[,\n]", banned_words) if word.strip()),
-        batch_size=batch_size or None,
         time_limit=time_limit or None,
         **settings,
     )

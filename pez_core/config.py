@@ -25,12 +25,14 @@ class InversionConfig:
     as many passes, in a fraction of its time, and swaps find more than as many further steps of PEZ.
     `preset()` has other whole configurations, `paper()` the published one.
 
-    steps: most steps of the method, 1 to 100,000. The first steps are the same however many follow.
+    steps: most steps of the method, 1 to 100,000. The first steps are the same however many
+        follow, but for fluentprompt, which cools over all of them.
     length: searched tokens, 1 to what the model's context leaves beside prefix and suffix.
     learning_rate: AdamW's, above 0, at most 100.
     weight_decay: AdamW's, 0 to 1.
     restarts: independent random starts searched side by side, 1 to 1,024.
-    batch_size: target pictures drawn for each step's gradient; None takes all. At least 1.
+    batch_size: target pictures drawn for each gradient of a descent; None takes all, as swaps always do. At
+        least 1.
     seed: 0 to 2**64 - 1. The same seed gives the same text.
     prefix, suffix: fixed text before and after the searched tokens; scored with them.
     vocabulary: "words" (tokens that are plain English-alphabet words) or "any" (also digits, signs,

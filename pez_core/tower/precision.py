@@ -23,9 +23,9 @@ Sample = Callable[[torch.dtype], tuple[Tensor, Tensor]]
 def choose(precision: str, device: torch.device, sample: Sample | None, name: str) -> torch.dtype:
     """The format for searches with the tower that gives `sample`; None for a tower that knows only float32.
 
-    precision: one of the configuration's. "auto" takes half precision on CUDA and ROCm where it agrees with float32 on the sample (fp16
-        before bf16: the same speed, eight times as fine), and float32 elsewhere. The others are taken
-        at their word.
+    precision: one of the configuration's. "auto" takes half precision on CUDA and ROCm where it agrees with
+        float32 on the sample (fp16 before bf16: the same speed, eight times as fine), and float32 elsewhere.
+        The others are taken at their word.
 
     Raises PezError where the one asked for does not agree with float32.
     """

@@ -99,28 +99,25 @@ def test_gradient_agrees_with_finite_differences(model):
     assert (up - down).item() / 2e-6 == pytest.approx((gradient * direction).sum().item(), rel=1e-4)
 
 
+def lean_and_right(module: nn.Module, vocabulary: Vocabulary) -> None:
+    tower, ids = TextTower(module, vocabulary, "lean"), searched(6)
+    assert tower.lean
+    found = tower.prompt_encoder()(tower.table[ids], ids)
+    torch.testing.assert_close(found, plain(module, vocabulary, ids), atol=1e-5, rtol=0)
+
+
 def test_layer_scale_and_bias_of_the_projection_are_heeded(openai_vocabulary):
     torch.manual_seed(0)
     text = {"context_length": 77, "vocab_size": 49408, "width": 64, "heads": 2, "layers": 2, "proj_bias": True}
     vision = {"image_size": 32, "layers": 1, "width": 64, "patch_size": 16}
     module = open_clip.CustomTextCLIP(32, vision, {**text, "ls_init_value": 0.3}).eval()
     nn.init.normal_(module.text.text_projection.bias)
-    tower = TextTower(module, openai_vocabulary, "layer scale")
-    assert tower.lean
-    ids = searched(6)
-    torch.testing.assert_close(
-        tower.prompt_encoder()(tower.table[ids], ids), plain(module, openai_vocabulary, ids), atol=1e-5, rtol=0
-    )
+    lean_and_right(module, openai_vocabulary)
 
 
 def test_quick_gelu_is_another_activation_and_right(openai_vocabulary):
     module = small("ViT-L-14-quickgelu")
-    tower = TextTower(module, openai_vocabulary, "quick")
-    assert tower.lean
-    ids = searched(6)
-    torch.testing.assert_close(
-        tower.prompt_encoder()(tower.table[ids], ids), plain(module, openai_vocabulary, ids), atol=1e-5, rtol=0
-    )
+    lean_and_right(module, openai_vocabulary)
 
 
 def test_blocks_of_another_make_run_at_full_length(openai_vocabulary):
