@@ -21,7 +21,7 @@ from safetensors.torch import save_file
 
 from benchmarks.measuring import machine, milliseconds
 from pez_core import ClipModel, InversionConfig, Target, load_model
-from pez_core.loading import _vocabulary
+from pez_core.loading import vocabulary_of
 from pez_core.objective import Objective
 from pez_core.search import SEARCHES, make_stepper, starts
 
@@ -37,7 +37,7 @@ def measure(name: str, device: torch.device) -> dict[str, Any]:
         drawn = milliseconds(lambda: fresh.append(open_clip.create_model(name)), device)
         logging.disable(logging.NOTSET)
         save_file({key: value.contiguous() for key, value in fresh.pop().state_dict().items()}, file)
-        _vocabulary.cache_clear()
+        vocabulary_of.cache_clear()
         made: list[ClipModel] = []
         loaded = milliseconds(lambda: made.append(load_model(name, file, device)), device)
         model = made[0]
@@ -49,7 +49,7 @@ def measure(name: str, device: torch.device) -> dict[str, Any]:
         def start() -> None:
             config = InversionConfig()
             objective, generator = Objective(model, target, config), torch.Generator().manual_seed(0)
-            ids = starts(objective, config, generator)
+            ids, _ = starts(objective, config, generator)
             search = SEARCHES["pez"](objective, config, config.explore, generator)
             make_stepper(search.step, search.begin(ids), device)
 

@@ -26,12 +26,14 @@ from torch import Tensor
 
 from benchmarks.measuring import machine
 from benchmarks.pictures import JUDGE_FOLDER, held_out
-from pez_core import ClipModel, InversionConfig, PezError, Target, invert, load_model
+from pez_core import ClipModel, InversionConfig, PezError, PictureSource, Target, invert, load_model
 from pez_core.loading import load_folder
 from pez_core.pictures import as_rgb
+from pez_core.sources import make_target
 
 BASE = InversionConfig(patience=None)
 DEFAULT = "pez+swaps"
+CROPPED = "crops and flips"  # of each picture, as targets beside itself
 PLAIN = "pez 8 starts"
 METHODS: dict[str, InversionConfig] = {
     "random": replace(BASE, method="random", steps=100, restarts=32),
@@ -44,6 +46,8 @@ METHODS: dict[str, InversionConfig] = {
     "autoprompt": replace(BASE, method="autoprompt", steps=24, restarts=4),
     "swaps": replace(BASE, method="swaps", steps=24, restarts=4),
     DEFAULT: BASE,
+    "swaps from any": replace(BASE, swap_from="any"),
+    CROPPED: BASE,
     "from tokens": replace(BASE, start="tokens"),
     "from words": replace(BASE, start="words"),  # the picture's own caption
     "preset fast": InversionConfig.preset("fast"),
@@ -60,10 +64,12 @@ class Pictures:
         self.pictures, self.captions, self.judge = pictures, captions, judge
         self.judged = judge.encode_images(pictures) if judge else None
 
-    def run(self, model: ClipModel, config: InversionConfig, count: int) -> list[dict[str, Any]]:
-        """A search for each of the first `count` pictures."""
+    def run(self, model: ClipModel, config: InversionConfig, count: int, cropped: bool = False) -> list[dict[str, Any]]:
+        """A search for each of the first `count` pictures; `cropped`: for its crops and mirror image as well."""
         rows = []
-        for i, target in enumerate(Target.from_images(model, list(self.pictures[:count])).split()):
+        wholes = Target.from_images(model, list(self.pictures[:count])).split()
+        for i, (picture, whole) in enumerate(zip(self.pictures[:count], wholes, strict=True)):
+            target = make_target(model, [PictureSource((picture,), crops=True, flips=True)]) if cropped else whole
             caption = self.captions[i] if self.captions else ""
             words = caption if config.start == "words" else ""
             begun = time.perf_counter()
@@ -71,7 +77,7 @@ class Pictures:
             rows.append(
                 {
                     "prompt": result.prompt,
-                    "similarity": result.similarity,
+                    "similarity": whole.similarity(model.encode_texts([result.prompt])).item(),
                     "passes": result.passes,
                     "seconds": time.perf_counter() - begun,
                     **(self._judge(result.prompt, i)),
@@ -170,7 +176,7 @@ def main() -> None:
             continue
         if given.seconds:
             config = replace(config, steps=20_000, patience=None, time_limit=given.seconds)
-        found = pictures.run(model, config, count)
+        found = pictures.run(model, config, count, name == CROPPED)
         plain = found if name == PLAIN else plain
         rows.append(summary(name, found, plain if name != PLAIN else None))
         if not given.json:

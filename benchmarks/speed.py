@@ -63,7 +63,7 @@ def ours(model: ClipModel, target: Target, restarts: int, precision: str) -> Our
         method="pez", steps=STEPS, length=LENGTH, restarts=restarts, vocabulary="any", precision=precision
     )
     objective, generator = Objective(model, target, config), torch.Generator().manual_seed(0)
-    start = starts(objective, config, generator)
+    start, _ = starts(objective, config, generator)
     search = PezSearch(objective, config, STEPS, generator)
     chosen = next(iter(model.text._chosen.values()))
     name = next(name for name, dtype in DTYPES.items() if dtype == chosen)
@@ -123,7 +123,7 @@ def compared(published: PublishedLoop, own: Ours) -> tuple[int, float]:
 
 def measure(name: str, restarts: list[int], device: torch.device, precision: str, turns: int) -> list[dict[str, Any]]:
     """A row for each number of restarts of one architecture."""
-    model = ClipModel(
+    model = ClipModel.of_open_clip(
         random_clip(name).to(device), lambda picture: picture, _Whole(open_clip.get_tokenizer(name), 49408), name
     )
     width = model.text.module.text_projection.shape[1]

@@ -4,13 +4,36 @@ from __future__ import annotations
 
 from comfy_api.latest import ComfyExtension, io
 
+from .combine import PEZCombineModels
+from .distill import PEZDistill
+from .from_clip import PEZModelFromCLIP
 from .invert import PEZInvert
 from .load import PEZLoadModel
+from .metadata import listen
+from .plot import PEZPlot
+from .save import PEZSavePrompts
+from .score import PEZScore
+from .targets import PEZBlendTargets, PEZImageTarget, PEZTextTarget
 
 
 class PezExtension(ComfyExtension):
+    async def on_load(self) -> None:
+        listen()
+
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
-        return [PEZLoadModel, PEZInvert]
+        return [
+            PEZLoadModel,
+            PEZModelFromCLIP,
+            PEZCombineModels,
+            PEZInvert,
+            PEZDistill,
+            PEZImageTarget,
+            PEZTextTarget,
+            PEZBlendTargets,
+            PEZScore,
+            PEZPlot,
+            PEZSavePrompts,
+        ]
 
 
 async def comfy_entrypoint() -> PezExtension:

@@ -13,8 +13,7 @@ from ..pez_core.checkpoints import SUFFIXES
 from ..pez_core.errors import FetchError
 from ..pez_core.presets import ALIASES, PRESETS
 from .runtime import ManagedModel
-
-PezModel = io.Custom("PEZ_MODEL")
+from .wires import PezModel
 
 FOLDER = "open_clip"
 OTHER = "Other (by name)"

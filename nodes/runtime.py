@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from typing import Any
 
 import comfy.model_management
 import comfy.model_patcher
 import comfy.utils
 import torch
+from PIL import Image
 from server import PromptServer
 
-from ..pez_core import ClipModel, InversionConfig, Progress, Target
+from ..pez_core import ClipModel, InversionConfig, Progress, Target, combine
 from ..pez_core.memory import search_bytes
-from ..pez_core.pictures import as_rgb
+from ..pez_core.sources import Source, make_target
+from ..pez_core.tower import join
 
-ROOM = 1.2  # of the image tower's size must the device have, for the tower to go there
+ROOM = 1.2  # of an image tower's size must the device have, for the tower to go there
 PICTURES = 2**29  # bytes that a batch of pictures takes on its way through the tower
 TEXT_SECONDS = 0.2  # least time between two live texts
 
@@ -22,45 +26,66 @@ TEXT_SECONDS = 0.2  # least time between two live texts
 class ManagedModel:
     """A CLIP model whose place in memory ComfyUI decides. This is what travels on PEZ_MODEL wires.
 
-    The towers are managed apart: each needs to be on the device only while it works.
+    The towers are managed apart: each needs to be on the device only while it works. An image tower without a
+    `module` is managed by whom it came from.
     """
 
-    def __init__(self, model: ClipModel):
+    def __init__(self, model: ClipModel, patchers: dict[Any, comfy.model_patcher.ModelPatcher] | None = None):
         self._model = model
-        self._image, self._text = (
-            comfy.model_patcher.ModelPatcher(
-                tower.module,
-                load_device=comfy.model_management.get_torch_device(),
-                offload_device=comfy.model_management.unet_offload_device(),
-            )
-            for tower in (model.image, model.text)
-        )
+        self._patchers = patchers or {}  # by tower
+        for tower in (*model.image.towers, *model.text.towers):
+            if tower not in self._patchers and getattr(tower, "module", None) is not None:
+                self._patchers[tower] = comfy.model_patcher.ModelPatcher(
+                    tower.module,
+                    load_device=comfy.model_management.get_torch_device(),
+                    offload_device=comfy.model_management.unet_offload_device(),
+                )
 
-    def targets(self, image: torch.Tensor, each: bool) -> list[Target]:
-        """One target for all pictures of `image` [B, H, W, C], or one for each."""
-        device = self._image.load_device
-        if comfy.model_management.get_total_memory(device) > ROOM * self._image.model_size():  # else the CPU encodes
-            comfy.model_management.load_models_gpu([self._image], memory_required=PICTURES, force_full_load=True)
-        device = next(self._image.model.parameters()).device
-        features = self._model.image.encode(as_rgb(image), device)
-        whole = Target(features, torch.ones(len(features)))
-        return whole.split() if each else [whole]
+    @classmethod
+    def combined(cls, models: Sequence[ManagedModel], weights: Sequence[float]) -> ManagedModel:
+        """One model of several (see `combine`); their towers stay theirs, in ComfyUI's books as well."""
+        patchers = {tower: patcher for model in models for tower, patcher in model._patchers.items()}
+        return cls(combine([model._model for model in models], weights), patchers)
 
-    def ready(self, config: InversionConfig) -> ClipModel:
-        """The model with its text tower on the computing device, whole, and room for the search.
+    @property
+    def name(self) -> str:
+        return self._model.name
+
+    def target(self, sources: Sequence[Source]) -> Target:
+        """The target of a blend. Call inside `torch.inference_mode(False)`."""
+        return make_target(self.ready(), sources, self.encode_images)
+
+    def encode_images(self, pictures: Sequence[Image.Image]) -> torch.Tensor:
+        """Unit features float32 [B, F] of RGB pictures, on the CPU; one image tower after the other."""
+        seen = [self._seen_by(tower, pictures) for tower in self._model.image.towers]
+        return join(seen, [part.share for part in self._model.parts])
+
+    def _seen_by(self, tower: Any, pictures: Sequence[Image.Image]) -> torch.Tensor:
+        patcher = self._patchers.get(tower)
+        if patcher is None:
+            return tower.encode(pictures, torch.device("cpu"))
+        if comfy.model_management.get_total_memory(patcher.load_device) > ROOM * patcher.model_size():
+            comfy.model_management.load_models_gpu([patcher], memory_required=PICTURES, force_full_load=True)
+        device = next(tower.module.parameters()).device  # where there is no room the CPU encodes
+        return tower.encode(pictures, device).cpu()
+
+    def ready(self, config: InversionConfig | None = None) -> ClipModel:
+        """The model with its text towers on the computing device, whole, and room for the search of `config`.
 
         Call inside `torch.inference_mode(False)`. ComfyUI may have moved the weights under inference mode
         since the last run; such tensors cannot take part in a backward pass and are copied here.
         """
-        needed = search_bytes(self._model, config)
-        comfy.model_management.load_models_gpu([self._text], memory_required=needed, force_full_load=True)
-        for module in self._model.text.module.modules():
-            for name, weight in module._parameters.items():
-                if weight is not None and weight.is_inference():
-                    module._parameters[name] = torch.nn.Parameter(weight.clone(), requires_grad=False)
-            for name, buffer in module._buffers.items():
-                if buffer is not None and buffer.is_inference():
-                    module._buffers[name] = buffer.clone()
+        needed = search_bytes(self._model, config) if config else 0
+        texts = [self._patchers[tower] for tower in self._model.text.towers]
+        comfy.model_management.load_models_gpu(texts, memory_required=needed, force_full_load=True)
+        for tower in self._model.text.towers:
+            for module in tower.module.modules():
+                for name, weight in module._parameters.items():
+                    if weight is not None and weight.is_inference():
+                        module._parameters[name] = torch.nn.Parameter(weight.clone(), requires_grad=False)
+                for name, buffer in module._buffers.items():
+                    if buffer is not None and buffer.is_inference():
+                        module._buffers[name] = buffer.clone()
         return self._model
 
 

@@ -9,18 +9,25 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .comfyui_text import escape_for_comfyui as escape_for_comfyui
+    from .comfyui_text import read_like_comfyui as read_like_comfyui
     from .config import InversionConfig as InversionConfig
+    from .distillation import distill as distill
     from .errors import PezError as PezError
     from .inversion import invert as invert
+    from .joint import combine as combine
     from .loading import load_model as load_model
     from .model import ClipModel as ClipModel
     from .result import Candidate as Candidate
     from .result import InversionResult as InversionResult
     from .result import Progress as Progress
     from .result import Token as Token
+    from .scoring import Score as Score
+    from .scoring import score as score
+    from .sources import PictureSource as PictureSource
+    from .sources import TextSource as TextSource
     from .target import Target as Target
     from .vocabulary import Vocabulary as Vocabulary
-    from .vocabulary import escape_for_comfyui as escape_for_comfyui
 
 _MODULES = {
     "Candidate": "result",
@@ -28,13 +35,20 @@ _MODULES = {
     "InversionConfig": "config",
     "InversionResult": "result",
     "PezError": "errors",
+    "PictureSource": "sources",
     "Progress": "result",
+    "Score": "scoring",
     "Target": "target",
+    "TextSource": "sources",
     "Token": "result",
     "Vocabulary": "vocabulary",
-    "escape_for_comfyui": "vocabulary",
+    "combine": "joint",
+    "distill": "distillation",
+    "escape_for_comfyui": "comfyui_text",
     "invert": "inversion",
     "load_model": "loading",
+    "read_like_comfyui": "comfyui_text",
+    "score": "scoring",
 }
 
 __all__ = list(_MODULES)

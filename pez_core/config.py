@@ -12,6 +12,7 @@ from .errors import PezError
 VOCABULARY_MODES = ("words", "any")
 METHODS = ("pez+swaps", "pez", "swaps", "autoprompt", "autoprompt-sgd", "fluentprompt", "random")
 STARTS = ("random", "tokens", "words")
+SWAP_FROM = ("found", "any")
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 MAX_SEED = 2**64 - 1  # what ComfyUI's seed widget reaches, and torch.Generator takes
 
@@ -39,6 +40,7 @@ class InversionConfig:
         emoji, other scripts); both hold only tokens whose text re-encodes to themselves.
     banned: words that must not appear, neither as a token nor spelled from several tokens in a row.
         `hair*` bans everything that begins with "hair", `*hair` what ends with it, `*hair*` what holds it.
+    keep: words or phrases that must be in the prompt, in any place and order; their tokens are part of `length`.
     patience: stop after this many steps without a gain of 0.0001 in similarity, once restarts are no longer
         given up; None never does. At least 1.
     time_limit: stop after this many seconds; None never does. Above 0.
@@ -49,6 +51,9 @@ class InversionConfig:
         half of those after every `halving` steps, down to one. Both 1 to 100,000.
     candidates: swaps scored in a step, for each restart; top: tokens considered at each place, the best by
         gradient. Both 1 to 10,000.
+    swap_from: which tokens swaps bring in. "found": those in the best prompts of all restarts, of which there must
+        be 4 at least. They find a little less than "any" in the searched model, and prompts that hold in
+        other models. Only of "pez+swaps".
     start: "random" tokens, "tokens" (those that fit best by themselves; costs a pass for every token that may be
         used, so it is for small models and GPUs), or "words": the person's own `words`.
     precision: what the search computes in, "auto", "fp32", "bf16" or "fp16". Auto takes half precision on
@@ -68,6 +73,7 @@ class InversionConfig:
     suffix: str = ""
     vocabulary: str = "words"
     banned: tuple[str, ...] = ()
+    keep: tuple[str, ...] = ()
     patience: int | None = 40
     time_limit: float | None = None
     precision: str = "auto"
@@ -76,6 +82,7 @@ class InversionConfig:
     halving: int = 8
     candidates: int = 32
     top: int = 32
+    swap_from: str = "found"
     start: str = "random"
     words: str = ""
 
@@ -97,12 +104,16 @@ class InversionConfig:
         self._choice("precision", PRECISIONS)
         self._choice("method", METHODS)
         self._choice("start", STARTS)
+        self._choice("swap_from", SWAP_FROM)
         for name in ("explore", "halving"):
             self._whole(name, 1, 100_000)
         for name in ("candidates", "top"):
             self._whole(name, 1, 10_000)
-        if isinstance(self.banned, str) or not all(isinstance(word, str) for word in self.banned):
-            raise PezError(f"banned must be a list of words, not {self.banned!r}.")
+        for name in ("banned", "keep"):
+            value = getattr(self, name)
+            if isinstance(value, str) or not all(isinstance(word, str) for word in value):
+                raise PezError(f"{name} must be a list of words, not {value!r}.")
+        object.__setattr__(self, "keep", tuple(" ".join(word.split()) for word in self.keep if word.strip()))
         object.__setattr__(self, "banned", tuple(word.strip().lower() for word in self.banned if word.strip()))
         for word in self.banned:
             Ban.parse(word)
@@ -144,7 +155,7 @@ class InversionConfig:
 
 
 SEARCH_PRESETS: dict[str, dict[str, Any]] = {
-    "fast": {"steps": 52, "restarts": 2, "explore": 40, "halving": 4},
+    "fast": {"steps": 26, "restarts": 6, "explore": 21, "halving": 2},
     "balanced": {},
     "thorough": {"steps": 200, "restarts": 16, "explore": 100, "halving": 16},
     "paper": {

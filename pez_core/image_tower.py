@@ -26,6 +26,11 @@ class ImageTower:
         self._preprocess = preprocess
         self._name = name
 
+    @property
+    def towers(self) -> tuple[ImageTower, ...]:
+        """Itself: a model's image tower may also be made of several (joint.py)."""
+        return (self,)
+
     @torch.no_grad()
     def encode(self, pictures: Sequence[Image.Image], device: torch.device) -> Tensor:
         """Unit features float32 [B, F] of RGB pictures, on `device`.

@@ -16,6 +16,7 @@ from .importance import importance
 from .model import ClipModel
 from .objective import Objective
 from .result import Candidate, InversionResult, Progress
+from .scoring import score
 from .search import SEARCHES, Search, SearchState, Stepper, make_stepper, plan, starts
 from .target import Target
 
@@ -63,16 +64,19 @@ class _Run:
         self._looked = self.begun
 
     def go(self, on_progress: Callable[[Progress], bool | None] | None) -> InversionResult:
-        ids, similarity, stopped = starts(self.objective, self.config, self.generator), None, "steps"
+        ids, kept = starts(self.objective, self.config, self.generator)
+        similarity, stopped = None, "steps"
         if self.config.start == "tokens":
             self.passes += len(self.objective.allowed)
         stages = plan(self.config)
         for stage in stages:
+            if stage.among_found:
+                self.objective.narrow(torch.tensor(list(self.found), device=ids.device))
             made = SEARCHES[stage.search](self.objective, self.config, stage.steps, self.generator)
             if similarity is not None:
-                kept = similarity.topk(min(stage.restarts, len(similarity))).indices
-                ids, similarity = ids[kept], similarity[kept]
-            stepper = self._stepper(made, ids, similarity)
+                better = similarity.topk(min(stage.restarts, len(similarity))).indices
+                ids, similarity, kept = ids[better], similarity[better], kept[better]
+            stepper = self._stepper(made, ids, similarity, kept)
             stopped = self._steps(stepper, stage.steps, made.passes * len(ids), stage is stages[-1], on_progress)
             ids, similarity = stepper.state.best_ids.clone(), stepper.state.best_similarity.clone()
             self.trace += stepper.state.trace[: int(stepper.state.count)].tolist()
@@ -109,11 +113,11 @@ class _Run:
                 return "patience"
         return "steps"
 
-    def _stepper(self, search: Search[Any], ids: Tensor, similarity: Tensor | None) -> Stepper[Any]:
+    def _stepper(self, search: Search[Any], ids: Tensor, similarity: Tensor | None, kept: Tensor) -> Stepper[Any]:
         """Ready to step, with as many prompts at once as the device has memory for."""
         while True:
             try:
-                return make_stepper(search.step, search.begin(ids, similarity), self.model.device)
+                return make_stepper(search.step, search.begin(ids, similarity, kept), self.model.device)
             except torch.cuda.OutOfMemoryError as error:
                 if self.objective.together == 1:
                     raise PezError(
@@ -175,6 +179,5 @@ class _Run:
         ]
         if not fitting:
             return []
-        similarities = self.target.similarity(self.model.encode_texts(fitting)).tolist()
-        ranked = sorted(zip(fitting, similarities, strict=True), key=lambda pair: -pair[1])
-        return [Candidate(text, similarity) for text, similarity in ranked]
+        scored = sorted(score(self.model, fitting, self.target), key=lambda each: -each.similarity)
+        return [Candidate(each.text, each.similarity, each.parts) for each in scored]

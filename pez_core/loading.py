@@ -55,7 +55,7 @@ def load_model(
         module, shown = _fetched(architecture, tag), name
     else:
         module, shown = _from_file(architecture, tag, Path(checkpoint)), f"{architecture}/{Path(checkpoint).name}"
-    return ClipModel(module, _preprocess(module), _vocabulary(architecture), shown).to(device)
+    return ClipModel.of_open_clip(module, _preprocess(module), vocabulary_of(architecture), shown).to(device)
 
 
 def load_folder(folder: Path, name: str) -> ClipModel:
@@ -76,7 +76,7 @@ def load_folder(folder: Path, name: str) -> ClipModel:
     known = torch.zeros(module.vocab_size, dtype=torch.bool)
     known[ids] = True
     vocabulary = Vocabulary(open_clip.get_tokenizer("ViT-B-32"), module.vocab_size, known)
-    return ClipModel(module, _preprocess(module), vocabulary, name)
+    return ClipModel.of_open_clip(module, _preprocess(module), vocabulary, name)
 
 
 def download_source(name: str) -> str:
@@ -169,7 +169,11 @@ def _preprocess(module: nn.Module) -> Callable[..., torch.Tensor]:
 
 
 @lru_cache(maxsize=8)
-def _vocabulary(architecture: str) -> Vocabulary:
+def vocabulary_of(architecture: str) -> Vocabulary:
+    """The vocabulary of an open_clip architecture; made once.
+
+    Raises PezError where its tokenizer cannot be had.
+    """
     text = open_clip.get_model_config(architecture)["text_cfg"]
     try:
         tokenizer = open_clip.get_tokenizer(architecture)

@@ -6,6 +6,8 @@ from .config import InversionConfig
 from .model import ClipModel
 from .objective import ROWS
 from .search.projection import ROWS as QUERIES
+from .tower import TextTower
+from .vocabulary import Vocabulary
 
 _KEPT = 22  # numbers of a token's width that a layer keeps or passes through, at each position (measured: 16 to 20)
 
@@ -16,7 +18,10 @@ def search_bytes(model: ClipModel, config: InversionConfig) -> int:
     Weights in half precision, the normalised vocabulary and its cosines, what the tower keeps for the
     gradient, the optimiser, the memory of what was tried.
     """
-    text, words = model.text, model.vocabulary
+    return sum(_tower_bytes(tower, model.vocabulary, config) for tower in model.text.towers)
+
+
+def _tower_bytes(text: TextTower, words: Vocabulary, config: InversionConfig) -> int:
     per_layer = 12 * text.width**2
     tower = sum(weight.numel() for weight in text.module.parameters()) - words.size * text.width
     halved = text.lean and config.precision != "fp32"

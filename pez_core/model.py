@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from PIL import Image
@@ -11,38 +13,74 @@ from torch import Tensor, nn
 
 from .errors import PezError
 from .image_tower import ImageTower
-from .tower import TextTower
+from .tower import JointTextTower, TextTower
 from .vocabulary import Vocabulary
 
 
+@dataclass(frozen=True)
+class Part:
+    """A CLIP among those that a model is made of; its features are `width` long, and `share` is its part of
+    every similarity. All shares sum to 1. A feature of the model is made of the parts' unit features, one
+    behind the other, each times the square root of its share: so it is of unit length again."""
+
+    name: str
+    width: int
+    share: float
+
+
+class PictureEncoder(Protocol):
+    """What a model needs of an image tower. `towers`: those that it is made of, or itself."""
+
+    @property
+    def towers(self) -> Sequence[PictureEncoder]: ...
+
+    def encode(self, pictures: Sequence[Image.Image], device: torch.device) -> Tensor:
+        """Unit features float32 [B, F] of RGB pictures, on `device`."""
+        ...
+
+
 class ClipModel:
-    """Image tower, text tower and vocabulary of one open_clip model.
+    """Image tower, text tower and vocabulary.
 
-    `module`: the open_clip model, in float32; its parameters are frozen. It is taken apart: the towers share
-    its weights and are moved one by one.
-    `preprocess`: RGB picture to float32 [3, S, S], as the model was trained.
-    `name`: how the model was chosen, for messages and results.
-
-    Raises PezError when the text tower cannot be searched.
+    `name`: how the model was chosen, for messages and results. `parts`: the CLIPs that it is made of, one
+    unless several were combined.
     """
 
     def __init__(
-        self, module: nn.Module, preprocess: Callable[[Image.Image], Tensor], vocabulary: Vocabulary, name: str
+        self,
+        image: PictureEncoder,
+        text: TextTower | JointTextTower,
+        vocabulary: Vocabulary,
+        name: str,
+        parts: Sequence[Part] = (),
     ):
+        self.image, self.text, self.vocabulary, self.name = image, text, vocabulary, name
+        self.parts = tuple(parts) or (Part(name, text.features, 1.0),)
+
+    @classmethod
+    def of_open_clip(
+        cls, module: nn.Module, preprocess: Callable[[Image.Image], Tensor], vocabulary: Vocabulary, name: str
+    ) -> ClipModel:
+        """The open_clip model `module`, in float32; its parameters are frozen. It is taken apart: the towers
+        share its weights and are moved one by one.
+
+        `preprocess`: RGB picture to float32 [3, S, S], as the model was trained.
+
+        Raises PezError when the text tower cannot be searched.
+        """
         module.eval()
-        self.vocabulary = vocabulary
-        self.name = name
-        self.image = ImageTower(_part(module, lambda child: child == "visual"), preprocess, name)
-        self.text = TextTower(_part(module, lambda child: child != "visual"), vocabulary, name)
+        image = ImageTower(_part(module, lambda child: child == "visual"), preprocess, name)
+        return cls(image, TextTower(_part(module, lambda child: child != "visual"), vocabulary, name), vocabulary, name)
 
     @property
     def device(self) -> torch.device:
         """Where it computes: the text tower is there, the image tower comes when pictures are encoded."""
-        return self.text.table.device
+        return self.text.device
 
     def to(self, device: torch.device | str) -> ClipModel:
         """Moves the text tower; returns self."""
-        self.text.module.to(device)
+        for tower in self.text.towers:
+            tower.module.to(device)
         return self
 
     def encode_images(self, pictures: Sequence[Image.Image]) -> Tensor:

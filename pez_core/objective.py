@@ -23,9 +23,9 @@ class Objective:
     """Similarity of token sequences [R, L], set between prefix and suffix, to a target.
 
     Attributes:
-        table: token embeddings [V, D], on the model's device.
         allowed: int64 [A], the ids that the search may use, ascending.
         own_ids: the person's words to start from, if any.
+        kept_ids: the ids of each of the words or phrases that must be in the prompt.
         together: how many prompts go through the tower at once; more are split, with the same result.
 
     Raises PezError when the length does not fit the context beside prefix and suffix, when these hold
@@ -55,6 +55,7 @@ class Objective:
         self.allowed = vocabulary.allowed(config.vocabulary, bans).nonzero()[:, 0].to(device)
         self.bans = bans.to(device) if bans else None
         self.own_ids = _own_ids(model, config, set(self.allowed.tolist())) if config.start == "words" else []
+        self.kept_ids, self._spelled = _kept(model, config)
         self._before = torch.tensor(before, dtype=torch.long, device=device)
         self._after = torch.tensor(after, dtype=torch.long, device=device)
         self._encode = model.text.prompt_encoder(before, after, config.precision)
@@ -69,8 +70,22 @@ class Objective:
         return len(self._features)
 
     @property
-    def table(self) -> Tensor:
-        return self._model.text.table
+    def tokens(self) -> int:
+        """V, the size of the vocabulary."""
+        return self._vocabulary.size
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """The lengths of the towers' parts of a token embedding."""
+        return self._model.text.widths
+
+    def embed(self, ids: Tensor) -> Tensor:
+        """Token embeddings float32 [..., D] of `ids` [...]."""
+        return self._model.text.embed(ids)
+
+    def narrow(self, ids: Tensor) -> None:
+        """From here on the search may use only those of the allowed tokens that are among `ids`, of any shape."""
+        self.allowed = self.allowed[torch.isin(self.allowed, ids)]
 
     def whole(self, ids: Tensor) -> Tensor:
         """`ids` [R, L] with prefix and suffix around them."""
@@ -79,12 +94,24 @@ class Objective:
 
     def text(self, ids: Sequence[int]) -> str:
         """The whole prompt: prefix, the searched tokens `ids`, suffix."""
-        return " ".join(filter(None, (self._prefix, self._vocabulary.decode(ids), self._suffix)))
+        words, place = [], 0
+        while place < len(ids):
+            text, length = next(
+                (
+                    (text, len(own))
+                    for own, text in self._spelled.items()
+                    if tuple(ids[place : place + len(own)]) == own
+                ),
+                (self._vocabulary.token_texts[ids[place]], 1),
+            )
+            words.append(text)
+            place += length
+        return " ".join(filter(None, (self._prefix, *words, self._suffix)))
 
     @torch.no_grad()
     def similarity(self, ids: Tensor) -> Tensor:
         """Similarity float32 [R] of prompts [R, L]; -inf where one holds a banned word."""
-        parts = [self._encode(self.table[chunk], chunk) @ self._whole_target for chunk in ids.split(self.together)]
+        parts = [self._encode(self.embed(chunk), chunk) @ self._whole_target for chunk in ids.split(self.together)]
         return self._unless_banned(ids, torch.cat(parts) if len(parts) > 1 else parts[0])
 
     def score(self, ids: Tensor, drawn: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -99,7 +126,7 @@ class Objective:
 
     def _score(self, ids: Tensor, drawn: Tensor | None) -> tuple[Tensor, Tensor]:
         with torch.enable_grad():
-            embeddings = self.table[ids].detach().float().requires_grad_()
+            embeddings = self.embed(ids).requires_grad_()
             features = self._encode(embeddings, ids)
             (gradient,) = torch.autograd.grad((features @ self._towards(drawn)).sum(), embeddings)
         return features.detach() @ self._towards(), gradient
@@ -133,8 +160,28 @@ def _own_ids(model: ClipModel, config: InversionConfig, allowed: set[int]) -> li
     return usable
 
 
+def _kept(model: ClipModel, config: InversionConfig) -> tuple[list[list[int]], dict[tuple[int, ...], str]]:
+    """The ids of each kept phrase; and, longest first, the texts of those that are not spelled as their tokens are."""
+    vocabulary, kept, spelled = model.vocabulary, [], {}
+    neighbour = vocabulary.encode("a")
+    for phrase in config.keep:
+        text = vocabulary.cleaned(phrase)
+        ids = _fixed_ids(model, "kept words", text, config.banned)
+        if vocabulary.encode(f"a {text} a") != [*neighbour, *ids, *neighbour] or not ids:
+            raise PezError(
+                f"The kept words {shorten(phrase)!r} read otherwise between other words: spell them plainly."
+            )
+        kept.append(ids)
+        if vocabulary.decode(ids) != text:
+            spelled[tuple(ids)] = text
+    taken = sum(map(len, kept))
+    if taken > config.length:
+        raise PezError(f"The kept words have {taken} tokens, the length is {config.length}: raise it or keep less.")
+    return kept, dict(sorted(spelled.items(), key=lambda pair: -len(pair[0])))
+
+
 def _fixed_ids(model: ClipModel, name: str, text: str, banned: Sequence[str]) -> list[int]:
-    """The ids of prefix or suffix, looked over."""
+    """The ids of prefix, suffix or kept words, looked over."""
     vocabulary = model.vocabulary
     ids = vocabulary.encode(text) if text else []
     for word in banned:

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A prompt and its similarity: that of this very text, tokenised afresh, at full length."""
+    """A prompt and its similarity: that of this very text, tokenised afresh, at full length.
+
+    parts: where the model is made of several, the similarity in the eyes of each of these, by name.
+    """
 
     text: str
     similarity: float
+    parts: dict[str, float] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values; `parts` only where there are several."""
+        return {"text": self.text, "similarity": self.similarity, **({"parts": self.parts} if self.parts else {})}
 
 
 @dataclass(frozen=True)
@@ -69,7 +77,7 @@ class InversionResult:
         return {
             "prompt": self.prompt,
             "similarity": self.similarity,
-            "candidates": [asdict(candidate) for candidate in self.candidates],
+            "candidates": [candidate.to_json() for candidate in self.candidates],
             "tokens": [asdict(token) for token in self.tokens],
             "steps": self.steps,
             "passes": self.passes,

@@ -14,7 +14,7 @@ from .errors import PezError
 from .pictures import as_rgb
 
 if TYPE_CHECKING:
-    from .model import ClipModel
+    from .model import ClipModel, Part
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,19 @@ class Target:
 
     def __len__(self) -> int:
         return len(self.features)
+
+    def by_part(self, texts: Tensor, parts: Sequence[Part]) -> list[dict[str, float]]:
+        """For each of the unit text features [N, F] of a model of several `parts`, its similarity in each, by name.
+
+        Empty for a model of one part, whose similarity is the whole one.
+        """
+        if len(parts) == 1:
+            return [{} for _ in texts]
+        widths = [part.width for part in parts]
+        towards = (self.weights @ self.features).to(texts.device).split(widths)
+        seen = zip(parts, texts.float().split(widths, dim=-1), towards, strict=True)
+        columns = {part.name: (own @ toward / part.share).tolist() for part, own, toward in seen}
+        return [{name: values[i] for name, values in columns.items()} for i in range(len(texts))]
 
     def similarity(self, texts: Tensor) -> Tensor:
         """Similarity [N], in -1..1, of unit text features [N, F]."""

@@ -21,7 +21,6 @@ from .bans import Bans
 from .errors import PezError
 
 _UNSAFE = ("{", "}", "|", "//", "/*", "\\", "\ufffd", "<|", "embedding:")
-_RESERVED = ("embedding:", "<|startoftext|>", "<|endoftext|>", "<start_of_text>", "<end_of_text>")
 _RUN = 64
 _PROBES = ("a", "red bird", "2 dogs!")
 
@@ -66,6 +65,23 @@ class Vocabulary:
         """How many tokens of text the context holds."""
         end = len(self.end_ids) or 1  # the first padding is the end token where none is found apart
         return self.context_length - len(self.start_ids) - end
+
+    def reads_like(self, other: Vocabulary) -> bool:
+        """Whether both split every text into the same tokens and lay them out alike."""
+        if self is other:
+            return True
+        mine, theirs = ((v.context_length, v.start_ids, v.end_ids, v.pad_id, v.size) for v in (self, other))
+        return mine == theirs and self.token_texts == other.token_texts and self._probed() == other._probed()
+
+    def _probed(self) -> list[list[int]]:
+        return self.encode_all([*_PROBES, "An Oil-painting, don't crop: 3.5 m² “café” \u732b \U0001f427!"])
+
+    def known_to_both(self, other: Vocabulary) -> Vocabulary:
+        """This vocabulary, less the tokens that the weights of `other` do not know."""
+        if other.known is None:
+            return self
+        known = other.known if self.known is None else self.known & other.known
+        return Vocabulary(self._tokenizer, self.size, known)
 
     def encode(self, text: str) -> list[int]:
         """The ids of a text alone: no start, no end, no padding, never cut short."""
@@ -213,16 +229,3 @@ def _without_padding(row: list[int], pad: int) -> list[int]:
     while last and row[last - 1] == pad:
         last -= 1
     return row[:last]
-
-
-def escape_for_comfyui(text: str) -> str:
-    """The text as CLIP Text Encode must be given it, so that its parentheses are letters, not weights.
-
-    Raises PezError for text that cannot be said there: names of files and of special tokens.
-    """
-    for mark in _RESERVED:
-        if mark in text.lower():
-            raise PezError(
-                f"{mark!r} is no text to CLIP Text Encode or to the searched model: take it out of {text!r}."
-            )
-    return text.replace("(", "\\(").replace(")", "\\)")

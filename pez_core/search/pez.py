@@ -11,7 +11,7 @@ from ..config import InversionConfig
 from ..objective import Objective
 from .draws import PictureDraws
 from .projection import Projection
-from .state import SearchState, begun, stepped
+from .state import SearchState, begun, stepped, with_kept
 
 BETAS = (0.9, 0.999)  # AdamW's defaults in torch, which the published code uses
 EPSILON = 1e-8
@@ -42,13 +42,13 @@ class PezSearch:
         self._objective = objective
         self._config = config
         self._steps = steps
-        self._nearest = Projection(objective.table, objective.allowed)
+        self._nearest = Projection(objective.embed(objective.allowed), objective.allowed, objective.widths)
         self._draws = PictureDraws(objective, config, steps, generator)
 
-    def begin(self, ids: Tensor, similarity: Tensor | None = None) -> PezState:
-        prompt = self._objective.table[ids].detach().float().clone()
+    def begin(self, ids: Tensor, similarity: Tensor | None = None, kept: Tensor | None = None) -> PezState:
+        prompt = self._objective.embed(ids)
         return PezState(
-            **begun(ids, similarity, self._steps),
+            **begun(ids, similarity, kept, self._steps),
             prompt=prompt,
             mean=torch.zeros_like(prompt),
             square=torch.zeros_like(prompt),
@@ -56,7 +56,7 @@ class PezSearch:
 
     @torch.no_grad()
     def step(self, state: PezState) -> PezState:
-        ids = self._nearest(state.prompt)
+        ids = with_kept(self._nearest(state.prompt), state.kept)
         similarity, gradient = self._objective.score(ids, self._draws.at(state.count))
         prompt, mean, square = self._adamw(state, -gradient)
         return PezState(**stepped(state, ids, similarity), prompt=prompt, mean=mean, square=square)

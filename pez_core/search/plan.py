@@ -26,13 +26,18 @@ SEARCHES: dict[str, Callable[[Objective, InversionConfig, int, torch.Generator],
 }
 
 
+ENOUGH = 4  # restarts find tokens enough to swap among
+
+
 @dataclass(frozen=True)
 class Stage:
-    """`search` is a key of SEARCHES; `restarts` are the best ones of the stage before."""
+    """`search` is a key of SEARCHES; `restarts` are the best ones of the stage before. `among_found`: from here on
+    only tokens are used that the best prompts of all restarts have."""
 
     search: str
     restarts: int
     steps: int
+    among_found: bool = False
 
 
 def plan(config: InversionConfig) -> list[Stage]:
@@ -47,6 +52,7 @@ def plan(config: InversionConfig) -> list[Stage]:
     left, restarts = config.steps - stages[0].steps, config.restarts
     while left:
         restarts = max(1, restarts // 2)
-        stages.append(Stage("swaps", restarts, left if restarts == 1 else min(config.halving, left)))
+        narrow = len(stages) == 1 and config.swap_from == "found" and config.restarts >= ENOUGH
+        stages.append(Stage("swaps", restarts, left if restarts == 1 else min(config.halving, left), narrow))
         left -= stages[-1].steps
     return stages

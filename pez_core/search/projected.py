@@ -11,7 +11,7 @@ from ..config import InversionConfig
 from ..objective import Objective
 from .draws import PictureDraws
 from .projection import Projection
-from .state import SearchState, begun, stepped
+from .state import SearchState, begun, stepped, with_kept
 
 BETAS = (1.0, 1e-4)  # FluentPrompt's temperature, from and to, geometrically
 NOISES = 64  # draws of noise; they repeat after so many steps
@@ -33,17 +33,17 @@ class AutoPromptSgdSearch:
         self._objective = objective
         self._rate = config.learning_rate
         self._steps = steps
-        self._nearest = Projection(objective.table, objective.allowed)
+        self._nearest = Projection(objective.embed(objective.allowed), objective.allowed, objective.widths)
         self._draws = PictureDraws(objective, config, steps, generator)
 
-    def begin(self, ids: Tensor, similarity: Tensor | None = None) -> TokenState:
-        return TokenState(**begun(ids, similarity, self._steps), ids=ids.clone())
+    def begin(self, ids: Tensor, similarity: Tensor | None = None, kept: Tensor | None = None) -> TokenState:
+        return TokenState(**begun(ids, similarity, kept, self._steps), ids=ids.clone())
 
     @torch.no_grad()
     def step(self, state: TokenState) -> TokenState:
         similarity, gradient = self._objective.score(state.ids, self._draws.at(state.count))
-        moved = self._objective.table[state.ids].float() + self._rate * gradient + self._noise(state.count, gradient)
-        return TokenState(**stepped(state, state.ids, similarity), ids=self._nearest(moved))
+        moved = self._objective.embed(state.ids) + self._rate * gradient + self._noise(state.count, gradient)
+        return TokenState(**stepped(state, state.ids, similarity), ids=with_kept(self._nearest(moved), state.kept))
 
     def _noise(self, count: Tensor, like: Tensor) -> Tensor | float:
         return 0.0
@@ -54,7 +54,7 @@ class FluentPromptSearch(AutoPromptSgdSearch):
 
     def __init__(self, objective: Objective, config: InversionConfig, steps: int, generator: torch.Generator):
         super().__init__(objective, config, steps, generator)
-        shape = (min(steps, NOISES), config.restarts, config.length, objective.table.shape[1])
+        shape = (min(steps, NOISES), config.restarts, config.length, sum(objective.widths))
         self._drawn = torch.randn(shape, generator=generator).to(objective.allowed.device)
         first, last = BETAS
         betas = first * (last / first) ** torch.linspace(0, 1, steps)

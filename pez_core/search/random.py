@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ..config import InversionConfig
 from ..objective import Objective
-from .state import SearchState, begun, stepped
+from .state import SearchState, begun, stepped, with_kept
 
 
 class RandomSearch:
@@ -21,10 +21,11 @@ class RandomSearch:
         shape = (steps, config.restarts, config.length)
         self._drawn = torch.randint(len(objective.allowed), shape, generator=generator).to(objective.allowed.device)
 
-    def begin(self, ids: Tensor, similarity: Tensor | None = None) -> SearchState:
-        return SearchState(**begun(ids, similarity, self._steps))
+    def begin(self, ids: Tensor, similarity: Tensor | None = None, kept: Tensor | None = None) -> SearchState:
+        return SearchState(**begun(ids, similarity, kept, self._steps))
 
     @torch.no_grad()
     def step(self, state: SearchState) -> SearchState:
         ids = self._objective.allowed[self._drawn.index_select(0, state.count.view(1))[0, : len(state.best_ids)]]
+        ids = with_kept(ids, state.kept)
         return SearchState(**stepped(state, ids, self._objective.similarity(ids)))

@@ -10,7 +10,7 @@ from torch import Tensor
 from ..config import InversionConfig
 from ..objective import Objective
 from .projection import ROWS
-from .state import SearchState, begun, stepped
+from .state import NOTHING, SearchState, begun, stepped
 
 
 @dataclass(frozen=True)
@@ -32,16 +32,17 @@ class _Swaps:
         self._objective = objective
         self._steps = steps
         self._top = min(config.top, len(allowed))
-        self._table = objective.table.detach()[allowed].float()
-        self._column = torch.full((len(objective.table),), len(allowed), device=allowed.device)
+        self._table = objective.embed(allowed)
+        self._column = torch.full((objective.tokens,), len(allowed), device=allowed.device)
         self._column[allowed] = torch.arange(len(allowed), device=allowed.device)
 
-    def begin(self, ids: Tensor, similarity: Tensor | None = None) -> SwapState:
-        return SwapState(**begun(ids, similarity, self._steps), tried=self._untried(ids))
+    def begin(self, ids: Tensor, similarity: Tensor | None = None, kept: Tensor | None = None) -> SwapState:
+        common = begun(ids, similarity, kept, self._steps)
+        return SwapState(**common, tried=self._untried(ids, common["kept"]))
 
-    def _untried(self, ids: Tensor) -> Tensor:
-        """Nothing was tried; but a word that the prompt has is not brought in once more."""
-        fresh = torch.zeros((*ids.shape, len(self._table) + 1), dtype=torch.bool, device=ids.device)
+    def _untried(self, ids: Tensor, kept: Tensor) -> Tensor:
+        """Nothing was tried; but a word that the prompt has is not brought in once more, and what is kept stays."""
+        fresh = (kept != NOTHING)[..., None].repeat(1, 1, len(self._table) + 1)
         return fresh.scatter_(-1, self._column[ids][:, None].expand(-1, ids.shape[1], -1), True)
 
     def _ranked(self, gradient: Tensor, tried: Tensor) -> tuple[Tensor, Tensor]:
@@ -72,7 +73,9 @@ class _Swaps:
         seen = torch.ones_like(hidden)
         tried = state.tried.index_put((each[:, None], place, torch.where(hidden, len(self._table), columns)), seen)
         same = torch.arange(ids.shape[1], device=place.device) == place[each, which][:, None]  # the place that changed:
-        anew = self._untried(chosen) | (tried & same[..., None])  # there, other tokens give the prompts that they gave
+        anew = self._untried(chosen, state.kept) | (
+            tried & same[..., None]
+        )  # there, other tokens give the prompts that they gave
         return SwapState(
             **stepped(state, chosen, torch.where(better, best, similarity)),
             tried=torch.where(better[:, None, None], anew, tried),

@@ -1,5 +1,6 @@
-"""Text towers as differentiable functions of token embeddings: the lean way and the model's own."""
+"""Text towers with gradients: whole, cut to the length of the text, or several as one."""
 
+from .joint import JointTextTower, join
 from .text_tower import PromptEncoder, TextTower
 
-__all__ = ["PromptEncoder", "TextTower"]
+__all__ = ["JointTextTower", "PromptEncoder", "TextTower", "join"]

@@ -38,6 +38,7 @@ class TextTower:
 
     Attributes:
         module: the model.
+        features: F, the length of a feature.
         lean: whether the tower does only what the searched tokens change. False means full length.
 
     Raises PezError when the tower has no token embedding that gradients can reach.
@@ -52,6 +53,7 @@ class TextTower:
             raise PezError(f"The text tower of {name} cannot be searched: it has no table of token embeddings.")
         model.requires_grad_(False)
         self._chosen: dict[tuple[str, torch.device], torch.dtype] = {}  # which formats were looked over
+        self.features = self.encode(vocabulary.rows(self._sample(1))).shape[1]
         self.lean = self._lean_is_exact()
         if not self.lean:
             self._check_differentiable()
@@ -63,9 +65,28 @@ class TextTower:
         return self._embedding.weight
 
     @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.table.device
+
+    @property
+    def towers(self) -> tuple[TextTower, ...]:
+        """Itself: a text tower may also be made of several (joint.py)."""
+        return (self,)
+
+    @property
     def width(self) -> int:
         """D, the length of a token embedding."""
-        return self._embedding.weight.shape[1]
+        return self.table.shape[1]
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """The lengths of the towers' parts of a token embedding."""
+        return (self.width,)
+
+    def embed(self, ids: Tensor) -> Tensor:
+        """The token embeddings float32 [..., D] of `ids` [...]."""
+        return self.table.detach()[ids].float()
 
     def positions(self, tokens: int) -> int:
         """How many positions a prompt of so many tokens takes in the tower, at most."""

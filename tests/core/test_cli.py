@@ -57,8 +57,8 @@ def test_presets_methods_and_own_words(capsys, penguin):
         status, out, err = run(capsys, "invert", str(penguin), *given, "--json")
         assert (status, err) == (0, "")
         found.append(json.loads(out))
-    assert [run["steps"] for run in found] == [52, 30, 1, 52]
-    assert found[0]["passes"] == 40 * 2 * 2 + 12 * 34
+    assert [run["steps"] for run in found] == [26, 30, 1, 26]
+    assert found[0]["passes"] == 21 * 6 * 2 + 2 * 3 * 34 + 3 * 34  # PEZ, then swaps with 3 restarts and with 1
     assert "penguin" in found[2]["prompt"]
     for run_ in found:
         assert " ".join(token["text"] for token in run_["tokens"]) == run_["prompt"]
@@ -183,3 +183,72 @@ def test_first_interrupt_keeps_the_best(penguin):
     out, err = process.communicate(timeout=60)
     assert process.returncode == 0, err
     assert json.loads(out)["stopped"] == "asked to"
+
+
+def test_distill_gives_a_shorter_text(capsys):
+    text = "a yellow dog on a striped red background and a (blue) bird"
+    status, out, err = run(capsys, "distill", text, "--ratio", "0.3", "--preset", "fast", "--json")
+    assert (status, err) == (0, "")
+    found = json.loads(out)
+    assert found["text"] == text
+    assert len(found["prompt"].split()) == 4
+    assert 0.5 < found["similarity"] <= 1
+    status, out, _ = run(capsys, "distill", text, *QUICK)
+    assert status == 0
+    assert len(out.splitlines()[0].split()) == 1 + 5
+
+
+def test_blend_weighs_pictures_and_texts(capsys, penguin):
+    blend = ["blend", "--image", str(penguin), "1", "--text", "red background", "0.5", "--text", "a dog", "-0.2"]
+    status, out, err = run(capsys, *blend, "--crops", "--flips", *QUICK, "--json")
+    assert (status, err) == (0, "")
+    found = json.loads(out)
+    assert found["blend"] == [
+        {"image": str(penguin), "weight": 1.0},
+        {"text": "red background", "weight": 0.5},
+        {"text": "a dog", "weight": -0.2},
+    ]
+    plain = run(capsys, *blend, *QUICK, "--json")[1]
+    assert json.loads(plain)["similarity"] != found["similarity"]  # crops and flips were looked at
+
+
+def test_several_models_are_searched_as_one(capsys, penguin):
+    model = ["--model", "embedded", "--model", "embedded"]
+    status, _, err = run(capsys, "invert", str(penguin), *model, *QUICK)
+    assert (status, err.count("\n")) == (2, 1)
+    assert "has one twice" in err
+    status, _, err = run(capsys, "invert", str(penguin), *model, "--checkpoint", "x.pt", *QUICK)
+    assert status == 2
+    assert "2 models need as many checkpoints" in err
+
+
+def test_several_texts_are_scored(capsys, penguin):
+    status, out, _ = run(capsys, "score", "a penguin", str(penguin), "--also", "a red dog", "--json")
+    assert status == 0
+    first, second = json.loads(out)
+    assert first["similarity"] > second["similarity"]
+    assert (first["text"], second["text"]) == ("a penguin", "a red dog")
+    _, out, _ = run(capsys, "score", "a penguin", str(penguin), "--also", "a red dog")
+    assert out.splitlines()[0] == "a penguin"
+
+
+def test_kept_words(capsys, penguin):
+    status, out, _ = run(capsys, "invert", str(penguin), *QUICK, "--keep", "oil painting", "--json")
+    assert status == 0
+    assert "oil painting" in json.loads(out)["prompt"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["blend"], "nothing to blend"),
+        (["blend", "--text", "a", "much"], "must be a number"),
+        (["blend", "--text", "a", "0"], "not be 0"),
+        (["distill", " "], "empty"),
+        (["distill", "a red bird", "--ratio", "2"], "ratio must be above 0"),
+    ],
+)
+def test_bad_input_to_the_other_commands(capsys, arguments, said):
+    status, out, err = run(capsys, *arguments)
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert said in err

@@ -57,10 +57,12 @@ def test_both_towers_share_the_weights_of_the_model(model):
 
 
 def test_a_full_length_tower_takes_fewer_prompts_at_once(model, openai_vocabulary):
-    full = ClipModel(small("coca_ViT-B-32"), None, Vocabulary(open_clip.get_tokenizer("coca_ViT-B-32"), 49408), "coca")
+    full = ClipModel.of_open_clip(
+        small("coca_ViT-B-32"), None, Vocabulary(open_clip.get_tokenizer("coca_ViT-B-32"), 49408), "coca"
+    )
     target = Target(torch.randn(1, 512), torch.ones(1))
     config = InversionConfig(length=8)
-    lean = ClipModel(small("ViT-B-32"), None, openai_vocabulary, "lean")
+    lean = ClipModel.of_open_clip(small("ViT-B-32"), None, openai_vocabulary, "lean")
     assert Objective(lean, target, config).together == ROWS // 10
     assert Objective(full, target, config).together == ROWS // 76
 

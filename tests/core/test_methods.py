@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 import torch
 
 from pez_core import InversionConfig, PezError, Target, invert
-from pez_core.config import METHODS, SEARCH_PRESETS
+from pez_core.config import METHODS, SEARCH_PRESETS, SWAP_FROM
 from pez_core.importance import importance
 from pez_core.objective import Objective
 from pez_core.search import SEARCHES, plan, starts
@@ -116,9 +117,14 @@ def test_a_single_token_and_a_single_restart_are_enough(model, target, method):
 
 def test_swaps_help_where_pez_has_stopped(model, target):
     before = invert(model, target, config("pez", steps=50, restarts=8))
-    after = invert(model, target, config("pez+swaps", steps=88, explore=50, halving=8, restarts=8))
-    assert after.trace[:50] == before.trace
-    assert after.similarity > before.similarity + 0.005
+    settings = config("pez+swaps", steps=88, explore=50, halving=8, restarts=8)
+    among_found, among_any = (invert(model, target, replace(settings, swap_from=which)) for which in ("found", "any"))
+    assert among_found.trace[:50] == among_any.trace[:50] == before.trace
+    assert among_any.similarity > before.similarity + 0.005
+    assert among_found.similarity > before.similarity
+    met = {word for candidate in before.candidates for word in candidate.text.split()}
+    assert {word for candidate in among_found.candidates for word in candidate.text.split()} <= met
+    assert not set(among_any.prompt.split()) <= met
 
 
 def test_restarts_are_halved_as_the_run_goes_on():
@@ -126,6 +132,9 @@ def test_restarts_are_halved_as_the_run_goes_on():
     assert [(stage.search, stage.restarts, stage.steps) for stage in stages] == [
         ("pez", 8, 16), ("swaps", 4, 5), ("swaps", 2, 5), ("swaps", 1, 14),
     ]  # fmt: skip
+    assert [stage.among_found for stage in stages] == [False, True, False, False]  # narrowed once
+    for changes in ({"restarts": 3}, {"swap_from": "any"}):
+        assert not any(stage.among_found for stage in plan(config("pez+swaps", **changes)))
     assert [stage.steps for stage in plan(config("pez+swaps", steps=10, explore=16))] == [10]
 
 
@@ -140,7 +149,7 @@ def test_no_swap_is_tried_again_nor_a_word_brought_in_twice(model, target, metho
     objective = Objective(model, target, settings)
     generator = torch.Generator().manual_seed(2)
     search = SEARCHES[method](objective, settings, settings.steps, generator)
-    state = search.begin(starts(objective, settings, generator))
+    state = search.begin(starts(objective, settings, generator)[0])
     tried: set[tuple[int, ...]] = set()  # from the present prompt
     stayed = 0
     for _ in range(settings.steps):
@@ -214,7 +223,9 @@ def test_a_thousand_prompts_of_random_settings_re_encode_to_what_was_scored(mode
         settings = InversionConfig(
             method=choose.choice(METHODS),
             length=length,
-            restarts=choose.randint(1, 3),
+            restarts=choose.randint(1, 5),
+            swap_from=choose.choice(SWAP_FROM),
+            keep=choose.choice(((), (), ("harbour",), ("red", "a (wet)"))) if length == 5 else (),
             steps=choose.randint(1, 4),
             explore=choose.randint(1, 2),
             halving=1,
@@ -234,6 +245,10 @@ def test_a_thousand_prompts_of_random_settings_re_encode_to_what_was_scored(mode
             )
             assert len(ids) == before + length + after
             searched = ids[before : before + length]
-            assert vocabulary.usable[searched].all()
-            assert vocabulary.decode(searched) in candidate.text
+            kept = [vocabulary.encode(phrase) for phrase in settings.keep]
+            assert vocabulary.usable[[i for i in searched if not any(i in own for own in kept)]].all()
+            assert settings.keep or vocabulary.decode(searched) in candidate.text
+            for phrase, own in zip(settings.keep, kept, strict=True):
+                assert f" {phrase} " in f" {candidate.text} "
+                assert any(searched[i : i + len(own)] == own for i in range(length))
             assert not set(candidate.text.split()) & set(settings.banned)

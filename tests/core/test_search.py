@@ -46,7 +46,7 @@ def test_same_ids_as_the_published_loop_on_the_embedded_model(model, target):
 
 def test_same_ids_as_the_published_loop_over_the_whole_vocabulary(openai_vocabulary):
     module = small("ViT-B-32")
-    model = ClipModel(module, lambda picture: picture, openai_vocabulary, "random ViT-B-32")
+    model = ClipModel.of_open_clip(module, lambda picture: picture, openai_vocabulary, "random ViT-B-32")
     target = Target(torch.randn(2, 512, generator=torch.Generator().manual_seed(0)), torch.ones(2))
     config = InversionConfig(length=16, restarts=1, vocabulary="any")
     allowed = openai_vocabulary.usable.nonzero()[:, 0]
@@ -61,7 +61,7 @@ def test_a_restart_runs_as_if_alone(model, target):
     """Eight restarts in a batch find what each of them finds by itself."""
     config = InversionConfig(length=5, restarts=4, seed=5)
     search = made(model, target, config)
-    start = starts(search._objective, config, torch.Generator().manual_seed(5))
+    start, _ = starts(search._objective, config, torch.Generator().manual_seed(5))
     together = search.begin(start)
     for _ in range(20):
         together = search.step(together)
@@ -77,7 +77,7 @@ def test_projection_equals_brute_force():
     table = torch.randn(500, 24, generator=generator)
     allowed = torch.arange(3, 500, 3)
     prompt = torch.randn(4, 7, 24, generator=generator)
-    found = Projection(table, allowed)(prompt)
+    found = Projection(table[allowed], allowed, [24])(prompt)
     for r in range(4):
         for place in range(7):
             cosines = [F.cosine_similarity(prompt[r, place], table[token], dim=0).item() for token in allowed]
@@ -87,7 +87,7 @@ def test_projection_equals_brute_force():
 def test_projection_in_pieces_equals_projection_at_once(monkeypatch):
     table = torch.randn(300, 8, generator=torch.Generator().manual_seed(0))
     prompt = torch.randn(5, 9, 8, generator=torch.Generator().manual_seed(1))
-    project = Projection(table, torch.arange(300))
+    project = Projection(table.clone(), torch.arange(300), [8])
     whole = project(prompt)
     monkeypatch.setattr("pez_core.search.projection.ROWS", 7)
     assert torch.equal(project(prompt), whole)

@@ -46,7 +46,7 @@ def pictures(model):
 def made(objective: Objective, config: InversionConfig) -> tuple[Search, SearchState]:
     """A search and the state before its first step."""
     generator = torch.Generator().manual_seed(0)
-    begin = starts(objective, config, generator)
+    begin, _ = starts(objective, config, generator)
     search = SEARCHES[config.method](objective, config, config.steps, generator)
     return search, search.begin(begin)
 
@@ -104,7 +104,7 @@ def test_a_step_stays_on_its_device(architecture, config):
     """Off the CPU, on a device that has no values: a tensor left behind would raise, and so would a look."""
     width = open_clip.get_model_config(architecture)["embed_dim"]
     vocabulary = Vocabulary(open_clip.get_tokenizer(architecture), 49408)
-    model = ClipModel(small(architecture), lambda picture: picture, vocabulary, architecture)
+    model = ClipModel.of_open_clip(small(architecture), lambda picture: picture, vocabulary, architecture)
     target = Target(torch.randn(2, width), torch.ones(2))
     objective = Objective(model, target, config)
     before, after = objective._before.tolist(), objective._after.tolist()

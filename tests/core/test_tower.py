@@ -213,4 +213,4 @@ def test_tower_that_stops_gradients_is_refused_by_name(openai_vocabulary):
             return self.token_embedding(rows).detach().mean(1)
 
     with pytest.raises(PezError, match="cut-1 cannot be searched"):
-        ClipModel(Cut(), lambda picture: picture, openai_vocabulary, "cut-1")
+        ClipModel.of_open_clip(Cut(), lambda picture: picture, openai_vocabulary, "cut-1")

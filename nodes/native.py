@@ -1,0 +1,188 @@
+"""ComfyUI's own CLIP and CLIP_VISION as a model of this pack."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import comfy.clip_model
+import comfy.model_management
+import folder_paths
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from ..pez_core import ClipModel, PezError
+from ..pez_core.loading import vocabulary_of
+from ..pez_core.pairing import is_pair
+from ..pez_core.tower import TextTower
+from ..pez_core.tower.hugging_face import text_module
+from .runtime import ManagedModel
+
+log = logging.getLogger(__name__)
+
+ENCODERS = {"clip_l": "CLIP-L", "clip_h": "CLIP-H", "clip_g": "CLIP-G"}  # parts of ComfyUI's text encoders
+TOLERANCE = 1e-3  # largest difference in a coordinate of a unit feature, ours against ComfyUI's own
+TEXTS = ("a", "a photo of a red bird", "two dogs on a beach at sunset, oil painting, highly detailed")
+FOLDERS = ("text_encoders", "clip_vision", "open_clip")  # where a whole CLIP file may be
+PROJECTION, TABLE = "text_projection.weight", "text_model.embeddings.token_embedding.weight"
+SPREAD = (1e-3, 1.0)  # standard deviation of a projection that is none of uninitialised memory
+
+
+class ClipVisionTower:
+    """ComfyUI's CLIP_VISION as an image tower; ComfyUI looks after its place in memory."""
+
+    def __init__(self, clip_vision: Any):
+        self._clip_vision = clip_vision
+
+    @property
+    def towers(self) -> tuple[ClipVisionTower, ...]:
+        return (self,)
+
+    @torch.no_grad()
+    def encode(self, pictures: Sequence[Image.Image], device: torch.device) -> Tensor:
+        """Unit features float32 [B, F] of RGB pictures, on `device`, prepared as ComfyUI does it."""
+        seen = []
+        for picture in pictures:
+            pixels = torch.from_numpy(np.asarray(picture, dtype=np.float32) / 255)[None]
+            seen.append(self._clip_vision.encode_image(pixels)["image_embeds"])
+        return F.normalize(torch.cat(seen).float(), dim=-1).to(device)
+
+
+def model_from_clip(clip: Any, clip_vision: Any) -> ManagedModel:
+    """A model of the text encoder in `clip` that reads what `clip_vision` sees.
+
+    The weights of the text encoder are copied, LoRAs included; neither object is changed.
+
+    Raises PezError where no encoder of `clip` has a projection of the same size, where ours does not agree
+    with ComfyUI's own, and where both were not trained together.
+    """
+    width = _seen_width(clip_vision)
+    name, encoder = _encoder(clip, width)
+    patched = clip.clone(disable_dynamic=True)
+    comfy.model_management.load_models_gpu([patched.patcher], force_full_load=True)
+    state = {key: value.detach().float().cpu() for key, value in encoder.transformer.state_dict().items()}
+    if not _is_projection(state[PROJECTION]):
+        state[PROJECTION] = _projection_from_file(state, name)
+        log.info("%s has no text projection: that of a CLIP file is taken, which has the same weights.", ENCODERS[name])
+    layer = encoder.transformer.text_model.encoder.layers[0]
+    activations = comfy.clip_model.ACTIVATIONS.items()
+    activation = next((key for key, function in activations if function is layer.mlp.activation), "unknown")
+    vocabulary = vocabulary_of("ViT-L-14")  # all CLIPs of ComfyUI read with OpenAI's
+    title = f"{ENCODERS[name]} of ComfyUI"
+    text = TextTower(text_module(state, layer.self_attn.heads, activation), vocabulary, title)
+    model = ClipModel(ClipVisionTower(clip_vision), text, vocabulary, title)
+    _check_against_comfyui(model, clip, encoder, state)
+    if not is_pair(model):
+        raise PezError(
+            f"The {ENCODERS[name]} of this CLIP and this CLIP_VISION do not agree even on plain colours: they were not "
+            "trained together, or a projection is missing. Pair clip_g with clip_vision_g, CLIP-H with "
+            "CLIP-ViT-H-14-laion2B, or use PEZ Load Model."
+        )
+    return ManagedModel(model)
+
+
+def _seen_width(clip_vision: Any) -> int:
+    """F, the length of the features that `clip_vision` makes for comparing with texts."""
+    projection = getattr(clip_vision.model, "visual_projection", None)
+    if not isinstance(projection, torch.nn.Module) or not hasattr(projection, "weight"):
+        raise PezError(
+            "This CLIP_VISION has no projection into a space that texts share (DINO and SigLIP models have none): "
+            "load a CLIP vision model, such as clip_vision_g."
+        )
+    return len(projection.weight)
+
+
+def _encoder(clip: Any, width: int) -> tuple[str, Any]:
+    """The name of the text encoder in `clip` that has features of `width`, and itself."""
+    encoders = {
+        name: getattr(clip.cond_stage_model, name)
+        for name in ENCODERS
+        if isinstance(getattr(getattr(clip.cond_stage_model, name, None), "transformer", None), _TEXT_MODEL)
+    }
+    if not encoders:
+        raise PezError(
+            f"This CLIP ({type(clip.cond_stage_model).__name__}) has no text encoder of CLIP's kind; such generators read "
+            "through T5 or a language model. Use PEZ Load Model."
+        )
+    widths = {name: len(encoder.transformer.text_projection.weight) for name, encoder in encoders.items()}
+    for name, own in widths.items():
+        if own == width:
+            return name, encoders[name]
+    has = ", ".join(f"{ENCODERS[name]} ({own})" for name, own in widths.items())
+    raise PezError(
+        f"The CLIP_VISION makes features of length {width}, this CLIP has {has}: they do not belong together. "
+        "clip_g goes with clip_vision_g (1280), CLIP-H with ViT-H (1024), CLIP-L with ViT-L (768)."
+    )
+
+
+_TEXT_MODEL = comfy.clip_model.CLIPTextModel
+
+
+def _is_projection(weight: Tensor) -> bool:
+    """Whether this can be a trained projection. ComfyUI leaves one that a file lacks as memory happened to be."""
+    low, high = SPREAD
+    return bool(torch.isfinite(weight).all()) and low < weight.std().item() < high
+
+
+def _projection_from_file(state: dict[str, Tensor], name: str) -> Tensor:
+    """The projection of a whole CLIP in the models' folders whose other weights are those of `state`.
+
+    Raises PezError where there is none.
+    """
+    for path in _clip_files():
+        try:
+            with safe_open(path, "pt") as file:
+                if {PROJECTION, TABLE} <= set(file.keys()) and _same(file.get_slice(TABLE)[:256], state[TABLE][:256]):
+                    rest = [key for key in state if key != PROJECTION and key.startswith("text_model.")]
+                    if all(_same(file.get_tensor(key), state[key]) for key in rest):
+                        return file.get_tensor(PROJECTION).float()
+        except (SafetensorError, OSError):
+            continue  # another program's file
+    raise PezError(
+        f"The {ENCODERS[name]} of this CLIP has no text projection (the checkpoints of SD 1.5, SDXL and Flux leave it out), "
+        "so that texts cannot be compared with pictures. Put a whole CLIP file of the same weights (for CLIP-L "
+        "model.safetensors from huggingface.co/openai/clip-vit-large-patch14) into models/text_encoders, or use PEZ Load "
+        "Model."
+    )
+
+
+def _clip_files() -> Iterator[Path]:
+    for folder in FOLDERS:
+        try:
+            names = folder_paths.get_filename_list(folder)
+        except KeyError:  # a ComfyUI without this folder
+            continue
+        for name in names:
+            path = folder_paths.get_full_path(folder, name)
+            if path and name.endswith(".safetensors"):
+                yield Path(path)
+
+
+def _same(one: Tensor, other: Tensor) -> bool:
+    """Whether these are the same weights, one of them perhaps rounded to half precision."""
+    return one.shape == other.shape and torch.allclose(one.float(), other.float(), atol=1e-3, rtol=1e-2)
+
+
+def _check_against_comfyui(model: ClipModel, clip: Any, encoder: Any, state: dict[str, Tensor]) -> None:
+    """Raises PezError where our encoding of a few texts is not ComfyUI's."""
+    clip.cond_stage_model.reset_clip_options()
+    clip.cond_stage_model.set_clip_options({"projected_pooled": False})  # its projection may be missing
+    key = next(name for name in ENCODERS if getattr(clip.cond_stage_model, name, None) is encoder)[-1]
+    try:
+        with torch.no_grad():
+            theirs = torch.cat([encoder.encode_token_weights(clip.tokenize(text)[key])[1] for text in TEXTS])
+    finally:
+        clip.cond_stage_model.reset_clip_options()
+    theirs = F.normalize(theirs.float().cpu() @ state[PROJECTION].T, dim=-1)
+    apart = (theirs - model.encode_texts(TEXTS).cpu()).abs().max().item()
+    if not apart <= TOLERANCE:
+        raise PezError(
+            f"{model.name}: our copy of the text encoder differs from ComfyUI's own by {apart:.1e} (at most {TOLERANCE:g} is "
+            "right): its weights are quantised or of an unknown kind. Use PEZ Load Model."
+        )

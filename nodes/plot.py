@@ -1,0 +1,31 @@
+"""PEZ Plot."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from comfy_api.latest import io
+
+from ..pez_core.plot import plot_run
+from .wires import Found, PezResult
+
+
+class PEZPlot(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="PEZPlot",
+            display_name="PEZ Plot",
+            category="PEZ",
+            description="A picture of a search: what was looked at, how the similarity rose, and what each word is worth.",
+            search_aliases=["chart", "trace", "token importance"],
+            inputs=[PezResult.Input("result", tooltip="From PEZ Invert or PEZ Distill.")],
+            outputs=[
+                io.Image.Output("image", display_name="image", tooltip="1200 x 600 pixels, for Preview or Save Image.")
+            ],
+        )
+
+    @classmethod
+    def execute(cls, result: Found) -> io.NodeOutput:
+        drawn = np.asarray(plot_run(result.result, result.pictures), dtype=np.float32) / 255
+        return io.NodeOutput(torch.from_numpy(drawn)[None])

@@ -1,0 +1,141 @@
+"""What to match, as things on wires: PEZ Image Target, PEZ Text Target, PEZ Blend Targets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from comfy_api.latest import io
+
+from ..pez_core import PictureSource, TextSource, read_like_comfyui
+from ..pez_core.sources import Source, blend
+from .settings import weights_of
+from .wires import PezTarget
+
+WEIGHT = 100.0  # most
+
+
+def _weight_input() -> io.Float.Input:
+    return io.Float.Input(
+        "weight",
+        default=1.0,
+        min=-WEIGHT,
+        max=WEIGHT,
+        step=0.05,
+        round=0.001,
+        tooltip="What this counts for beside others in a blend. Below 0 pushes away: for negative prompts.",
+    )
+
+
+class PEZImageTarget(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="PEZImageTarget",
+            display_name="PEZ Image Target",
+            category="PEZ/targets",
+            description="Pictures to match: a batch, or a list of pictures of any sizes. With a mask only what it covers counts.",
+            search_aliases=["style from images", "mask", "hard prompts made easy"],
+            is_input_list=True,
+            inputs=[
+                io.Image.Input("image", tooltip="One picture, a batch, or a list; they share the weight."),
+                io.Mask.Input(
+                    "mask",
+                    optional=True,
+                    tooltip="White counts, black does not. One for all pictures, or one for each.",
+                ),
+                _weight_input(),
+                io.Boolean.Input(
+                    "crops",
+                    default=False,
+                    tooltip="Let the corners of each picture count as well as the whole: less hangs on its frame.",
+                ),
+                io.Boolean.Input(
+                    "flips", default=False, tooltip="Let the mirror image count as well: less hangs on left and right."
+                ),
+            ],
+            outputs=[
+                PezTarget.Output("target", display_name="target", tooltip="For PEZ Invert, PEZ Score or a blend.")
+            ],
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        image: list[torch.Tensor],
+        weight: list[float],
+        crops: list[bool],
+        flips: list[bool],
+        mask: list[torch.Tensor] | None = None,
+    ) -> io.NodeOutput:
+        masks = (
+            [each.numpy() for one in mask for each in one.cpu().float().reshape(-1, *one.shape[-2:])] if mask else None
+        )
+        source = PictureSource.of(image, masks, weight=weight[0], crops=crops[0], flips=flips[0])
+        return io.NodeOutput((source,))
+
+
+class PEZTextTarget(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="PEZTextTarget",
+            display_name="PEZ Text Target",
+            category="PEZ/targets",
+            description="A text to match, such as a long prompt or a concept to keep away from.",
+            search_aliases=["concept", "negative", "hard prompts made easy"],
+            inputs=[
+                io.String.Input(
+                    "text",
+                    multiline=True,
+                    default="",
+                    dynamic_prompts=False,
+                    tooltip="Any words. Weights such as (word:1.2) are left out of account.",
+                ),
+                _weight_input(),
+            ],
+            outputs=[
+                PezTarget.Output("target", display_name="target", tooltip="For PEZ Invert, PEZ Score or a blend.")
+            ],
+        )
+
+    @classmethod
+    def execute(cls, text: str, weight: float) -> io.NodeOutput:
+        return io.NodeOutput((TextSource(read_like_comfyui(text), weight),))
+
+
+class PEZBlendTargets(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="PEZBlendTargets",
+            display_name="PEZ Blend Targets",
+            category="PEZ/targets",
+            description="One target of several: what a prompt should match all at once, and what it should keep away from.",
+            search_aliases=["mix", "join concepts", "style transfer"],
+            inputs=[
+                io.Autogrow.Input(
+                    "targets",
+                    template=io.Autogrow.TemplatePrefix(
+                        input=PezTarget.Input("target", tooltip="Another one appears when this is connected."),
+                        prefix="target",
+                        min=2,
+                        max=50,
+                    ),
+                ),
+                io.String.Input(
+                    "weights",
+                    default="",
+                    dynamic_prompts=False,
+                    tooltip="A factor for each target in turn, separated by commas: 1, 0.5, -1. Empty: as their own weights are.",
+                ),
+            ],
+            outputs=[
+                PezTarget.Output("target", display_name="target", tooltip="For PEZ Invert, PEZ Score or a blend.")
+            ],
+        )
+
+    @classmethod
+    def execute(cls, targets: dict[str, Any], weights: str) -> io.NodeOutput:
+        groups: list[tuple[Source, ...]] = list(targets.values())
+        return io.NodeOutput(blend(groups, weights_of(weights, len(groups))))

@@ -1,0 +1,68 @@
+"""What travels between this pack's nodes."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from comfy_api.latest import io
+from PIL import Image
+
+from ..pez_core import InversionConfig, InversionResult, escape_for_comfyui
+
+PezModel = io.Custom("PEZ_MODEL")
+PezTarget = io.Custom("PEZ_TARGET")
+PezResult = io.Custom("PEZ_RESULT")
+
+
+@dataclass(frozen=True)
+class Found:
+    """An outcome with what it was found for and by: what is on PEZ_RESULT wires."""
+
+    result: InversionResult
+    config: InversionConfig
+    pictures: tuple[Image.Image, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values: the result, and the settings that are not their defaults."""
+        plain = asdict(InversionConfig())
+        settings = {name: value for name, value in asdict(self.config).items() if value != plain[name]}
+        return {**self.result.to_json(), "prompt": escape_for_comfyui(self.result.prompt), "settings": settings}
+
+
+def found_outputs(similarity: str) -> list[io.Output]:
+    """The outputs of nodes that search; `similarity`: what the number means there."""
+    return [
+        io.String.Output(
+            "prompt",
+            display_name="prompt",
+            is_output_list=True,
+            tooltip="For CLIP Text Encode as it is. One, or one for each picture.",
+        ),
+        io.Float.Output("similarity", display_name="similarity", is_output_list=True, tooltip=similarity),
+        io.String.Output(
+            "candidates",
+            display_name="candidates",
+            is_output_list=True,
+            tooltip="The best prompts of the restarts, best first; for each picture in turn.",
+        ),
+        PezResult.Output(
+            "result", display_name="result", is_output_list=True, tooltip="For PEZ Plot and PEZ Save Prompts."
+        ),
+    ]
+
+
+def found_output(found: list[Found]) -> io.NodeOutput:
+    """What nodes that search give and show."""
+    results = [each.result for each in found]
+    return io.NodeOutput(
+        [escape_for_comfyui(result.prompt) for result in results],
+        [result.similarity for result in results],
+        [escape_for_comfyui(candidate.text) for result in results for candidate in result.candidates],
+        found,
+        ui={
+            "text": [result.prompt for result in results],
+            "similarity": [result.similarity for result in results],
+            "tokens": [[asdict(token) for token in result.tokens] for result in results],
+        },
+    )

@@ -1,0 +1,73 @@
+"""Prompts as ComfyUI's CLIP Text Encode writes and reads them: parentheses are weights unless they are escaped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from .errors import PezError
+
+_RESERVED = ("embedding:", "<|startoftext|>", "<|endoftext|>", "<start_of_text>", "<end_of_text>")
+_OPEN, _CLOSE = "\0o", "\0c"  # stand for parentheses that are letters
+
+
+def escape_for_comfyui(text: str) -> str:
+    """The text as CLIP Text Encode must be given it, so that its parentheses are letters, not weights.
+
+    Raises PezError for text that cannot be said there: names of files and of special tokens.
+    """
+    _check(text)
+    return text.replace("(", "\\(").replace(")", "\\)")
+
+
+def read_like_comfyui(text: str) -> str:
+    """The words that CLIP Text Encode finds in `text`: without weights, parentheses that mean them, and escapes.
+
+    Raises PezError for text that names embeddings or special tokens: they are no words.
+    """
+    _check(text)
+    letters = text.replace("\\(", _OPEN).replace("\\)", _CLOSE)
+    return _unweighted(letters).replace(_OPEN, "(").replace(_CLOSE, ")")
+
+
+def _check(text: str) -> None:
+    for mark in _RESERVED:
+        if mark in text.lower():
+            raise PezError(
+                f"{mark!r} is no text to CLIP Text Encode or to the searched model: take it out of {text!r}."
+            )
+
+
+def _unweighted(text: str) -> str:
+    return "".join(
+        _unweighted(_without_weight(piece[1:-1])) if piece[:1] == "(" and piece[1:][-1:] == ")" else piece
+        for piece in _pieces(text)
+    )
+
+
+def _without_weight(inner: str) -> str:
+    """What is in a pair of parentheses, less `:1.2` at its end."""
+    words, colon, number = inner.rpartition(":")
+    if not words or not colon:
+        return inner
+    try:
+        float(number)
+    except ValueError:
+        return inner
+    return words
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """The text cut before and after its outermost pairs of parentheses; one that has no partner cuts nothing."""
+    start = depth = 0
+    for i, letter in enumerate(text):
+        if letter == "(":
+            if depth == 0:
+                yield text[start:i]
+                start = i
+            depth += 1
+        elif letter == ")":
+            depth -= 1
+            if depth == 0:
+                yield text[start : i + 1]
+                start = i + 1
+    yield text[start:]

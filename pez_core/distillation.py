@@ -1,0 +1,44 @@
+"""Distillation: a shorter text that means the same to a model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from .config import InversionConfig
+from .errors import PezError
+from .inversion import invert
+from .model import ClipModel
+from .result import InversionResult, Progress
+from .sources import TextSource, make_target
+
+
+def distill(
+    model: ClipModel,
+    text: str,
+    ratio: float | None = None,
+    config: InversionConfig | None = None,
+    on_progress: Callable[[Progress], bool | None] | None = None,
+) -> InversionResult:
+    """Searches a short prompt whose feature is that of `text` (the paper's prompt distillation).
+
+    ratio: searched tokens for each token of the text, above 0, at most 1; None leaves the configuration's length.
+
+    The result's similarity is what the short prompt keeps of the text's meaning to the model: 1 is all of it.
+    Starting from the text's own words was tried: it finds as much as starting at random.
+
+    Raises PezError for an empty text or a ratio out of range.
+    """
+    config = config or InversionConfig()
+    target = make_target(model, [TextSource(text)])
+    if ratio is not None:
+        config = replace(config, length=distilled_length(model, text, ratio))
+    return invert(model, target, config, on_progress)
+
+
+def distilled_length(model: ClipModel, text: str, ratio: float) -> int:
+    """Tokens of the short prompt: `ratio` of the text's, one at least, and no more than the model reads."""
+    if not 0 < ratio <= 1:
+        raise PezError(f"ratio must be above 0 and at most 1, not {ratio!r}.")
+    vocabulary = model.vocabulary
+    return min(max(1, round(ratio * len(vocabulary.encode(vocabulary.cleaned(text))))), vocabulary.room)

@@ -1,0 +1,67 @@
+"""Several CLIPs as one model: one prompt for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from .errors import PezError
+from .model import ClipModel, Part, PictureEncoder
+from .tower import JointTextTower, join
+
+
+class JointImageTower:
+    """Image towers side by side; each is on the device only while it works."""
+
+    def __init__(self, towers: Sequence[PictureEncoder], shares: Sequence[float]):
+        self.towers = tuple(towers)
+        self._shares = tuple(shares)
+
+    def encode(self, pictures: Sequence[Image.Image], device: torch.device) -> Tensor:
+        """Unit features float32 [B, F] of RGB pictures, on `device`."""
+        return join([tower.encode(pictures, device) for tower in self.towers], self._shares)
+
+
+def combine(models: Sequence[ClipModel], weights: Sequence[float] | None = None) -> ClipModel:
+    """One model of several that share a tokenizer: a similarity is the mean of theirs, weighted by `weights`.
+
+    One sequence of tokens is searched for all of them: nearest tokens by the sum of the cosines in each
+    one's embeddings, swaps by the sum of the gradients.
+
+    Raises PezError for fewer than two models, weights that are not above 0, models that read text
+    differently, or ones that are on different devices.
+    """
+    weights = [1.0] * len(models) if weights is None else list(weights)
+    if len(models) < 2:
+        raise PezError(f"Two models at least can be combined, not {len(models)}: load another one.")
+    if len(weights) != len(models) or not all(0 < weight < float("inf") for weight in weights):
+        raise PezError(f"{len(models)} models need {len(models)} weights above 0, not {weights}.")
+    names = [part.name for model in models for part in model.parts]
+    if len(set(names)) < len(names):
+        raise PezError(f"Each model counts once: {' + '.join(names)} has one twice.")
+    first, *others = models
+    for other in others:
+        if not first.vocabulary.reads_like(other.vocabulary):
+            raise PezError(
+                f"{first.name} and {other.name} split text into different tokens: combine models that share "
+                "a tokenizer, such as ViT-L-14, ViT-H-14 and ViT-bigG-14."
+            )
+        if other.device != first.device:
+            raise PezError(f"{first.name} is on {first.device}, {other.name} on {other.device}: load both on one.")
+    vocabulary = first.vocabulary
+    for other in others:
+        vocabulary = vocabulary.known_to_both(other.vocabulary)
+    whole = sum(weights)
+    parts = [
+        Part(part.name, part.width, part.share * weight / whole)
+        for model, weight in zip(models, weights, strict=True)
+        for part in model.parts
+    ]
+    shares = [part.share for part in parts]
+    images = [tower for model in models for tower in model.image.towers]
+    texts = [tower for model in models for tower in model.text.towers]
+    name = " + ".join(model.name for model in models)
+    return ClipModel(JointImageTower(images, shares), JointTextTower(texts, shares), vocabulary, name, parts)

@@ -1,0 +1,29 @@
+"""Whether an image tower and a text tower were trained together: features of equal length do not prove it."""
+
+from __future__ import annotations
+
+import torch
+from PIL import Image, ImageColor
+from torch import Tensor
+
+from .model import ClipModel
+
+COLOURS = ("red", "green", "blue", "yellow", "black", "white", "gray", "orange", "purple", "pink", "brown", "cyan")
+ORDERS = 2000  # of the texts, drawn at random and compared with the right one
+CHANCE = 0.01  # at most, of a wrong pair to pass
+
+
+def is_pair(model: ClipModel) -> bool:
+    """Whether the model's towers agree on plain colours, which every CLIP knows, better than by chance."""
+    pictures = [Image.new("RGB", (64, 64), ImageColor.getrgb(colour)) for colour in COLOURS]
+    return agree(model.encode_images(pictures), model.encode_texts(COLOURS))
+
+
+def agree(pictures: Tensor, texts: Tensor) -> bool:
+    """Whether features [N, F] of pictures fit those of their texts better than of the same texts in other orders."""
+    seen = (pictures.float().cpu() @ texts.float().cpu().T).double()
+    centred = seen - seen.mean(0) - seen.mean(1, keepdim=True)
+    rows = torch.arange(len(centred))
+    orders = torch.rand(ORDERS, len(rows), generator=torch.Generator().manual_seed(0)).argsort(dim=1)
+    others = centred[rows, orders].sum(1)
+    return bool((others >= centred.diag().sum()).double().mean() < CHANCE)

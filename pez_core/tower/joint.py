@@ -1,0 +1,69 @@
+"""Several text towers that read the same tokens, as one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from .text_tower import PromptEncoder, TextTower
+
+
+class JointTextTower:
+    """Towers side by side: embeddings and features are those of all of them, one behind the other.
+
+    `shares`: what each tower counts for, above 0, 1 in sum.
+    """
+
+    def __init__(self, towers: Sequence[TextTower], shares: Sequence[float]):
+        self.towers = tuple(towers)
+        self._shares = tuple(shares)
+
+    @property
+    def device(self) -> torch.device:
+        return self.towers[0].device
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """The lengths of the towers' parts of a token embedding."""
+        return tuple(tower.width for tower in self.towers)
+
+    @property
+    def features(self) -> int:
+        """F, the length of a feature."""
+        return sum(tower.features for tower in self.towers)
+
+    def embed(self, ids: Tensor) -> Tensor:
+        """The token embeddings float32 [..., D] of `ids` [...]."""
+        return torch.cat([tower.embed(ids) for tower in self.towers], dim=-1)
+
+    def positions(self, tokens: int) -> int:
+        """How many positions a prompt of so many tokens takes in the tower that takes most."""
+        return max(tower.positions(tokens) for tower in self.towers)
+
+    def prompt_encoder(
+        self, before: Sequence[int] = (), after: Sequence[int] = (), precision: str = "fp32"
+    ) -> PromptEncoder:
+        """As TextTower's."""
+        encoders = [tower.prompt_encoder(before, after, precision) for tower in self.towers]
+
+        def encode(embeddings: Tensor, ids: Tensor) -> Tensor:
+            parts = embeddings.split(self.widths, dim=-1)
+            return join([each(part, ids) for each, part in zip(encoders, parts, strict=True)], self._shares)
+
+        return encode
+
+    @torch.no_grad()
+    def encode(self, rows: Tensor) -> Tensor:
+        """As TextTower's."""
+        return join([tower.encode(rows) for tower in self.towers], self._shares)
+
+
+def join(features: Sequence[Tensor], shares: Sequence[float]) -> Tensor:
+    """Unit features [N, F] of the towers' own unit features [N, F_k], which count for `shares`, 1 in sum.
+
+    Each is scaled by the square root of its share, so that the product of two joined features is the towers'
+    cosines, weighted by their shares.
+    """
+    return torch.cat([each * share**0.5 for each, share in zip(features, shares, strict=True)], dim=-1)

@@ -1,0 +1,63 @@
+"""Words that must be in the prompt."""
+
+from __future__ import annotations
+
+import pytest
+
+from pez_core import InversionConfig, PezError, invert
+from pez_core.config import METHODS
+
+
+def config(**changes) -> InversionConfig:
+    return InversionConfig(**{"length": 6, "restarts": 4, "steps": 12, "explore": 6, "halving": 2, **changes})
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("keep", [("penguin",), ("hairstyle",), ("oil painting", "sky"), ("don't",)])
+def test_kept_words_are_in_every_candidate_as_they_were_written(model, target, method, keep):
+    result = invert(model, target, config(method=method, keep=keep))
+    for candidate in result.candidates:
+        for phrase in keep:
+            assert f" {phrase} " in f" {candidate.text} "
+        assert len(model.vocabulary.encode(candidate.text)) == 6
+        assert candidate.similarity == pytest.approx(
+            target.similarity(model.encode_texts([candidate.text])).item(), abs=1e-6
+        )
+
+
+def test_the_search_finds_their_places(model, target):
+    places = {
+        tuple(candidate.text.split()).index("penguin")
+        for candidate in invert(model, target, config(keep=("penguin",), restarts=16, method="random")).candidates
+    }
+    assert len(places) > 2
+
+
+def test_nothing_kept_leaves_the_search_as_it_was(model, target):
+    assert invert(model, target, config()).candidates == invert(model, target, config(keep=("", "  "))).candidates
+
+
+def test_when_everything_is_kept_only_the_order_is_searched(model, target):
+    result = invert(model, target, config(length=3, keep=("blue", "penguin", "on"), restarts=16))
+    assert all(sorted(each.text.split()) == ["blue", "on", "penguin"] for each in result.candidates)
+    assert len(result.candidates) > 2
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"keep": ("a red bird on a tree",), "length": 4}, "have 6 tokens, the length is 4"),
+        ({"keep": ("bird",), "banned": ("bird",)}, "kept words 'bird' holds the banned word 'bird'"),
+        ({"keep": ("&nbsp;",)}, "read otherwise"),
+        ({"keep": "bird"}, "must be a list of words"),
+    ],
+)
+def test_kept_words_that_cannot_be(model, target, settings, said):
+    with pytest.raises(PezError, match=said):
+        invert(model, target, config(**settings))
+
+
+def test_a_ban_reaches_across_kept_words(model, target):
+    """ "sun" beside a searched "set" would spell the ban."""
+    result = invert(model, target, config(keep=("sun",), banned=("sunset",), method="random", steps=40))
+    assert all("sunset" not in each.text.replace(" ", "") for each in result.candidates)
