@@ -11,6 +11,7 @@ from .invert import PEZInvert
 from .load import PEZLoadModel
 from .metadata import listen
 from .plot import PEZPlot
+from .sample import PEZSamplePicture
 from .save import PEZSavePrompts
 from .score import PEZScore
 from .targets import PEZBlendTargets, PEZImageTarget, PEZTextTarget
@@ -33,6 +34,7 @@ class PezExtension(ComfyExtension):
             PEZScore,
             PEZPlot,
             PEZSavePrompts,
+            PEZSamplePicture,
         ]
 
 

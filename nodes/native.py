@@ -67,9 +67,29 @@ def model_from_clip(clip: Any, clip_vision: Any) -> ManagedModel:
     patched = clip.clone(disable_dynamic=True)
     comfy.model_management.load_models_gpu([patched.patcher], force_full_load=True)
     state = {key: value.detach().float().cpu() for key, value in encoder.transformer.state_dict().items()}
-    if not _is_projection(state[PROJECTION]):
-        state[PROJECTION] = _projection_from_file(state, name)
-        log.info("%s has no text projection: that of a CLIP file is taken, which has the same weights.", ENCODERS[name])
+    reason = "has no text projection"
+    if _is_projection(state[PROJECTION]):
+        model = _copied(clip, clip_vision, name, encoder, state)
+        if is_pair(model):
+            return ManagedModel(model)
+        reason = "and this CLIP_VISION do not agree even on plain colours"
+    found = _projection_from_file(state)
+    if found is not None:
+        model = _copied(clip, clip_vision, name, encoder, {**state, PROJECTION: found})
+        if is_pair(model):
+            log.info("%s has no projection: that of a file with the same weights is taken.", ENCODERS[name])
+            return ManagedModel(model)
+        reason = "and this CLIP_VISION do not agree even on plain colours"
+    raise PezError(
+        f"The {ENCODERS[name]} of this CLIP {reason}: either its text projection is missing (the checkpoints of SD 1.5, "
+        "SDXL and Flux leave out that of CLIP-L), or the two were not trained together. Pair clip_g with clip_vision_g and "
+        "CLIP-H with ViT-H laion2B; for CLIP-L put a whole CLIP file of the same weights into models/text_encoders "
+        "(model.safetensors from huggingface.co/openai/clip-vit-large-patch14); or use PEZ Load Model."
+    )
+
+
+def _copied(clip: Any, clip_vision: Any, name: str, encoder: Any, state: dict[str, Tensor]) -> ClipModel:
+    """A model of a copy of the text encoder, looked over against ComfyUI's own."""
     layer = encoder.transformer.text_model.encoder.layers[0]
     activations = comfy.clip_model.ACTIVATIONS.items()
     activation = next((key for key, function in activations if function is layer.mlp.activation), "unknown")
@@ -78,13 +98,7 @@ def model_from_clip(clip: Any, clip_vision: Any) -> ManagedModel:
     text = TextTower(text_module(state, layer.self_attn.heads, activation), vocabulary, title)
     model = ClipModel(ClipVisionTower(clip_vision), text, vocabulary, title)
     _check_against_comfyui(model, clip, encoder, state)
-    if not is_pair(model):
-        raise PezError(
-            f"The {ENCODERS[name]} of this CLIP and this CLIP_VISION do not agree even on plain colours: they were not "
-            "trained together, or a projection is missing. Pair clip_g with clip_vision_g, CLIP-H with "
-            "CLIP-ViT-H-14-laion2B, or use PEZ Load Model."
-        )
-    return ManagedModel(model)
+    return model
 
 
 def _seen_width(clip_vision: Any) -> int:
@@ -130,11 +144,8 @@ def _is_projection(weight: Tensor) -> bool:
     return bool(torch.isfinite(weight).all()) and low < weight.std().item() < high
 
 
-def _projection_from_file(state: dict[str, Tensor], name: str) -> Tensor:
-    """The projection of a whole CLIP in the models' folders whose other weights are those of `state`.
-
-    Raises PezError where there is none.
-    """
+def _projection_from_file(state: dict[str, Tensor]) -> Tensor | None:
+    """The projection of a whole CLIP in the models' folders whose other weights are those of `state`, if there is one."""
     for path in _clip_files():
         try:
             with safe_open(path, "pt") as file:
@@ -144,12 +155,7 @@ def _projection_from_file(state: dict[str, Tensor], name: str) -> Tensor:
                         return file.get_tensor(PROJECTION).float()
         except (SafetensorError, OSError):
             continue  # another program's file
-    raise PezError(
-        f"The {ENCODERS[name]} of this CLIP has no text projection (the checkpoints of SD 1.5, SDXL and Flux leave it out), "
-        "so that texts cannot be compared with pictures. Put a whole CLIP file of the same weights (for CLIP-L "
-        "model.safetensors from huggingface.co/openai/clip-vit-large-patch14) into models/text_encoders, or use PEZ Load "
-        "Model."
-    )
+    return None
 
 
 def _clip_files() -> Iterator[Path]:

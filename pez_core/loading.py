@@ -21,10 +21,8 @@ from torch.overrides import TorchFunctionMode
 from .checkpoints import misfit, tensor_shapes
 from .errors import FetchError, PezError, first_line
 from .model import ClipModel
-from .presets import EMBEDDED, PRESETS, resolve
+from .presets import EMBEDDED, EMBEDDED_FOLDER, PRESETS, resolve
 from .vocabulary import Vocabulary
-
-EMBEDDED_FOLDER = Path(__file__).parent / "embedded"
 
 
 def load_model(

@@ -5,40 +5,23 @@ from __future__ import annotations
 import json
 import time
 import urllib.request
+from pathlib import Path
 from typing import Any
 
 import open_clip
 import pytest
+from graphs import graph, shown
 from PIL import Image
 from safetensors.torch import save_file
 
-EMBEDDED = "Embedded (emoji-like pictures, no download)"
-SETTINGS = {"pictures": "one prompt for all", "preset": "balanced", "steps": 60, "length": 6, "restarts": 4, "seed": 1}
-
-
-def graph(model: dict[str, Any] | None = None, image: str = "penguin.png", **settings: Any) -> dict[str, Any]:
-    """Load Image -> PEZ Invert -> what CLIP Text Encode would read."""
-    return {
-        "model": {"class_type": "PEZLoadModel", "inputs": {"model": EMBEDDED, **(model or {})}},
-        "image": {"class_type": "LoadImage", "inputs": {"image": image}},
-        "invert": {
-            "class_type": "PEZInvert",
-            "inputs": {"pez_model": ["model", 0], "image": ["image", 0], **SETTINGS, **settings},
-        },
-        "tokens": {"class_type": "TestTokens", "inputs": {"text": ["invert", 0]}},
-        "scores": {"class_type": "TestShow", "inputs": {"values": ["invert", 1]}},
-        "candidates": {"class_type": "TestShow", "inputs": {"values": ["invert", 2]}},
-    }
+ROOT = Path(__file__).parents[2]
+NODES = sorted(path.stem for path in (ROOT / "web" / "docs").glob("*.md"))
 
 
 def odd_picture(kind: str, **settings: Any) -> dict[str, Any]:
     made = graph(**settings)
     made["image"] = {"class_type": "TestPicture", "inputs": {"kind": kind}}
     return made
-
-
-def shown(run: Any, node: str) -> list[Any]:
-    return json.loads(run.output(node)["values"][0])
 
 
 def test_the_pack_loads_without_a_word_of_complaint(comfy):
@@ -48,20 +31,26 @@ def test_the_pack_loads_without_a_word_of_complaint(comfy):
 
 
 def test_object_info_shows_the_nodes_with_tooltips(comfy):
-    for node in ("PEZLoadModel", "PEZInvert"):
+    for node in NODES:
         info = comfy.get(f"/object_info/{node}")[node]
-        assert info["category"] == "PEZ"
+        assert info["category"].split("/")[0] == "PEZ"
         assert info["description"]
         for kind in ("required", "optional"):
-            for name, (_, options) in info["input"][kind].items():
+            for name, (_, options) in info["input"].get(kind, {}).items():
+                template = options.get("template", {}).get("input", {}).get("required", {})
+                (options,) = [each[1] for each in template.values()] or [
+                    options
+                ]  # of inputs that grow, the one that does
                 assert options.get("tooltip"), f"{node}.{name}"
         assert all(info["output_tooltips"])
+    everything = comfy.get("/object_info")
+    assert sorted(name for name, info in everything.items() if info["python_module"].endswith("pez")) == NODES
     seed = comfy.get("/object_info/PEZInvert")["PEZInvert"]["input"]["required"]["seed"][1]
     assert seed["control_after_generate"] is True
 
 
 def test_help_page_is_served(comfy):
-    for node in ("PEZLoadModel", "PEZInvert"):
+    for node in NODES:
         with urllib.request.urlopen(f"http://{comfy.address}/extensions/pez/docs/{node}.md") as page:
             assert page.read().startswith(b"# ")
 

@@ -1,0 +1,39 @@
+"""PEZ Sample Picture."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from comfy_api.latest import io
+from PIL import Image
+
+from ..pez_core.presets import EMBEDDED_FOLDER
+
+SAMPLES = EMBEDDED_FOLDER / "samples"
+
+
+class PEZSamplePicture(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="PEZSamplePicture",
+            display_name="PEZ Sample Picture",
+            category="PEZ",
+            description="A picture of the kind that the embedded model knows, to try the other nodes with.",
+            search_aliases=["example", "test picture", "emoji"],
+            inputs=[
+                io.Combo.Input(
+                    "picture",
+                    options=sorted(file.stem for file in SAMPLES.glob("*.png")),
+                    default="penguin",
+                    tooltip="These are part of the pack: nothing is downloaded.",
+                ),
+            ],
+            outputs=[io.Image.Output("image", display_name="image", tooltip="For PEZ Invert with the embedded model.")],
+        )
+
+    @classmethod
+    def execute(cls, picture: str) -> io.NodeOutput:
+        with Image.open(SAMPLES / f"{picture}.png") as image:
+            pixels = np.asarray(image.convert("RGB"), dtype=np.float32) / 255
+        return io.NodeOutput(torch.from_numpy(pixels)[None])

@@ -1,0 +1,65 @@
+"""Writes a CLIP-L of random weights in its real shapes; run by ComfyUI's own Python.
+
+    python random_pair.py COMFYUI_FOLDER MODELS_FOLDER
+
+text_encoders/whole.safetensors: a text encoder with its projection, named as Hugging Face does; bare.safetensors:
+the same without; tuned.safetensors: another, without; stranger.safetensors: the first with a projection of its own.
+clip_vision/vision.safetensors: a vision model. Random towers agree on nothing, so the projection of the first is
+solved for: by it the texts of plain colours fit pictures of these colours, as in a CLIP that was trained.
+"""
+
+import sys
+from pathlib import Path
+
+comfyui, models = sys.argv[1:]
+sys.path.insert(0, comfyui)
+sys.argv = [sys.argv[0], "--cpu"]
+
+import comfy.options  # noqa: E402 - the path comes first
+
+comfy.options.enable_args_parsing()
+
+import comfy.clip_vision  # noqa: E402
+import torch  # noqa: E402
+from comfy.sd1_clip import SDClipModel, SDTokenizer  # noqa: E402
+from PIL import ImageColor  # noqa: E402
+from safetensors.torch import save_file  # noqa: E402
+
+COLOURS = ("red", "green", "blue", "yellow", "black", "white", "gray", "orange", "purple", "pink", "brown", "cyan")
+generator = torch.Generator().manual_seed(0)
+
+
+def drawn(name: str, like: torch.Tensor) -> torch.Tensor:
+    """Half-precision weights that are neither all alike nor overflow."""
+    if "norm" in name or "layrnorm" in name:
+        return torch.full(like.shape, float(name.endswith("weight"))).half()
+    spread = 0.2 if "token_embedding" in name or "patch_embedding" in name else 0.03
+    return (torch.randn(like.shape, generator=generator) * spread).half()
+
+
+folder = Path(models)
+vision = comfy.clip_vision.ClipVisionModel(str(Path(comfyui) / "comfy" / "clip_vision_config_vitl.json"))
+seen = {name: drawn(name, value) for name, value in vision.model.state_dict().items() if "position_ids" not in name}
+vision.model.load_state_dict(seen, strict=False)
+save_file(seen, folder / "clip_vision" / "vision.safetensors")
+
+encoder = SDClipModel(dtype=torch.float32)
+text = {name: drawn(name, value) for name, value in encoder.transformer.state_dict().items()}
+encoder.transformer.load_state_dict(text)
+tokenizer = SDTokenizer()
+with torch.no_grad():
+    colours = [torch.tensor(ImageColor.getrgb(colour)).float() / 255 for colour in COLOURS]
+    pictures = [colour.view(1, 1, 1, 3).expand(1, 224, 224, 3) for colour in colours]
+    looks = torch.cat([vision.encode_image(picture)["image_embeds"] for picture in pictures]).double()
+    encoder.set_clip_options({"projected_pooled": False})
+    words = torch.cat([encoder.encode_token_weights(tokenizer.tokenize_with_weights(c))[1] for c in COLOURS]).double()
+    middle = words.mean(0, keepdim=True)  # what all texts share must not drown what sets them apart
+    solved = torch.linalg.pinv(torch.cat([words - middle, middle])) @ torch.cat([looks - looks.mean(0), 0 * looks[:1]])
+    text["text_projection.weight"] = (solved.T * (0.03 / solved.std())).half().contiguous()
+bare = {name: value for name, value in text.items() if name != "text_projection.weight"}
+tuned = {name: value if "layers.3.mlp" not in name else value * 1.5 for name, value in bare.items()}
+stranger = {**text, "text_projection.weight": drawn("text_projection.weight", text["text_projection.weight"])}
+for name, weights in (("whole", text), ("bare", bare), ("tuned", tuned), ("stranger", stranger)):
+    save_file(
+        {key: value.contiguous() for key, value in weights.items()}, folder / "text_encoders" / f"{name}.safetensors"
+    )
