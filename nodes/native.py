@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -68,16 +69,10 @@ def model_from_clip(clip: Any, clip_vision: Any) -> ManagedModel:
     comfy.model_management.load_models_gpu([patched.patcher], force_full_load=True)
     state = {key: value.detach().float().cpu() for key, value in encoder.transformer.state_dict().items()}
     reason = "has no text projection"
-    if _is_projection(state[PROJECTION]):
-        model = _copied(clip, clip_vision, name, encoder, state)
+    own = [state[PROJECTION]] if _is_projection(state[PROJECTION]) else []
+    for projection in chain(own, _projections_in_files(state)):
+        model = _copied(clip, clip_vision, name, encoder, {**state, PROJECTION: projection})
         if is_pair(model):
-            return ManagedModel(model)
-        reason = "and this CLIP_VISION do not agree even on plain colours"
-    found = _projection_from_file(state)
-    if found is not None:
-        model = _copied(clip, clip_vision, name, encoder, {**state, PROJECTION: found})
-        if is_pair(model):
-            log.info("%s has no projection: that of a file with the same weights is taken.", ENCODERS[name])
             return ManagedModel(model)
         reason = "and this CLIP_VISION do not agree even on plain colours"
     raise PezError(
@@ -144,18 +139,18 @@ def _is_projection(weight: Tensor) -> bool:
     return bool(torch.isfinite(weight).all()) and low < weight.std().item() < high
 
 
-def _projection_from_file(state: dict[str, Tensor]) -> Tensor | None:
-    """The projection of a whole CLIP in the models' folders whose other weights are those of `state`, if there is one."""
+def _projections_in_files(state: dict[str, Tensor]) -> Iterator[Tensor]:
+    """The projections of whole CLIPs in the models' folders whose other weights are those of `state`."""
     for path in _clip_files():
         try:
             with safe_open(path, "pt") as file:
                 if {PROJECTION, TABLE} <= set(file.keys()) and _same(file.get_slice(TABLE)[:256], state[TABLE][:256]):
                     rest = [key for key in state if key != PROJECTION and key.startswith("text_model.")]
                     if all(_same(file.get_tensor(key), state[key]) for key in rest):
-                        return file.get_tensor(PROJECTION).float()
+                        log.info("The text projection of %s is tried: its other weights are the same.", path.name)
+                        yield file.get_tensor(PROJECTION).float()
         except (SafetensorError, OSError):
             continue  # another program's file
-    return None
 
 
 def _clip_files() -> Iterator[Path]:

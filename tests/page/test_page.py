@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
-
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from chromium import opened
+from playwright.sync_api import expect
 
 FOUND = "Found prompt and its similarity"
-QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
-QUIET += ["--disable-component-update", "--disable-sync"]
 WORKFLOW = {
     "version": 0.4,
     "last_node_id": 4,
@@ -52,9 +48,11 @@ WORKFLOW = {
                 "",
                 "",
                 "",
+                "",
                 400,
                 4,
                 "pez",
+                "found",
                 "words",
                 0.1,
                 0.1,
@@ -76,34 +74,10 @@ WORKFLOW = {
 }
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if chromium is None:
-        pytest.skip("NO CHROMIUM: install Debian's chromium; without it nothing of the page is tested")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=QUIET)
-        yield browser
-        browser.close()
-
-
-def opened(browser: Browser, address: str, vue: bool) -> tuple[Page, list[str]]:
-    """The page with the workflow in it, and its list of errors that name this pack."""
-    page, errors = browser.new_page(viewport={"width": 1400, "height": 900}), []
-    page.on("console", lambda m: errors.append(m.text) if m.type == "error" and "pez" in m.text.lower() else None)
-    page.on("pageerror", lambda error: errors.append(str(error)) if "pez" in (error.stack or "").lower() else None)
-    page.goto(f"http://{address}")
-    page.wait_for_function("() => window.app?.extensionManager && window.app.graph", timeout=90_000)
-    page.wait_for_function("() => window.LiteGraph?.registered_node_types?.PEZInvert", timeout=90_000)
-    page.evaluate("vue => window.app.extensionManager.setting.set('Comfy.VueNodes.Enabled', vue)", vue)
-    page.evaluate("workflow => window.app.loadGraphData(workflow)", WORKFLOW)
-    return page, errors
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("vue", [False, True], ids=["classic", "vue"])
 def test_the_node_shows_the_run_and_the_prompt_that_is_delivered(comfy, browser, vue):
-    page, errors = opened(browser, comfy.address, vue)
+    page, errors = opened(browser, comfy.address, WORKFLOW, vue)
     area = page.get_by_label(FOUND)
     expect(area).to_be_visible(timeout=30_000)
     expect(area).to_have_value("")

@@ -1,9 +1,9 @@
-// Shows on PEZ Invert the best prompt so far while it runs, and the found one with its similarity after.
+// Shows on PEZ Invert and PEZ Distill the best prompt so far while it runs, and the found one with its similarity after.
 
 import { api } from "../../../scripts/api.js";
 import { app } from "../../../scripts/app.js";
 
-const NODE = "PEZInvert";
+const NODES = ["PEZInvert", "PEZDistill"];
 const WIDGET = "found_prompt";
 
 function addWidget(node) {
@@ -57,7 +57,7 @@ api.addEventListener("pez.progress", ({ detail }) => {
 app.registerExtension({
   name: "pez.PromptOnNode",
   nodeCreated(node) {
-    if (node.comfyClass !== NODE) return;
+    if (!NODES.includes(node.comfyClass)) return;
     addWidget(node);
     const before = node.onExecuted;
     node.onExecuted = function (output) {
@@ -68,7 +68,7 @@ app.registerExtension({
   onNodeOutputsUpdated(outputs) {
     for (const [locator, output] of Object.entries(outputs)) {
       const node = nodeByLocator(locator);
-      if (node?.comfyClass === NODE) showFound(node, output);
+      if (NODES.includes(node?.comfyClass)) showFound(node, output);
     }
   },
 });

@@ -1,0 +1,101 @@
+"""The example workflows: each opens in the real page, and what the page makes of it runs in a real ComfyUI."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import open_clip
+import pytest
+from chromium import opened
+from safetensors.torch import save_file
+
+WORKFLOWS = sorted((Path(__file__).parents[2] / "example_workflows").glob("*.json"))
+CHECKPOINT = "v1-5-pruned-emaonly-fp16.safetensors"
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def weights(comfy) -> None:
+    """Random weights where a workflow names files that a person has."""
+    models = comfy.base / "models"
+    for folder in ("text_encoders", "clip_vision"):
+        (models / folder).mkdir(exist_ok=True)
+    comfy.python("random_checkpoint.py", models / "checkpoints" / CHECKPOINT)
+    if not (models / "clip_vision" / "vision.safetensors").exists():
+        comfy.python("random_pair.py", models)
+    state = {name: value.half() for name, value in open_clip.create_model("ViT-B-32").state_dict().items()}
+    save_file(state, models / "open_clip" / "second.safetensors")
+
+
+def with_stand_ins(graph: dict[str, Any]) -> dict[str, Any]:
+    """The graph with small things in place of large ones."""
+    for node, content in list(graph.items()):
+        kind, inputs = content["class_type"], content["inputs"]
+        if kind == "KSampler":
+            inputs["steps"] = 1
+        elif kind == "EmptyLatentImage":
+            inputs |= {"width": 64, "height": 64}
+        elif kind == "PEZLoadModel" and inputs["model"].startswith("SDXL"):
+            inputs |= {"model": "Other (by name)", "name": "ViT-B-32", "checkpoint": "second.safetensors"}
+        elif kind == "PEZLoadModel" and inputs["model"].startswith("SD 1.5"):
+            inputs["model"] = "Embedded (emoji-like pictures, no download)"
+        elif kind == "CLIPVisionLoader":
+            inputs["clip_name"] = "vision.safetensors"
+        elif kind == "CheckpointLoaderSimple" and inputs["ckpt_name"].startswith("sd_xl"):
+            content["class_type"] = "CLIPLoader"
+            content["inputs"] = {"clip_name": "whole.safetensors", "type": "stable_diffusion"}
+            for other in graph.values():
+                for name, value in other["inputs"].items():
+                    if value == [node, 1]:
+                        other["inputs"][name] = [node, 0]
+        if kind == "PEZInvert":
+            inputs["preset"] = "fast"
+    return graph
+
+
+CHECKS = {
+    "picture to prompt": lambda texts, _: "penguin" in texts["PEZInvert"][0].split(),
+    "style from several pictures": lambda texts, _: texts["PEZInvert"][0].startswith("a cat in the style of "),
+    "two concepts joined": lambda texts, _: (
+        texts["PreviewAny"] == [" and ".join(texts["PEZInvert"])] and "pizza" in texts["PreviewAny"][0]
+    ),
+    "distill a long prompt": lambda texts, _: texts["PreviewAny"][0] == texts["PEZDistill"][0],
+    "negative prompt": lambda texts, _: "penguin" not in texts["PEZInvert"][0].split(),
+    "banned words": lambda texts, _: "penguin" not in texts["PEZInvert"][0] and "similarity" in texts["PreviewAny"][-1],
+    "refine a prompt of your own": lambda texts, _: "penguin" in texts["PEZInvert"][0].split(),
+    "a blend of a picture and words": lambda texts, _: len(texts["PEZInvert"][0].split()) == 8,
+    "one prompt for each picture": lambda texts, base: (
+        "octopus" in texts["PEZInvert"][0]
+        and "pizza" in texts["PEZInvert"][1]
+        and all(text in (base / "output" / "pez" / "prompts.csv").read_text() for text in texts["PEZInvert"])
+    ),
+    "picture to prompt to picture": lambda texts, base: any((base / "output").glob("pez_*.png")),
+    "two text encoders as in SDXL": lambda texts, _: "embedded" in texts["PreviewAny"][-1],
+    "clip of the workflow": lambda texts, _: len(texts["PEZInvert"][0].split()) == 8,
+}
+
+
+def test_every_application_has_its_workflow():
+    assert {path.stem for path in WORKFLOWS} == set(CHECKS)
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_a_workflow_opens_and_runs(comfy, browser, weights, path):
+    page, errors = opened(browser, comfy.address, json.loads(path.read_text("utf-8")))
+    unknown = page.evaluate(
+        "() => window.app.graph.nodes.filter(n => n.type !== 'MarkdownNote' && !window.LiteGraph.registered_node_types[n.type])"
+        ".map(n => n.type)"
+    )
+    assert unknown == []
+    made = page.evaluate("async () => (await window.app.graphToPrompt()).output")
+    assert not errors
+    page.close()
+    run = comfy.run(with_stand_ins(made))
+    assert not run.error
+    texts: dict[str, list[str]] = {}
+    for node, output in sorted(run.history["outputs"].items(), key=lambda pair: int(pair[0])):
+        texts.setdefault(made[node]["class_type"], []).extend(output.get("text", ()))
+    assert CHECKS[path.stem](texts, comfy.base), texts
