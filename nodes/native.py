@@ -20,7 +20,7 @@ from torch import Tensor
 
 from ..pez_core import ClipModel, PezError
 from ..pez_core.loading import vocabulary_of
-from ..pez_core.pairing import is_pair
+from ..pez_core.pairing import COLOURS, agree, colour_pictures
 from ..pez_core.tower import TextTower
 from ..pez_core.tower.hugging_face import text_module
 from .runtime import ManagedModel
@@ -68,11 +68,12 @@ def model_from_clip(clip: Any, clip_vision: Any) -> ManagedModel:
     patched = clip.clone(disable_dynamic=True)
     comfy.model_management.load_models_gpu([patched.patcher], force_full_load=True)
     state = {key: value.detach().float().cpu() for key, value in encoder.transformer.state_dict().items()}
+    colours = ClipVisionTower(clip_vision).encode(colour_pictures(), torch.device("cpu"))
     reason = "has no text projection"
     own = [state[PROJECTION]] if _is_projection(state[PROJECTION]) else []
     for projection in chain(own, _projections_in_files(state)):
         model = _copied(clip, clip_vision, name, encoder, {**state, PROJECTION: projection})
-        if is_pair(model):
+        if agree(colours, model.encode_texts(COLOURS)):
             return ManagedModel(model)
         reason = "and this CLIP_VISION do not agree even on plain colours"
     raise PezError(

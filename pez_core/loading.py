@@ -9,17 +9,16 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import open_clip
 import torch
 from open_clip.transform import PreprocessCfg, image_transform_v2
 from safetensors.torch import load_file
 from torch import nn
-from torch.overrides import TorchFunctionMode
 
 from .checkpoints import misfit, tensor_shapes
 from .errors import FetchError, PezError, first_line
+from .initialisation import NoInitialisation
 from .model import ClipModel
 from .presets import EMBEDDED, EMBEDDED_FOLDER, PRESETS, resolve
 from .vocabulary import Vocabulary
@@ -127,7 +126,7 @@ def _create(architecture: str, tag: str, weights: str | None = None) -> nn.Modul
     trained = open_clip.get_pretrained_cfg(architecture, tag) if tag else {}
     preprocessing = {key: trained[key] for key in ("mean", "std", "interpolation", "resize_mode") if key in trained}
     try:
-        with warnings.catch_warnings(), _NoInitialisation() if weights else nullcontext():
+        with warnings.catch_warnings(), NoInitialisation() if weights else nullcontext():
             warnings.simplefilter("ignore", UserWarning)  # about the activation, which is set right here
             return open_clip.create_model(
                 architecture,
@@ -138,27 +137,6 @@ def _create(architecture: str, tag: str, weights: str | None = None) -> nn.Modul
             )
     except ImportError as error:
         raise PezError(f"{architecture} needs a package that is not installed: {error}") from error
-
-
-class _NoInitialisation(TorchFunctionMode):
-    """Leaves new weights as they are: drawing random numbers that a checkpoint overwrites takes most of a load."""
-
-    DRAWING = (
-        torch.Tensor.normal_,
-        torch.Tensor.uniform_,
-        nn.init.normal_,
-        nn.init.uniform_,
-        nn.init.trunc_normal_,
-        nn.init.kaiming_uniform_,
-        nn.init.kaiming_normal_,
-        nn.init.xavier_uniform_,
-        nn.init.xavier_normal_,
-    )
-
-    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if function in self.DRAWING:
-            return args[0] if args else kwargs["tensor"]
-        return function(*args, **(kwargs or {}))
 
 
 def _preprocess(module: nn.Module) -> Callable[..., torch.Tensor]:

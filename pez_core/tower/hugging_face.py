@@ -9,6 +9,7 @@ from open_clip.transformer import LayerNorm, QuickGELU, TextTransformer
 from torch import Tensor, nn
 
 from ..errors import PezError
+from ..initialisation import NoInitialisation
 
 ACTIVATIONS = {"gelu": nn.GELU, "quick_gelu": QuickGELU}
 
@@ -39,17 +40,18 @@ def text_module(state: Mapping[str, Tensor], heads: int, activation: str) -> Tex
         layers = 1 + max(int(name.split(".")[3]) for name in own if name.startswith("text_model.encoder.layers."))
         converted = _converted(own, layers)
         size, width = converted["token_embedding.weight"].shape
-        text = TextTransformer(
-            context_length=len(converted["positional_embedding"]),
-            vocab_size=size,
-            width=width,
-            heads=heads,
-            layers=layers,
-            mlp_ratio=len(converted["transformer.resblocks.0.mlp.c_fc.weight"]) / width,
-            output_dim=converted["text_projection"].shape[1],
-            act_layer=ACTIVATIONS[activation],
-            norm_layer=LayerNorm,
-        )
+        with NoInitialisation():
+            text = TextTransformer(
+                context_length=len(converted["positional_embedding"]),
+                vocab_size=size,
+                width=width,
+                heads=heads,
+                layers=layers,
+                mlp_ratio=len(converted["transformer.resblocks.0.mlp.c_fc.weight"]) / width,
+                output_dim=converted["text_projection"].shape[1],
+                act_layer=ACTIVATIONS[activation],
+                norm_layer=LayerNorm,
+            )
         text.load_state_dict(converted, strict=True)
     except (KeyError, ValueError, IndexError, RuntimeError) as error:
         raise PezError(f"These weights are not those of a CLIP text encoder with a projection: {error}") from error

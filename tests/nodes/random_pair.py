@@ -25,7 +25,7 @@ from comfy.sd1_clip import SDClipModel, SDTokenizer  # noqa: E402
 from PIL import ImageColor  # noqa: E402
 from safetensors.torch import save_file  # noqa: E402
 
-COLOURS = ("red", "green", "blue", "yellow", "black", "white", "gray", "orange", "purple", "pink", "brown", "cyan")
+COLOURS = ("red", "green", "blue", "yellow", "black", "white", "orange", "purple")
 generator = torch.Generator().manual_seed(0)
 
 
