@@ -7,11 +7,11 @@ from dataclasses import replace
 import torch
 from comfy_api.latest import io
 
-from ..pez_core import TextSource, invert, read_like_comfyui
+from ..pez_core import TextSource, read_like_comfyui
 from ..pez_core.distillation import distilled_length
 from .metadata import record
 from .runtime import ManagedModel, Reporter
-from .settings import advanced_inputs, config_of, preset_input, seed_input, word_inputs
+from .settings import advanced_inputs, candidate_input, config_of, preset_input, seed_input, word_inputs
 from .wires import Found, PezModel, found_output, found_outputs
 
 
@@ -54,6 +54,7 @@ class PEZDistill(io.ComfyNode):
                 seed_input(),
                 *word_inputs(),
                 *advanced_inputs(),
+                candidate_input(),
             ],
             outputs=found_outputs(
                 "How much of the text's meaning the short prompt keeps: the cosine of their features, 1 for all of it."
@@ -63,16 +64,18 @@ class PEZDistill(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, pez_model: ManagedModel, text: str, ratio: float, length: int, **settings) -> io.NodeOutput:
+    def execute(
+        cls, pez_model: ManagedModel, text: str, ratio: float, length: int, candidate: int = 1, **settings
+    ) -> io.NodeOutput:
         config = config_of(**settings, **({"length": length} if length else {}))
         source = TextSource(read_like_comfyui(text))
         with torch.inference_mode(False):
-            model = pez_model.ready(config)
+            model = pez_model.ready()
             if not length:
                 config = replace(config, length=distilled_length(model, source.text, ratio))
-            report = Reporter(cls.hidden.unique_id, 1)
             target = pez_model.target([source])
-            found = [Found(invert(pez_model.ready(config), target, config, report), config, ())]
-        report.finish(config.steps)
+            with Reporter(cls.hidden, 1) as report:
+                result = pez_model.picked(pez_model.search(target, config, report), target, candidate)
+            found = [Found(result, config, ())]
         record(cls.hidden, "PEZDistill", found)
         return found_output(found)

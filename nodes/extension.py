@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from comfy_api.latest import ComfyExtension, io
 
+from . import metadata, stop
 from .combine import PEZCombineModels
 from .distill import PEZDistill
 from .from_clip import PEZModelFromCLIP
 from .invert import PEZInvert
 from .load import PEZLoadModel
-from .metadata import listen
 from .plot import PEZPlot
 from .sample import PEZSamplePicture
 from .save import PEZSavePrompts
@@ -19,7 +19,8 @@ from .targets import PEZBlendTargets, PEZImageTarget, PEZTextTarget
 
 class PezExtension(ComfyExtension):
     async def on_load(self) -> None:
-        listen()
+        metadata.listen()
+        stop.listen()
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         return [

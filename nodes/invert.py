@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from comfy_api.latest import io
 
-from ..pez_core import PezError, invert
+from ..pez_core import PezError
 from ..pez_core.sources import PictureSource, Source, one_for_each
 from .metadata import record
 from .runtime import ManagedModel, Reporter
-from .settings import advanced_inputs, config_of, length_input, preset_input, seed_input, word_inputs
+from .settings import advanced_inputs, candidate_input, config_of, length_input, preset_input, seed_input, word_inputs
 from .wired_clip import WiredClip
 from .wires import Found, PezModel, PezTarget, found_output, found_outputs
 
@@ -53,6 +53,7 @@ class PEZInvert(io.ComfyNode):
                 seed_input(),
                 *word_inputs(),
                 *advanced_inputs(),
+                candidate_input(),
             ],
             outputs=found_outputs(
                 "Cosine similarity of prompt and picture in the model's eyes, -1 to 1. Compare it only within one model."
@@ -75,6 +76,7 @@ class PEZInvert(io.ComfyNode):
         image: torch.Tensor | None = None,
         target: tuple[Source, ...] | None = None,
         clip: object | None = None,
+        candidate: int = 1,
         **settings,
     ) -> io.NodeOutput:
         config = config_of(**settings)
@@ -83,17 +85,16 @@ class PEZInvert(io.ComfyNode):
             sources = _sources(image, target)
             wanted = one_for_each(sources) if pictures == ONE_FOR_EACH else [sources]
             targets = [pez_model.target(each) for each in wanted]
-            report = Reporter(cls.hidden.unique_id, len(targets))
-            model = pez_model.ready(config)
             found = []
-            for aim, parts in zip(targets, wanted, strict=True):
-                result = invert(model, aim, config, report)
-                if wired:
-                    result = wired.readable(result, model, aim)
-                shown = [each for part in parts if isinstance(part, PictureSource) for each in part.pictures]
-                found.append(Found(result, config, tuple(shown)))
-                report.next_part()
-        report.finish(config.steps)
+            with Reporter(cls.hidden, len(targets)) as report:
+                for aim, parts in zip(targets, wanted, strict=True):
+                    result = pez_model.search(aim, config, report)
+                    if wired:
+                        result = wired.readable(result, pez_model.ready(), aim)
+                    result = pez_model.picked(result, aim, candidate)
+                    shown = [each for part in parts if isinstance(part, PictureSource) for each in part.pictures]
+                    found.append(Found(result, config, tuple(shown)))
+                    report.next_part()
         record(cls.hidden, "PEZInvert", found)
         return found_output(found)
 

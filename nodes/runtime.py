@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
-from collections.abc import Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import comfy.model_management
@@ -13,14 +16,17 @@ import torch
 from PIL import Image
 from server import PromptServer
 
-from ..pez_core import ClipModel, InversionConfig, Progress, Target, combine
+from ..pez_core import ClipModel, InversionConfig, InversionResult, Progress, Target, combine, invert
+from ..pez_core.importance import importance
 from ..pez_core.memory import search_bytes
 from ..pez_core.sources import Source, make_target
 from ..pez_core.tower import join
+from . import stop
 
 ROOM = 1.2  # of an image tower's size must the device have, for the tower to go there
 PICTURES = 2**29  # bytes that a batch of pictures takes on its way through the tower
 TEXT_SECONDS = 0.2  # least time between two live texts
+REMEMBERED = 16  # results of a model
 
 
 class ManagedModel:
@@ -32,6 +38,7 @@ class ManagedModel:
 
     def __init__(self, model: ClipModel, patchers: dict[Any, comfy.model_patcher.ModelPatcher] | None = None):
         self._model = model
+        self._found: OrderedDict[Any, InversionResult] = OrderedDict()  # so that another candidate costs no search
         self._patchers = patchers or {}  # by tower
         for tower in (*model.image.towers, *model.text.towers):
             if tower not in self._patchers and getattr(tower, "module", None) is not None:
@@ -69,6 +76,28 @@ class ManagedModel:
         device = next(tower.module.parameters()).device  # where there is no room the CPU encodes
         return tower.encode(pictures, device).cpu()
 
+    def search(
+        self, target: Target, config: InversionConfig, on_progress: Callable[[Progress], bool | None]
+    ) -> InversionResult:
+        """An inversion; or its result again, where the same was searched just before. Call inside
+        `torch.inference_mode(False)`."""
+        content = torch.cat([target.features, target.weights[:, None]], dim=1).cpu().numpy().tobytes()
+        key = (hashlib.sha256(content).digest(), config)
+        if key not in self._found:
+            self._found[key] = invert(self.ready(config), target, config, on_progress)
+            while len(self._found) > REMEMBERED:
+                self._found.popitem(last=False)
+        return self._found[key]
+
+    def picked(self, result: InversionResult, target: Target, number: int) -> InversionResult:
+        """The result with its candidate `number`, from 1, in front; the last one if there are fewer."""
+        place = min(number, len(result.candidates)) - 1
+        if place == 0:
+            return result
+        first, others = result.candidates[place], result.candidates[:place] + result.candidates[place + 1 :]
+        tokens = importance(self.ready(), target, first.text)
+        return replace(result, candidates=(first, *others), tokens=tokens)
+
     def ready(self, config: InversionConfig | None = None) -> ClipModel:
         """The model with its text towers on the computing device, whole, and room for the search of `config`.
 
@@ -90,23 +119,35 @@ class ManagedModel:
 
 
 class Reporter:
-    """Shows a run on its node: the bar and the best prompt so far. Lets ComfyUI's interrupt through.
+    """Shows a run on its node: the bar, and the panel. Lets ComfyUI's interrupt through; stops when the panel asks.
 
-    Several runs of one node (one for each picture) share a bar: run `part` of `parts`.
+    Several runs of one node (one for each picture) share a bar: run `part` of `parts`. Use it as a context manager.
+    `hidden`: the node's unique_id and extra_pnginfo.
     """
 
-    def __init__(self, node_id: str, parts: int):
-        self._node_id = node_id
+    def __init__(self, hidden: Any, parts: int):
+        self._node_id = hidden.unique_id
+        workflow = (hidden.extra_pnginfo or {}).get("workflow") if isinstance(hidden.extra_pnginfo, dict) else None
+        self._workflow = workflow.get("id") if isinstance(workflow, dict) else None
         self._parts = parts
         self._part = 0
         self._bar: comfy.utils.ProgressBar | None = None
         self._shown_at = 0.0
 
+    def __enter__(self) -> Reporter:
+        self._run = stop.begin()
+        return self
+
+    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
+        stop.end(self._run)
+        if self._bar is not None and error is None:  # filled: a run may stop before its last step
+            self._bar.update_absolute(self._bar.total)
+
     def next_part(self) -> None:
         """The following reports belong to the next run."""
         self._part += 1
 
-    def __call__(self, progress: Progress) -> None:
+    def __call__(self, progress: Progress) -> bool:
         comfy.model_management.throw_exception_if_processing_interrupted()
         if self._bar is None:
             self._bar = comfy.utils.ProgressBar(progress.steps * self._parts, node_id=self._node_id)
@@ -115,11 +156,21 @@ class Reporter:
         if progress.prompt and now - self._shown_at >= TEXT_SECONDS:
             self._shown_at = now
             server = PromptServer.instance
-            shown = {"node": self._node_id, "prompt": progress.prompt, "similarity": progress.similarity}
-            shown |= {"step": progress.step, "steps": progress.steps}
-            server.send_sync("pez.progress", shown, server.client_id)  # to the page that started the run
+            server.send_sync("pez.progress", self._told(progress), server.client_id)  # to the page that started the run
+        return stop.asked(self._run)
 
-    def finish(self, steps: int) -> None:
-        """Fills the bar: a run may stop before its last step."""
-        if self._bar is not None:
-            self._bar.update_absolute(steps * self._parts)
+    def _told(self, progress: Progress) -> dict[str, Any]:
+        ahead = progress.steps * (self._parts - self._part) - progress.step
+        return {
+            "node": self._node_id,
+            "run": self._run,
+            "workflow": self._workflow,
+            "part": self._part,
+            "parts": self._parts,
+            "prompt": progress.prompt,
+            "similarity": progress.similarity,
+            "step": progress.step,
+            "steps": progress.steps,
+            "left": progress.seconds / progress.step * ahead if progress.step else None,
+            "restarts": {str(row): value for row, value in progress.restarts.items()},
+        }

@@ -201,6 +201,19 @@ def advanced_inputs() -> list[io.Input]:
     ]
 
 
+def candidate_input() -> io.Int.Input:
+    return io.Int.Input(
+        "candidate",
+        default=1,
+        min=1,
+        max=1024,
+        optional=True,
+        advanced=True,
+        tooltip="Which of the candidates is delivered as the prompt: 1 is the best, a number that is too high the last. "
+        "Choosing another one after a run does not search again.",
+    )
+
+
 def config_of(
     preset: str,
     banned_words: str = "",

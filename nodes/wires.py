@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -13,6 +14,8 @@ from ..pez_core import InversionConfig, InversionResult, escape_for_comfyui
 PezModel = io.Custom("PEZ_MODEL")
 PezTarget = io.Custom("PEZ_TARGET")
 PezResult = io.Custom("PEZ_RESULT")
+
+POINTS = 64  # of the chart on a node, at most about twice as many
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,23 @@ def found_outputs(similarity: str) -> list[io.Output]:
     ]
 
 
+def _shown(result: InversionResult) -> dict[str, Any]:
+    """What the panel on the node shows of a result."""
+    every = max(1, len(result.trace) // POINTS)
+    points = [(step, value) for step, value in enumerate(result.trace, 1) if math.isfinite(value)]
+    return {
+        "text": result.prompt,
+        "delivered": escape_for_comfyui(result.prompt),
+        "similarity": result.similarity,
+        "tokens": [asdict(token) for token in result.tokens],
+        "candidates": [each.to_json() for each in sorted(result.candidates, key=lambda each: -each.similarity)],
+        "trace": [*points[:-1:every], *points[-1:]],
+        "steps": result.steps,
+        "seconds": result.seconds,
+        "stopped": result.stopped,
+    }
+
+
 def found_output(found: list[Found]) -> io.NodeOutput:
     """What nodes that search give and show."""
     results = [each.result for each in found]
@@ -62,7 +82,6 @@ def found_output(found: list[Found]) -> io.NodeOutput:
         found,
         ui={
             "text": [result.prompt for result in results],
-            "similarity": [result.similarity for result in results],
-            "tokens": [[asdict(token) for token in result.tokens] for result in results],
+            "pez": [_shown(result) for result in results],
         },
     )

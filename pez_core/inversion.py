@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -56,6 +57,7 @@ class _Run:
         self.objective = Objective(model, target, config)
         self.generator = torch.Generator().manual_seed(config.seed)
         self.taken = 0  # steps
+        self.running = list(range(config.restarts))  # which restarts
         self.passes = 0  # of the text encoder, for all restarts together
         self.trace: list[float] = []  # of the stages that are done
         self.found: dict[tuple[int, ...], float] = {}  # what restarts that were given up had met
@@ -76,6 +78,7 @@ class _Run:
             if similarity is not None:
                 better = similarity.topk(min(stage.restarts, len(similarity))).indices
                 ids, similarity, kept = ids[better], similarity[better], kept[better]
+                self.running = [self.running[i] for i in better.tolist()]
             stepper = self._stepper(made, ids, similarity, kept)
             stopped = self._steps(stepper, stage.steps, made.passes * len(ids), stage is stages[-1], on_progress)
             ids, similarity = stepper.state.best_ids.clone(), stepper.state.best_similarity.clone()
@@ -146,7 +149,9 @@ class _Run:
                 self._shown = (ids, found[0] if found else Candidate("", 0.0))
             self._scoring += time.perf_counter() - begun
         shown, spent = self._shown[1], time.perf_counter() - self.begun
-        return Progress(self.taken, self.config.steps, shown.text, shown.similarity, spent)
+        values = zip(self.running, state.best_similarity.tolist(), strict=True)
+        restarts = {row: value for row, value in values if value > -math.inf}
+        return Progress(self.taken, self.config.steps, shown.text, shown.similarity, spent, restarts)
 
     def _result(self, stopped: str) -> InversionResult:
         met = sorted((ids for ids, score in self.found.items() if score > -torch.inf), key=lambda ids: -self.found[ids])

@@ -32,13 +32,17 @@ class Token:
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a run stands: `step` of `steps` done, the best prompt so far ('' before the first), its similarity."""
+    """Where a run stands: `step` of `steps` done, the best prompt so far ('' before the first), its similarity.
+
+    restarts: the best similarity of each restart that still runs, by its number, as the search sees it.
+    """
 
     step: int
     steps: int
     prompt: str
     similarity: float
     seconds: float
+    restarts: dict[int, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

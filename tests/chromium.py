@@ -27,7 +27,7 @@ def chromium() -> Iterator[Browser]:
 
 def opened(browser: Browser, address: str, workflow: dict[str, Any], vue: bool = False) -> tuple[Page, list[str]]:
     """The page with the workflow in it, and its list of errors that name this pack."""
-    page, errors = browser.new_page(viewport={"width": 1400, "height": 900}), []
+    page, errors = browser.new_page(viewport={"width": 1400, "height": 1100}), []
     page.on("console", lambda m: errors.append(m.text) if m.type == "error" and "pez" in m.text.lower() else None)
     page.on("pageerror", lambda error: errors.append(str(error)) if "pez" in (error.stack or "").lower() else None)
     page.goto(f"http://{address}")
@@ -35,4 +35,17 @@ def opened(browser: Browser, address: str, workflow: dict[str, Any], vue: bool =
     page.wait_for_function("() => window.LiteGraph?.registered_node_types?.PEZInvert", timeout=90_000)
     page.evaluate("vue => window.app.extensionManager.setting.set('Comfy.VueNodes.Enabled', vue)", vue)
     page.evaluate("workflow => window.app.loadGraphData(workflow)", workflow)
+    look_at(page)
     return page, errors
+
+
+def look_at(page: Page) -> None:
+    """Brings the first node that searches into view: the page hides what is outside."""
+    page.evaluate(
+        """() => {
+            const node = window.app.graph.nodes.find(each => ["PEZInvert", "PEZDistill"].includes(each.type))
+            if (!node) return
+            Object.assign(window.app.canvas.ds, { scale: 0.8, offset: [250 - node.pos[0], 120 - node.pos[1]] })
+            window.app.canvas.setDirty(true, true)
+        }"""
+    )

@@ -57,16 +57,16 @@ class Run:
 
 
 class Comfy:
-    """A running server and its HTTP and WebSocket API."""
+    """A running server and its HTTP and WebSocket API; `more`: options of ComfyUI's."""
 
-    def __init__(self, base: Path, comfyui: Path):
+    def __init__(self, base: Path, comfyui: Path, *more: str):
         self.base, self.comfyui, self.client = base, comfyui, uuid.uuid4().hex
         self.log_file = base / "comfyui.log"
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.address = f"127.0.0.1:{free.getsockname()[1]}"
         options = ["--cpu", "--base-directory", str(base), "--port", self.address.rpartition(":")[2]]
-        options += ["--disable-auto-launch", "--disable-api-nodes", "--preview-method", "none"]
+        options += ["--disable-auto-launch", "--disable-api-nodes", "--preview-method", "none", *more]
         self._log = self.log_file.open("w")
         self.process = subprocess.Popen(
             [_python(comfyui), str(comfyui / "main.py"), *options],
@@ -109,6 +109,15 @@ class Comfy:
         except urllib.error.HTTPError as error:
             text = error.read()
         return json.loads(text) if text else None
+
+    def status(self, path: str) -> int:
+        """The HTTP status of an empty POST."""
+        request = urllib.request.Request(f"http://{self.address}{path}", b"", method="POST")
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                return answer.status
+        except urllib.error.HTTPError as error:
+            return error.code
 
     def queue(self, graph: dict[str, Any]) -> str:
         answer = self.post("/prompt", {"prompt": graph, "client_id": self.client})
@@ -164,6 +173,9 @@ def prepare(base: Path) -> None:
     for folder in ("custom_nodes", "input", "output", "user", "temp", "models/open_clip", "models/checkpoints"):
         (base / folder).mkdir(parents=True)
     (base / "custom_nodes" / "pez").symlink_to(PACK, target_is_directory=True)
+    settings = base / "user" / "default" / "comfy.settings.json"
+    settings.parent.mkdir()
+    settings.write_text(json.dumps({"Comfy.TutorialCompleted": True}))  # else a dialog of templates covers the page
     shutil.copy(NODE_TESTS / "helper_nodes.py.txt", base / "custom_nodes" / "pez_test_nodes.py")
     for sample in SAMPLES.glob("*.png"):
         shutil.copy(sample, base / "input")

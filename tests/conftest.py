@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import comfyui_frontend_package
 import pytest
 from comfy_server import Comfy, find_comfyui, prepare
 
@@ -33,14 +34,24 @@ def model() -> ClipModel:
 @pytest.fixture(scope="session")
 def comfy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Comfy]:
     """A real ComfyUI with this pack, in a process of its own."""
+    yield from _served(tmp_path_factory.mktemp("comfyui"))
+
+
+@pytest.fixture(scope="session")
+def comfy_newest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Comfy]:
+    """The same with the newest frontend, which the tests' own Python has."""
+    page = Path(comfyui_frontend_package.__file__).parent / "static"
+    yield from _served(tmp_path_factory.mktemp("newest"), "--front-end-root", str(page))
+
+
+def _served(base: Path, *options: str) -> Iterator[Comfy]:
     comfyui = find_comfyui()
     if comfyui is None:
         pytest.skip(
             "NO COMFYUI: set COMFYUI_PATH to a checkout of ComfyUI (or put one at ~/ComfyUI) with its "
             "requirements in .venv; without it nothing of the nodes is tested"
         )
-    base = tmp_path_factory.mktemp("comfyui")
     prepare(base)
-    server = Comfy(base, comfyui)
+    server = Comfy(base, comfyui, *options)
     yield server
     server.stop()

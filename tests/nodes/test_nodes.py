@@ -66,7 +66,7 @@ def test_picture_to_prompt_with_progress_and_live_text(comfy):
     (prompt,) = run.output("invert")["text"]
     assert "penguin" in prompt.split()
     (similarity,) = shown(run, "scores")
-    assert similarity == run.output("invert")["similarity"][0]
+    assert similarity == run.output("invert")["pez"][0]["similarity"]
     candidates = shown(run, "candidates")
     assert candidates[0] == prompt
     assert len(candidates) == len(set(candidates)) > 1
@@ -122,6 +122,31 @@ def test_cancel_stops_the_search(comfy):
     assert not run.error
     assert max((data["value"] for data in run.of("progress")), default=0) < 100_000
     assert comfy.run(graph(seed=22)).output("invert")["text"]
+
+
+def test_stop_keeps_the_best_and_lets_the_graph_go_on(comfy):
+    prompt_id = comfy.queue(graph(steps=100_000, patience=-1, seed=23, swap_from="any"))
+    (live,) = comfy.listen(prompt_id, until="pez.progress").of("pez.progress")
+    assert comfy.status("/pez/stop/0123456789abcdef") == 404
+    assert comfy.status(f"/pez/stop/{live['run']}") == 204
+    run = comfy.listen(prompt_id)
+    assert run.of("execution_success")
+    (found,) = run.output("invert")["pez"]
+    assert (found["stopped"], run.output("tokens")["text"]) == ("asked to", [found["delivered"]])
+    assert found["similarity"] >= live["similarity"]
+    assert comfy.status(f"/pez/stop/{live['run']}") == 404  # it is over
+
+
+def test_another_candidate_is_delivered_without_another_search(comfy):
+    first = comfy.run(graph(seed=24))
+    candidates = shown(first, "candidates")
+    for number, expected in ((2, candidates[1]), (1000, candidates[-1])):
+        run = comfy.run(graph(seed=24, candidate=number))
+        (found,) = run.output("invert")["pez"]
+        assert run.output("tokens")["text"] == [found["delivered"]] == [expected]
+        assert found["seconds"] == first.output("invert")["pez"][0]["seconds"]
+        assert [token["text"] for token in found["tokens"]] == expected.split()
+        assert shown(run, "scores")[0] == found["similarity"]
 
 
 def test_runs_again_after_comfyui_unloaded_the_model(comfy):

@@ -177,9 +177,8 @@ def test_a_connected_clip_reads_what_was_scored_or_the_prompt_is_replaced_or_ref
     word = next(w for w in candidates[0].split() if any(w not in other for other in candidates))
     repaired = run(word)
     assert shown(repaired, "candidates") == [each for each in candidates if word not in each]
-    assert [token["text"] for token in repaired.output("invert")["tokens"][0]] == repaired.output("invert")["text"][
-        0
-    ].split()
+    (panel,) = repaired.output("invert")["pez"]
+    assert [token["text"] for token in panel["tokens"]] == panel["text"].split()
     assert "splits" in run("every word").error
     assert "tokenizer is t5xxl" in run("t5xxl").error
 

@@ -1,98 +1,211 @@
-"""PEZ Invert in the real page, in headless Chromium: what a person sees on the node."""
+"""PEZ Invert's panel in the real page, in headless Chromium: with ComfyUI's own frontend and the newest, in both renderers."""
 
 from __future__ import annotations
 
+import copy
+import json
+import re
+from pathlib import Path
+from typing import Any
+
 import pytest
-from chromium import opened
-from playwright.sync_api import expect
+from chromium import look_at, opened
+from playwright.sync_api import Page, expect
 
-FOUND = "Found prompt and its similarity"
-WORKFLOW = {
-    "version": 0.4,
-    "last_node_id": 4,
-    "last_link_id": 3,
-    "nodes": [
-        {
-            "id": 1,
-            "type": "PEZLoadModel",
-            "pos": [20, 60],
-            "size": [400, 140],
-            "outputs": [{"name": "pez_model", "type": "PEZ_MODEL", "links": [1]}],
-            "widgets_values": ["Embedded (emoji-like pictures, no download)", "", "none"],
-        },
-        {
-            "id": 2,
-            "type": "LoadImage",
-            "pos": [20, 260],
-            "size": [300, 320],
-            "outputs": [{"name": "IMAGE", "type": "IMAGE", "links": [2]}],
-            "widgets_values": ["penguin.png", "image"],
-        },
-        {
-            "id": 3,
-            "type": "PEZInvert",
-            "pos": [460, 60],
-            "size": [400, 520],
-            "inputs": [
-                {"name": "pez_model", "type": "PEZ_MODEL", "link": 1},
-                {"name": "image", "type": "IMAGE", "link": 2},
-            ],
-            "outputs": [{"name": "prompt", "type": "STRING", "links": [3]}],
-            "widgets_values": [
-                "one prompt for all",
-                "balanced",
-                6,
-                1,
-                "fixed",
-                "",
-                "",
-                "",
-                "",
-                "",
-                400,
-                4,
-                "pez",
-                "found",
-                "words",
-                0.1,
-                0.1,
-                0,
-                -1,
-                0,
-                "auto",
-            ],
-        },
-        {
-            "id": 4,
-            "type": "PreviewAny",
-            "pos": [900, 60],
-            "size": [300, 120],
-            "inputs": [{"name": "source", "type": "*", "link": 3}],
-        },
-    ],
-    "links": [[1, 1, 0, 3, 0, "PEZ_MODEL"], [2, 2, 0, 3, 1, "IMAGE"], [3, 3, 0, 4, 0, "STRING"]],
-}
+pytestmark = pytest.mark.slow
+
+WORKFLOW = json.loads((Path(__file__).parents[2] / "example_workflows" / "picture to prompt.json").read_text("utf-8"))
+PANEL = "Search and found prompt"
+LONG = {"steps": 20_000, "patience": -1, "swap_from": "any"}
+SHORT = {"preset": "fast", "length": 4}
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("vue", [False, True], ids=["classic", "vue"])
-def test_the_node_shows_the_run_and_the_prompt_that_is_delivered(comfy, browser, vue):
-    page, errors = opened(browser, comfy.address, WORKFLOW, vue)
-    area = page.get_by_label(FOUND)
-    expect(area).to_be_visible(timeout=30_000)
-    expect(area).to_have_value("")
+def invert_node(workflow: dict[str, Any]) -> dict[str, Any]:
+    return next(node for node in workflow["nodes"] if node["type"] == "PEZInvert")
+
+
+def set_widgets(page: Page, **values: Any) -> None:
     page.evaluate(
-        "steps => { window.app.graph.getNodeById(3).widgets.find(w => w.name === 'steps').value = steps }", 400 + vue
+        """values => {
+            const node = window.app.graph.nodes.find(each => each.type === "PEZInvert")
+            for (const [name, value] of Object.entries(values)) node.widgets.find(w => w.name === name).value = value
+        }""",
+        values,
     )
+
+
+def run(page: Page) -> None:
     page.evaluate("() => window.app.queuePrompt(0, 1)")
-    page.wait_for_function(f"""() => document.querySelector('[aria-label="{FOUND}"]').value.includes(', step ')""")
-    page.wait_for_function(
-        f"""() => /^[^,]+\\n-?[0-9.]+$/.test(document.querySelector('[aria-label="{FOUND}"]').value)""", timeout=120_000
+
+
+def shown(page: Page) -> str:
+    """The prompt on the panel."""
+    return " ".join(page.locator(".pez-panel .pez-token").all_inner_texts())
+
+
+def newest(server) -> dict[str, Any]:
+    return max(server.get("/history").values(), key=lambda each: each["prompt"][0])["outputs"]
+
+
+def of(outputs: dict[str, Any], workflow: dict[str, Any], kind: str) -> dict[str, Any]:
+    return outputs[str(next(node["id"] for node in workflow["nodes"] if node["type"] == kind))]
+
+
+@pytest.fixture(params=["own frontend", "newest frontend"])
+def server(request, comfy):
+    return comfy if request.param == "own frontend" else request.getfixturevalue("comfy_newest")
+
+
+@pytest.mark.parametrize("vue", [False, True], ids=["classic", "vue"])
+def test_a_run_is_shown_stopped_kept_and_picked_from(server, browser, vue):
+    page, errors = opened(browser, server.address, WORKFLOW, vue)
+    panel = page.get_by_role("group", name=PANEL)
+    expect(panel).to_contain_text("The prompt appears here.", timeout=30_000)
+    expect(panel.get_by_role("button", name="Stop and keep the best")).to_be_hidden()
+
+    set_widgets(page, seed=100 + vue, **LONG)
+    run(page)
+    expect(panel.locator(".pez-state")).to_have_text(re.compile(r"step \d+ of 20000 · \d+ s left"), timeout=60_000)
+    expect(panel.locator("polyline.pez-best")).to_be_visible()
+    assert panel.locator("polyline.pez-restart").count() >= 2
+    panel.get_by_role("button", name="Stop and keep the best").click()
+    expect(panel.locator(".pez-state")).to_contain_text("ended by: your stop", timeout=60_000)
+    expect(panel.get_by_role("button", name="Stop and keep the best")).to_be_hidden()
+
+    page.wait_for_timeout(1000)  # the nodes behind it
+    outputs = newest(server)
+    (found,) = of(outputs, WORKFLOW, "PEZInvert")["pez"]
+    assert shown(page) == found["text"]
+    assert found["stopped"] == "asked to"
+    assert of(outputs, WORKFLOW, "PreviewAny")["text"][0] == found["delivered"]
+    assert panel.locator(".pez-similarity").inner_text() == f"{found['similarity']:.4f}"
+
+    page.wait_for_timeout(2000)  # the page saves its draft on its own clock
+    page.reload()
+    page.wait_for_function("() => window.app?.graph?.nodes?.some(each => each.type === 'PEZInvert')", timeout=90_000)
+    look_at(page)
+    expect(panel.locator(".pez-similarity")).to_have_text(f"{found['similarity']:.4f}", timeout=90_000)
+    assert shown(page) == found["text"]
+
+    panel.get_by_text("Other candidates").click()
+    choices = panel.locator(".pez-list button")
+    assert choices.count() == len(found["candidates"]) > 1
+    choices.nth(1).click()
+    expect(choices.nth(1)).to_have_attribute("aria-pressed", "true")
+    run(page)
+    expect(panel.locator(".pez-similarity")).to_have_text(f"{found['candidates'][1]['similarity']:.4f}", timeout=60_000)
+    page.wait_for_timeout(1000)
+    (picked,) = of(newest(server), WORKFLOW, "PEZInvert")["pez"]
+    assert picked["text"] == found["candidates"][1]["text"] == shown(page)
+    assert picked["seconds"] == found["seconds"]  # not searched again
+    assert not errors
+    page.close()
+
+
+def test_the_outcome_is_saved_with_the_workflow_and_copied_with_the_node(comfy, browser):
+    page, errors = opened(browser, comfy.address, WORKFLOW)
+    set_widgets(page, seed=7, **SHORT)
+    run(page)
+    panel = page.get_by_role("group", name=PANEL)
+    expect(panel.locator(".pez-state")).to_contain_text("steps in", timeout=60_000)
+    prompt = shown(page)
+    saved = page.evaluate("() => window.app.graph.serialize()")
+    copied = page.evaluate(
+        """() => {
+            const node = window.app.graph.nodes.find(each => each.type === "PEZInvert")
+            const clone = node.clone()
+            window.app.graph.add(clone)
+            const text = [...clone.widgets.find(w => w.name === "pez_panel").element.querySelectorAll(".pez-token")]
+            return text.map(each => each.textContent).join(" ")
+        }"""
     )
-    prompt, similarity = area.input_value().split("\n")
-    newest = max(comfy.get("/history").values(), key=lambda run: run["prompt"][0])
-    assert newest["outputs"]["3"]["text"] == [prompt]
-    assert newest["outputs"]["3"]["similarity"][0] == pytest.approx(float(similarity), abs=5e-5)
-    assert newest["outputs"]["4"]["text"][0] in (prompt, [prompt])
+    assert copied == prompt
+    page.close()
+    page, more = opened(browser, comfy.address, saved)
+    expect(page.get_by_role("group", name=PANEL).locator(".pez-similarity")).to_be_visible(timeout=30_000)
+    assert shown(page) == prompt
+    assert not errors + more
+    page.close()
+
+
+def test_several_nodes_and_another_tab_do_not_disturb_each_other(comfy, browser):
+    workflow = copy.deepcopy(WORKFLOW)
+    second = copy.deepcopy(invert_node(workflow))
+    second |= {"id": 90, "pos": [600, 900], "outputs": [{**each, "links": None} for each in second["outputs"]]}
+    links = {link[0]: link for link in workflow["links"]}
+    for number, socket in enumerate(each for each in second["inputs"] if each.get("link") is not None):
+        made = 900 + number
+        old = links[socket["link"]]
+        slot = next(i for i, each in enumerate(second["inputs"]) if each["name"] == socket["name"])
+        workflow["links"].append([made, old[1], old[2], 90, slot, old[5]])
+        socket["link"] = made
+    workflow["nodes"] += [
+        second,
+        {
+            "id": 91,
+            "type": "PreviewAny",
+            "pos": [1100, 900],
+            "size": [300, 120],
+            "inputs": [{"name": "source", "type": "*", "link": 990}],
+        },
+    ]
+    second["outputs"][0]["links"] = [990]
+    workflow["links"].append([990, 90, 0, 91, 0, "STRING"])
+    workflow |= {"last_node_id": 91, "last_link_id": 990}
+    other, other_errors = opened(browser, comfy.address, WORKFLOW)
+    page, errors = opened(browser, comfy.address, workflow)
+    page.evaluate(
+        """() => window.app.graph.nodes.filter(each => each.type === "PEZInvert").forEach((node, i) => {
+            for (const [name, value] of [["seed", 31 + i], ["preset", "fast"], ["length", 3 + i]])
+                node.widgets.find(w => w.name === name).value = value
+        })"""
+    )
+    run(page)
+    expect(page.locator(".pez-state", has_text="steps in")).to_have_count(2, timeout=60_000)
+    page.wait_for_timeout(500)
+    outputs = newest(comfy)
+    texts = page.evaluate(
+        """() => Object.fromEntries(window.app.graph.nodes.filter(each => each.type === "PEZInvert").map(node => [node.id,
+            [...node.widgets.find(w => w.name === "pez_panel").element.querySelectorAll(".pez-token")].map(each => each.textContent)]))"""
+    )
+    assert {id_: len(words) for id_, words in texts.items()} == {str(invert_node(WORKFLOW)["id"]): 3, "90": 4}
+    for id_, words in texts.items():
+        assert outputs[id_]["text"] == [" ".join(words)]
+    expect(other.get_by_role("group", name=PANEL)).to_contain_text("The prompt appears here.")
+    assert not errors + other_errors
+    page.close()
+    other.close()
+
+
+def test_inside_a_sub_graph(comfy, browser):
+    page, errors = opened(browser, comfy.address, WORKFLOW)
+    set_widgets(page, seed=8, **SHORT)
+    page.evaluate(
+        """() => {
+            const graph = window.app.graph
+            const node = graph.nodes.find(each => each.type === "PEZInvert")
+            graph.convertToSubgraph(new Set([node]))
+        }"""
+    )
+    run(page)
+    page.wait_for_function(
+        """() => {
+            const inner = [...window.app.rootGraph.subgraphs.values()][0].nodes.find(each => each.type === "PEZInvert")
+            return inner.properties.pez_found?.length === 1
+        }""",
+        timeout=60_000,
+    )
+    assert not errors
+    page.close()
+
+
+def test_the_panel_speaks_the_language_of_the_page(comfy, browser):
+    page, errors = opened(browser, comfy.address, WORKFLOW)
+    page.evaluate("() => window.app.extensionManager.setting.set('Comfy.Locale', 'ja')")
+    page.evaluate("workflow => window.app.loadGraphData(workflow)", WORKFLOW)
+    try:
+        expect(page.locator(".pez-panel").last).to_contain_text("ここにプロンプトが表示されます", timeout=30_000)
+    finally:
+        page.evaluate("() => window.app.extensionManager.setting.set('Comfy.Locale', 'en')")
     assert not errors
     page.close()
