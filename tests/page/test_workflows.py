@@ -12,6 +12,7 @@ from chromium import opened
 from safetensors.torch import save_file
 
 WORKFLOWS = sorted((Path(__file__).parents[2] / "example_workflows").glob("*.json"))
+BLUEPRINT = Path(__file__).parents[2] / "subgraphs" / "Image to prompt to image.json"
 CHECKPOINT = "v1-5-pruned-emaonly-fp16.safetensors"
 
 pytestmark = pytest.mark.slow
@@ -99,3 +100,17 @@ def test_a_workflow_opens_and_runs(comfy, browser, weights, path):
     for node, output in sorted(run.history["outputs"].items(), key=lambda pair: int(pair[0])):
         texts.setdefault(made[node]["class_type"], []).extend(output.get("text", ()))
     assert CHECKS[path.stem](texts, comfy.base), texts
+
+
+def test_the_blueprint_is_offered_and_opens(comfy, browser):
+    offered = [each for each in comfy.get("/global_subgraphs").values() if each["name"] == BLUEPRINT.stem]
+    assert len(offered) == 1
+    page, errors = opened(browser, comfy.address, json.loads(BLUEPRINT.read_text("utf-8")))
+    kinds = page.evaluate(
+        """() => [...window.app.rootGraph.subgraphs.values()][0].nodes.map(
+            each => [each.type, !!window.LiteGraph.registered_node_types[each.type]])"""
+    )
+    assert dict(kinds)["PEZInvert"]
+    assert all(known for _, known in kinds), kinds
+    assert not errors
+    page.close()
