@@ -105,6 +105,7 @@ def test_a_run_is_shown_stopped_kept_and_picked_from(server, browser, vue):
 def test_the_outcome_is_saved_with_the_workflow_and_copied_with_the_node(comfy, browser):
     page, errors = opened(browser, comfy.address, WORKFLOW)
     set_widgets(page, seed=7, **SHORT)
+    before = page.evaluate("() => window.app.graph.serialize()")
     run(page)
     panel = page.get_by_role("group", name=PANEL)
     expect(panel.locator(".pez-state")).to_contain_text("steps in", timeout=60_000)
@@ -120,6 +121,10 @@ def test_the_outcome_is_saved_with_the_workflow_and_copied_with_the_node(comfy, 
         }"""
     )
     assert copied == prompt
+    page.evaluate("workflow => window.app.loadGraphData(workflow)", before)  # as undo does
+    look_at(page)
+    expect(page.get_by_role("group", name=PANEL).locator(".pez-similarity")).to_be_visible(timeout=30_000)
+    assert shown(page) == prompt
     page.close()
     page, more = opened(browser, comfy.address, saved)
     expect(page.get_by_role("group", name=PANEL).locator(".pez-similarity")).to_be_visible(timeout=30_000)
