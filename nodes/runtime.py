@@ -19,7 +19,7 @@ from server import PromptServer
 from ..pez_core import ClipModel, InversionConfig, InversionResult, Progress, Target, combine, invert
 from ..pez_core.importance import importance
 from ..pez_core.memory import search_bytes
-from ..pez_core.sources import Source, make_target
+from ..pez_core.sources import Source, TextSource, make_target
 from ..pez_core.tower import join
 from . import stop
 
@@ -54,13 +54,12 @@ class ManagedModel:
         patchers = {tower: patcher for model in models for tower, patcher in model._patchers.items()}
         return cls(combine([model._model for model in models], weights), patchers)
 
-    @property
-    def name(self) -> str:
-        return self._model.name
-
     def target(self, sources: Sequence[Source]) -> Target:
         """The target of a blend. Call inside `torch.inference_mode(False)`."""
-        return make_target(self.ready(), sources, self.encode_images)
+        reads = any(
+            isinstance(source, TextSource) for source in sources
+        )  # else the text towers may stay where they are
+        return make_target(self.ready() if reads else self._model, sources, self.encode_images)
 
     def encode_images(self, pictures: Sequence[Image.Image]) -> torch.Tensor:
         """Unit features float32 [B, F] of RGB pictures, on the CPU; one image tower after the other."""

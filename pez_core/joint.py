@@ -31,8 +31,11 @@ def combine(models: Sequence[ClipModel], weights: Sequence[float] | None = None)
     One sequence of tokens is searched for all of them: nearest tokens by the sum of the cosines in each
     one's embeddings, swaps by the sum of the gradients.
 
-    Raises PezError for fewer than two models, weights that are not above 0, models that read text
-    differently, or ones that are on different devices.
+    The models may be moved one by one, as a program does that manages memory; they must be on one device when
+    something is computed.
+
+    Raises PezError for fewer than two models, weights that are not above 0, and models that read text
+    differently.
     """
     weights = [1.0] * len(models) if weights is None else list(weights)
     if len(models) < 2:
@@ -49,8 +52,6 @@ def combine(models: Sequence[ClipModel], weights: Sequence[float] | None = None)
                 f"{first.name} and {other.name} split text into different tokens: combine models that share "
                 "a tokenizer, such as ViT-L-14, ViT-H-14 and ViT-bigG-14."
             )
-        if other.device != first.device:
-            raise PezError(f"{first.name} is on {first.device}, {other.name} on {other.device}: load both on one.")
     vocabulary = first.vocabulary
     for other in others:
         vocabulary = vocabulary.known_to_both(other.vocabulary)

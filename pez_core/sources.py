@@ -92,7 +92,7 @@ def make_target(
     sources: Sequence[Source],
     encode_images: Callable[[Sequence[Image.Image]], Tensor] | None = None,
 ) -> Target:
-    """The target of a blend in the eyes of `model`. `encode_images`: in place of the model's own.
+    """The target of a blend in the eyes of `model`, on the CPU. `encode_images`: in place of the model's own.
 
     Raises PezError where there is no source, or the target cannot be made.
     """
@@ -100,20 +100,20 @@ def make_target(
         raise PezError("There is nothing to match: give a picture or a text.")
     encode_images = encode_images or model.encode_images
     features, weights = [], []
-    for source in sources:
+    for source in sorted(sources, key=lambda each: isinstance(each, PictureSource)):  # texts before memory is short
         if isinstance(source, PictureSource):
             seen, shares = [], []
             for picture in source.pictures:
                 others = views(picture, source.crops, source.flips)
                 seen += [picture, *others]
                 shares += [OWN_SHARE if others else 1.0, *[(1 - OWN_SHARE) / len(others) for _ in others]]
-            features.append(encode_images(seen).to(model.device))
+            features.append(encode_images(seen).cpu())
         else:
             pieces = _pieces(model, source.text)
             shares = [max(len(ids), 1.0) for ids in model.vocabulary.encode_all(pieces)]
-            features.append(model.encode_texts(pieces))
+            features.append(model.encode_texts(pieces).cpu())
         weights += [source.weight * share / sum(shares) for share in shares]
-    return Target(torch.cat(features), torch.tensor(weights, device=model.device))
+    return Target(torch.cat(features), torch.tensor(weights))
 
 
 def _pieces(model: ClipModel, text: str) -> list[str]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from ..errors import PezError
 from .text_tower import PromptEncoder, TextTower
 
 
@@ -22,6 +23,10 @@ class JointTextTower:
 
     @property
     def device(self) -> torch.device:
+        """Where the weights are. Raises PezError where the towers are on different devices."""
+        devices = dict.fromkeys(tower.device for tower in self.towers)
+        if len(devices) > 1:
+            raise PezError(f"The combined models are on different devices ({', '.join(map(str, devices))}): use one.")
         return self.towers[0].device
 
     @property

@@ -111,6 +111,14 @@ def test_only_tokens_that_both_know_are_searched(model, judge):
     assert both.vocabulary.usable.sum() > 100
 
 
+def test_models_that_are_moved_one_by_one(model, openai_vocabulary):
+    """As ComfyUI does: one may be elsewhere when they are combined, but not when something is computed."""
+    away = ClipModel.of_open_clip(small("ViT-B-32"), lambda picture: picture, openai_vocabulary, "away").to("meta")
+    both = combine([model, away])
+    with pytest.raises(PezError, match="different devices"):
+        both.encode_texts(["a red bird"])
+
+
 def test_memory_is_that_of_both(model, judge, joint):
     settings = InversionConfig()
     assert search_bytes(joint, settings) == search_bytes(model, settings) + search_bytes(judge, settings)

@@ -35,8 +35,8 @@ IDS = {
 
 def test_no_node_disappears():
     source = "".join(path.read_text("utf-8") for path in (ROOT / "nodes").glob("*.py"))
-    replaced = set(re.findall(r'old_node_id="(\\w+)"', source))
-    found = set(re.findall(r'node_id="(\\w+)"', source)) - replaced
+    replaced = set(re.findall(r'old_node_id="(\w+)"', source))
+    found = set(re.findall(r'node_id="(\w+)"', source)) - replaced
     assert found | replaced >= IDS
     assert found <= IDS, "a new node: add its id, which is then never changed"
 
@@ -52,7 +52,7 @@ def test_the_registry_finds_what_it_needs():
     assert "comfyui" not in project["project"]["name"]
     assert comfy["DisplayName"]
     assert comfy["requires-comfyui"].startswith(">=")
-    assert re.fullmatch(r"\\d+\\.\\d+\\.\\d+", project["project"]["version"])
+    assert re.fullmatch(r"\d+\.\d+\.\d+", project["project"]["version"])
     requirements = (ROOT / "requirements.txt").read_text("utf-8").split()
     assert not [each for each in requirements if "==" in each or "<" in each]  # no pin that breaks an environment
 
