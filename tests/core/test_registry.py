@@ -45,6 +45,15 @@ def test_every_node_has_its_help_page():
     assert {path.stem for path in (ROOT / "web" / "docs").glob("*.md")} == IDS
 
 
+def test_pictures_in_help_pages_and_readme_are_there():
+    pages = [ROOT / "README.md", *(ROOT / "web" / "docs").glob("*.md")]
+    for page in pages:
+        shown = re.findall(r"!\[[^]]+\]\(([^)]+)\)", page.read_text("utf-8"))
+        assert shown, page.name
+        for name in shown:
+            assert (page.parent / name).is_file(), f"{page.name}: {name}"
+
+
 def test_the_registry_finds_what_it_needs():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
     comfy = project["tool"]["comfy"]
