@@ -76,6 +76,7 @@ class Comfy:
             env={**os.environ, "HF_HUB_OFFLINE": "1", "NO_COLOR": "1"},
         )
         self._wait()
+        self.startup = self.log  # what it said before the first graph
         self.socket = websocket.create_connection(f"ws://{self.address}/ws?clientId={self.client}", timeout=RUN_SECONDS)
 
     def _wait(self) -> None:

@@ -14,6 +14,8 @@ from safetensors.torch import save_file
 WORKFLOWS = sorted((Path(__file__).parents[2] / "example_workflows").glob("*.json"))
 BLUEPRINT = Path(__file__).parents[2] / "subgraphs" / "Image to prompt to image.json"
 CHECKPOINT = "v1-5-pruned-emaonly-fp16.safetensors"
+UNKNOWN = """() => window.app.graph.nodes.map(each => each.type).filter(
+    type => type !== "MarkdownNote" && !window.LiteGraph.registered_node_types[type])"""
 
 pytestmark = pytest.mark.slow
 
@@ -86,11 +88,7 @@ def test_every_application_has_its_workflow():
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
 def test_a_workflow_opens_and_runs(comfy, browser, weights, path):
     page, errors = opened(browser, comfy.address, json.loads(path.read_text("utf-8")))
-    unknown = page.evaluate(
-        "() => window.app.graph.nodes.filter(n => n.type !== 'MarkdownNote' && !window.LiteGraph.registered_node_types[n.type])"
-        ".map(n => n.type)"
-    )
-    assert unknown == []
+    assert page.evaluate(UNKNOWN) == []
     made = page.evaluate("async () => (await window.app.graphToPrompt()).output")
     assert not errors
     page.close()
@@ -100,6 +98,23 @@ def test_a_workflow_opens_and_runs(comfy, browser, weights, path):
     for node, output in sorted(run.history["outputs"].items(), key=lambda pair: int(pair[0])):
         texts.setdefault(made[node]["class_type"], []).extend(output.get("text", ()))
     assert CHECKS[path.stem](texts, comfy.base), texts
+
+
+def test_workflows_open_alike_in_the_newest_page_and_its_vue_renderer(comfy, comfy_newest, browser):
+    graphs: dict[str, list[dict[str, Any]]] = {path.stem: [] for path in WORKFLOWS}
+    for server, vue in ((comfy, False), (comfy_newest, True)):
+        page, errors = opened(browser, server.address, json.loads(WORKFLOWS[0].read_text("utf-8")), vue)
+        for path in WORKFLOWS:
+            page.evaluate("workflow => window.app.loadGraphData(workflow)", json.loads(path.read_text("utf-8")))
+            assert page.evaluate(UNKNOWN) == []
+            made = page.evaluate("async () => (await window.app.graphToPrompt()).output")
+            graphs[path.stem].append({node: (each["class_type"], each["inputs"]) for node, each in made.items()})
+        assert not errors
+        page.close()
+    for path in WORKFLOWS:
+        own, newest = graphs[path.stem]
+        assert own == newest
+        assert len(own) == len(json.loads(path.read_text("utf-8"))["nodes"]) - 1  # but for the note
 
 
 def test_the_blueprint_is_offered_and_opens(comfy, browser):
