@@ -16,7 +16,16 @@ import torch
 from PIL import Image
 from server import PromptServer
 
-from ..pez_core import ClipModel, InversionConfig, InversionResult, Progress, Target, combine, invert
+from ..pez_core import (
+    ClipModel,
+    InversionConfig,
+    InversionResult,
+    Progress,
+    Target,
+    combine,
+    escape_for_comfyui,
+    invert,
+)
 from ..pez_core.importance import importance
 from ..pez_core.memory import search_bytes
 from ..pez_core.sources import Source, TextSource, make_target
@@ -167,6 +176,7 @@ class Reporter:
             "part": self._part,
             "parts": self._parts,
             "prompt": progress.prompt,
+            "delivered": escape_for_comfyui(progress.prompt),
             "similarity": progress.similarity,
             "step": progress.step,
             "steps": progress.steps,

@@ -67,7 +67,7 @@ export class Panel {
       this.restarts.clear();
       this.stopButton.disabled = false;
     }
-    Object.assign(this, { run: detail.run, part: detail.part, delivered: [detail.prompt] });
+    Object.assign(this, { run: detail.run, part: detail.part, delivered: [detail.delivered] });
     const parts = detail.parts > 1 ? `${say("picture")} ${detail.part + 1}/${detail.parts} · ` : "";
     const left = detail.left === null ? "" : ` · ${say("left", Math.ceil(detail.left))}`;
     this.state.textContent = `${parts}${say("step", detail.step, detail.steps)}${left}`;
