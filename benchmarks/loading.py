@@ -21,8 +21,8 @@ from safetensors.torch import save_file
 
 from benchmarks.measuring import machine, milliseconds
 from pez_core import ClipModel, InversionConfig, Target, load_model
-from pez_core.loading import vocabulary_of
-from pez_core.objective import Objective
+from pez_core.models.loading import vocabulary_of
+from pez_core.objectives.match import Objective
 from pez_core.search import SEARCHES, make_stepper, starts
 
 MODELS = ("ViT-B-32", "ViT-L-14", "ViT-H-14")

@@ -27,9 +27,9 @@ from torch import Tensor
 from benchmarks.measuring import machine
 from benchmarks.pictures import JUDGE_FOLDER, held_out
 from pez_core import ClipModel, InversionConfig, PezError, PictureSource, Target, invert, load_model
-from pez_core.loading import load_folder
-from pez_core.pictures import as_rgb
-from pez_core.sources import make_target
+from pez_core.models.loading import load_folder
+from pez_core.targets.pictures import as_rgb
+from pez_core.targets.sources import make_target
 
 BASE = InversionConfig(patience=None)
 DEFAULT = "pez+swaps"

@@ -24,12 +24,12 @@ from benchmarks.published_loop import PublishedLoop
 from benchmarks.random_models import random_clip
 from pez_core import ClipModel, InversionConfig, Target, Vocabulary
 from pez_core.config import PRECISIONS
-from pez_core.objective import Objective
+from pez_core.objectives.match import Objective
 from pez_core.search import Stepper, make_stepper, starts
 from pez_core.search.pez import PezSearch
-from pez_core.tower.precision import DTYPES
-from pez_core.tower.products import product
-from pez_core.tower.weights import CausalWeights
+from pez_core.towers.precision import DTYPES
+from pez_core.towers.products import product
+from pez_core.towers.weights import CausalWeights
 
 MODELS = ("ViT-B-32", "ViT-L-14", "ViT-H-14", "ViT-bigG-14")
 RESTARTS = (1, 4, 8, 16)

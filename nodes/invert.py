@@ -6,7 +6,7 @@ import torch
 from comfy_api.latest import io
 
 from ..pez_core import PezError
-from ..pez_core.sources import PictureSource, Source, one_for_each
+from ..pez_core.targets.sources import PictureSource, Source, one_for_each
 from .metadata import record
 from .runtime import ManagedModel, Reporter
 from .settings import advanced_inputs, candidate_input, config_of, length_input, preset_input, seed_input, word_inputs

@@ -9,9 +9,9 @@ import folder_paths
 import torch
 from comfy_api.latest import io
 
-from ..pez_core.checkpoints import SUFFIXES
 from ..pez_core.errors import FetchError
-from ..pez_core.presets import ALIASES, PRESETS
+from ..pez_core.models.checkpoints import SUFFIXES
+from ..pez_core.models.presets import ALIASES, PRESETS
 from .runtime import ManagedModel
 from .wires import PezModel
 

@@ -19,10 +19,10 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from ..pez_core import ClipModel, PezError
-from ..pez_core.loading import vocabulary_of
-from ..pez_core.pairing import COLOURS, agree, colour_pictures
-from ..pez_core.tower import TextTower
-from ..pez_core.tower.hugging_face import text_module
+from ..pez_core.models.loading import vocabulary_of
+from ..pez_core.models.pairing import COLOURS, agree, colour_pictures
+from ..pez_core.towers import TextTower
+from ..pez_core.towers.hugging_face import text_module
 from .runtime import ManagedModel
 
 log = logging.getLogger(__name__)

@@ -26,10 +26,10 @@ from ..pez_core import (
     escape_for_comfyui,
     invert,
 )
-from ..pez_core.importance import importance
-from ..pez_core.memory import search_bytes
-from ..pez_core.sources import Source, TextSource, make_target
-from ..pez_core.tower import join
+from ..pez_core.objectives.contributions import importance
+from ..pez_core.run.memory import search_bytes
+from ..pez_core.targets.sources import Source, TextSource, make_target
+from ..pez_core.towers import join
 from . import stop
 
 ROOM = 1.2  # of an image tower's size must the device have, for the tower to go there

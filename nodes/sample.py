@@ -7,7 +7,7 @@ import torch
 from comfy_api.latest import io
 from PIL import Image
 
-from ..pez_core.presets import EMBEDDED_FOLDER
+from ..pez_core.models.presets import EMBEDDED_FOLDER
 
 SAMPLES = EMBEDDED_FOLDER / "samples"
 

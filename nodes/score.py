@@ -6,7 +6,7 @@ import torch
 from comfy_api.latest import io
 
 from ..pez_core import PezError, PictureSource, Score, read_like_comfyui, score
-from ..pez_core.sources import Source
+from ..pez_core.targets.sources import Source
 from .runtime import ManagedModel
 from .wires import PezModel, PezTarget
 

@@ -8,7 +8,7 @@ import torch
 from comfy_api.latest import io
 
 from ..pez_core import PictureSource, TextSource, read_like_comfyui
-from ..pez_core.sources import Source, blend
+from ..pez_core.targets.sources import Source, blend
 from .settings import weights_of
 from .wires import PezTarget
 

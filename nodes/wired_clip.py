@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from ..pez_core import ClipModel, InversionResult, PezError, Target, escape_for_comfyui
-from ..pez_core.importance import importance
-from ..pez_core.model import shorten
+from ..pez_core.models.clip import shorten
+from ..pez_core.objectives.contributions import importance
 
 log = logging.getLogger(__name__)
 

@@ -9,45 +9,45 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .comfyui_text import escape_for_comfyui as escape_for_comfyui
-    from .comfyui_text import read_like_comfyui as read_like_comfyui
     from .config import InversionConfig as InversionConfig
     from .distillation import distill as distill
     from .errors import PezError as PezError
     from .inversion import invert as invert
-    from .joint import combine as combine
-    from .loading import load_model as load_model
-    from .model import ClipModel as ClipModel
+    from .models.clip import ClipModel as ClipModel
+    from .models.combining import combine as combine
+    from .models.loading import load_model as load_model
     from .result import Candidate as Candidate
     from .result import InversionResult as InversionResult
     from .result import Progress as Progress
     from .result import Token as Token
     from .scoring import Score as Score
     from .scoring import score as score
-    from .sources import PictureSource as PictureSource
-    from .sources import TextSource as TextSource
-    from .target import Target as Target
-    from .vocabulary import Vocabulary as Vocabulary
+    from .targets.sources import PictureSource as PictureSource
+    from .targets.sources import TextSource as TextSource
+    from .targets.target import Target as Target
+    from .text.comfyui import escape_for_comfyui as escape_for_comfyui
+    from .text.comfyui import read_like_comfyui as read_like_comfyui
+    from .text.vocabulary import Vocabulary as Vocabulary
 
 _MODULES = {
     "Candidate": "result",
-    "ClipModel": "model",
+    "ClipModel": "models.clip",
     "InversionConfig": "config",
     "InversionResult": "result",
     "PezError": "errors",
-    "PictureSource": "sources",
+    "PictureSource": "targets.sources",
     "Progress": "result",
     "Score": "scoring",
-    "Target": "target",
-    "TextSource": "sources",
+    "Target": "targets.target",
+    "TextSource": "targets.sources",
     "Token": "result",
-    "Vocabulary": "vocabulary",
-    "combine": "joint",
+    "Vocabulary": "text.vocabulary",
+    "combine": "models.combining",
     "distill": "distillation",
-    "escape_for_comfyui": "comfyui_text",
+    "escape_for_comfyui": "text.comfyui",
     "invert": "inversion",
-    "load_model": "loading",
-    "read_like_comfyui": "comfyui_text",
+    "load_model": "models.loading",
+    "read_like_comfyui": "text.comfyui",
     "score": "scoring",
 }
 

@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from .bans import Ban
 from .errors import PezError
+from .text.bans import Ban
 
 VOCABULARY_MODES = ("words", "any")
 METHODS = ("pez+swaps", "pez", "swaps", "autoprompt", "autoprompt-sgd", "fluentprompt", "random")

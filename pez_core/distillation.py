@@ -8,9 +8,9 @@ from dataclasses import replace
 from .config import InversionConfig
 from .errors import PezError
 from .inversion import invert
-from .model import ClipModel
+from .models.clip import ClipModel
 from .result import InversionResult, Progress
-from .sources import TextSource, make_target
+from .targets.sources import TextSource, make_target
 
 
 def distill(

@@ -13,13 +13,13 @@ from torch import Tensor
 
 from .config import InversionConfig
 from .errors import PezError
-from .importance import importance
-from .model import ClipModel
-from .objective import Objective
+from .models.clip import ClipModel
+from .objectives.contributions import importance
+from .objectives.match import Objective
 from .result import Candidate, InversionResult, Progress
 from .scoring import score
 from .search import SEARCHES, Search, SearchState, Stepper, make_stepper, plan, starts
-from .target import Target
+from .targets.target import Target
 
 log = logging.getLogger(__name__)
 

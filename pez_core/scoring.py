@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .model import ClipModel
-from .target import Target
+from .models.clip import ClipModel
+from .targets.target import Target
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,10 @@ from typing import Any, NoReturn
 
 from ..distillation import distilled_length
 from ..errors import PezError
-from ..model import shorten
-from ..presets import PRESETS
+from ..models.clip import shorten
+from ..models.presets import PRESETS
 from ..scoring import score
-from ..sources import PictureSource, Source, TextSource, make_target, one_for_each
+from ..targets.sources import PictureSource, Source, TextSource, make_target, one_for_each
 from .options import PROGRAM, add_model, add_settings, config_of, model_of
 from .runs import plot_files, print_run, run
 

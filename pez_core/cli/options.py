@@ -9,8 +9,8 @@ import torch
 
 from ..config import METHODS, PRECISIONS, SEARCH_PRESETS, SWAP_FROM, VOCABULARY_MODES, InversionConfig
 from ..errors import PezError, first_line
-from ..model import ClipModel
-from ..presets import EMBEDDED
+from ..models.clip import ClipModel
+from ..models.presets import EMBEDDED
 
 PROGRAM = "python -m pez_core"
 
@@ -36,8 +36,8 @@ def add_model(parser: argparse.ArgumentParser) -> None:
 
 def model_of(given: argparse.Namespace) -> ClipModel:
     """The model that the options name, or several as one."""
-    from ..joint import combine  # here: these import open_clip, and --help should not wait for that
-    from ..loading import load_model
+    from ..models.combining import combine  # here: these import open_clip, and --help should not wait for that
+    from ..models.loading import load_model
 
     names = given.model or [EMBEDDED]
     files = given.checkpoint or ["-"] * len(names)

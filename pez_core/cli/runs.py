@@ -15,10 +15,10 @@ from tqdm import tqdm
 from ..config import InversionConfig
 from ..errors import PezError
 from ..inversion import invert
-from ..model import ClipModel
+from ..models.clip import ClipModel
 from ..plot import save_plot
 from ..result import InversionResult, Progress
-from ..target import Target
+from ..targets.target import Target
 
 
 def run(

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ..config import InversionConfig
-from ..objective import Objective
+from ..objectives.match import Objective
 
 
 class PictureDraws:

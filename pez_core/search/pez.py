@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..config import InversionConfig
-from ..objective import Objective
+from ..objectives.match import Objective
 from .draws import PictureDraws
 from .projection import Projection
 from .state import SearchState, begun, stepped, with_kept

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from ..config import InversionConfig
-from ..objective import Objective
+from ..objectives.match import Objective
 from .pez import PezSearch
 from .projected import AutoPromptSgdSearch, FluentPromptSearch
 from .random import RandomSearch

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..config import InversionConfig
-from ..objective import Objective
+from ..objectives.match import Objective
 from .state import NOTHING, with_kept
 
 BEST = 64  # tokens that a start from the best single ones is drawn from

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..config import InversionConfig
-from ..objective import Objective
+from ..objectives.match import Objective
 from .projection import ROWS
 from .state import NOTHING, SearchState, begun, stepped
 

@@ -8,7 +8,7 @@ import open_clip
 import pytest
 
 from pez_core import ClipModel, Target, Vocabulary
-from pez_core.presets import EMBEDDED_FOLDER
+from pez_core.models.presets import EMBEDDED_FOLDER
 
 SAMPLES = EMBEDDED_FOLDER / "samples"
 

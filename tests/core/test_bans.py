@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from pez_core import InversionConfig, PezError, Target, invert
-from pez_core.bans import Bans
+from pez_core.text.bans import Bans
 
 TEXTS = [
     "s",

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from benchmarks.pictures import JUDGE_FOLDER, held_out
-from pez_core.loading import load_folder
-from pez_core.presets import EMBEDDED_FOLDER
+from pez_core.models.loading import load_folder
+from pez_core.models.presets import EMBEDDED_FOLDER
 
 
 @pytest.mark.parametrize("folder", [EMBEDDED_FOLDER, JUDGE_FOLDER], ids=["embedded", "judge"])

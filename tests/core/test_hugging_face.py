@@ -7,8 +7,8 @@ import torch
 from transformers import CLIPTextConfig, CLIPTextModelWithProjection
 
 from pez_core import PezError
-from pez_core.tower import TextTower
-from pez_core.tower.hugging_face import text_module
+from pez_core.towers import TextTower
+from pez_core.towers.hugging_face import text_module
 
 
 def theirs(activation: str = "quick_gelu") -> CLIPTextModelWithProjection:

@@ -11,9 +11,9 @@ from stand_ins import hugging_face_tokenizer, random_picture, small
 from benchmarks.pictures import JUDGE_FOLDER, held_out
 from pez_core import ClipModel, InversionConfig, PezError, Target, Vocabulary, combine, invert, score
 from pez_core.config import METHODS
-from pez_core.loading import load_folder
-from pez_core.memory import search_bytes
-from pez_core.objective import Objective
+from pez_core.models.loading import load_folder
+from pez_core.objectives.match import Objective
+from pez_core.run.memory import search_bytes
 from pez_core.search.projection import Projection
 
 

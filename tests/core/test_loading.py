@@ -12,8 +12,8 @@ from safetensors.torch import save_file
 from stand_ins import random_picture, small
 
 from pez_core import InversionConfig, PezError, Target, invert, load_model
-from pez_core.loading import download_source
-from pez_core.presets import ALIASES, PRESETS, resolve
+from pez_core.models.loading import download_source
+from pez_core.models.presets import ALIASES, PRESETS, resolve
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,8 @@ from stand_ins import random_picture, small
 
 from benchmarks.measuring import extra_megabytes
 from pez_core import ClipModel, InversionConfig, Target, Vocabulary, invert, load_model
-from pez_core.memory import search_bytes
-from pez_core.objective import ROWS, Objective
+from pez_core.objectives.match import ROWS, Objective
+from pez_core.run.memory import search_bytes
 
 
 def test_the_image_tower_is_moved_apart_and_goes_home():

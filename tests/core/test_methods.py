@@ -10,8 +10,8 @@ import torch
 
 from pez_core import InversionConfig, PezError, Target, invert
 from pez_core.config import METHODS, SEARCH_PRESETS, SWAP_FROM
-from pez_core.importance import importance
-from pez_core.objective import Objective
+from pez_core.objectives.contributions import importance
+from pez_core.objectives.match import Objective
 from pez_core.search import SEARCHES, plan, starts
 
 STEPS = {"pez+swaps": 30, "swaps": 6, "autoprompt": 6}

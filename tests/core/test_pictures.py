@@ -9,7 +9,7 @@ from PIL import Image
 from stand_ins import random_picture
 
 from pez_core import ClipModel, PezError, Target
-from pez_core.pictures import as_rgb
+from pez_core.targets.pictures import as_rgb
 
 PICTURE = random_picture(0, 16)
 VALUES = np.asarray(PICTURE)

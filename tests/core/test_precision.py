@@ -10,8 +10,8 @@ from stand_ins import small
 
 from pez_core import InversionConfig, PezError, Vocabulary, invert
 from pez_core.config import PRECISIONS
-from pez_core.tower import TextTower
-from pez_core.tower.precision import DTYPES, choose
+from pez_core.towers import TextTower
+from pez_core.towers.precision import DTYPES, choose
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from stand_ins import random_picture, small
 
 from benchmarks import published_loop
 from pez_core import ClipModel, InversionConfig, Target
-from pez_core.objective import Objective
+from pez_core.objectives.match import Objective
 from pez_core.search import starts
 from pez_core.search.pez import PezSearch
 from pez_core.search.projection import Projection

@@ -9,8 +9,8 @@ from PIL import Image
 from stand_ins import random_picture
 
 from pez_core import PezError, PictureSource, Target, TextSource
-from pez_core.sources import blend, make_target, one_for_each
-from pez_core.views import masked, views
+from pez_core.targets.sources import blend, make_target, one_for_each
+from pez_core.targets.views import masked, views
 
 
 def test_a_picture_alone_is_the_plain_target(model, penguin):

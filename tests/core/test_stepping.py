@@ -12,7 +12,7 @@ from stand_ins import random_picture, small
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from pez_core import ClipModel, InversionConfig, PezError, Target, Vocabulary, invert
-from pez_core.objective import Objective
+from pez_core.objectives.match import Objective
 from pez_core.search import SEARCHES, Search, SearchState, make_stepper, starts
 from pez_core.search.stepping import step_in_place
 

@@ -81,7 +81,7 @@ def test_names_of_files_are_no_words():
 
 
 def test_towers_that_were_trained_together_are_told_from_others(model):
-    from pez_core.pairing import COLOURS, agree, colour_pictures
+    from pez_core.models.pairing import COLOURS, agree, colour_pictures
 
     own = model.encode_texts(COLOURS)
     assert agree(model.encode_images(colour_pictures()), own)

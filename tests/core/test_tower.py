@@ -14,7 +14,7 @@ from torch import nn
 from transformers import RobertaConfig
 
 from pez_core import ClipModel, PezError, Vocabulary
-from pez_core.tower import TextTower
+from pez_core.towers import TextTower
 
 CAUSAL = ["ViT-B-32", "ViT-L-14", "ViT-H-14"]
 

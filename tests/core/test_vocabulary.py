@@ -10,7 +10,7 @@ import torch
 from stand_ins import hugging_face_tokenizer
 
 from pez_core import PezError, Vocabulary, escape_for_comfyui
-from pez_core.bans import Bans
+from pez_core.text.bans import Bans
 
 
 def prompts(vocabulary: Vocabulary, mask: torch.Tensor, count: int) -> list[list[int]]:

@@ -11,8 +11,8 @@ from graphs import graph, inverted, picture, shown
 from PIL import Image
 
 from pez_core import ClipModel, PictureSource, TextSource, score
-from pez_core.presets import EMBEDDED_FOLDER
-from pez_core.sources import make_target
+from pez_core.models.presets import EMBEDDED_FOLDER
+from pez_core.targets.sources import make_target
 
 IMAGE_TARGET = {"weight": 1.0, "crops": False, "flips": False}
 

@@ -9,7 +9,7 @@ from open_clip.transformer import LayerNorm, QuickGELU, TextTransformer
 from torch import Tensor, nn
 
 from ..errors import PezError
-from ..initialisation import NoInitialisation
+from .initialization import NoInitialization
 
 ACTIVATIONS = {"gelu": nn.GELU, "quick_gelu": QuickGELU}
 
@@ -40,7 +40,7 @@ def text_module(state: Mapping[str, Tensor], heads: int, activation: str) -> Tex
         layers = 1 + max(int(name.split(".")[3]) for name in own if name.startswith("text_model.encoder.layers."))
         converted = _converted(own, layers)
         size, width = converted["token_embedding.weight"].shape
-        with NoInitialisation():
+        with NoInitialization():
             text = TextTransformer(
                 context_length=len(converted["positional_embedding"]),
                 vocab_size=size,

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from .bans import Bans
-from .config import InversionConfig
-from .errors import PezError
-from .model import ClipModel, shorten
-from .target import Target
+from ..config import InversionConfig
+from ..errors import PezError
+from ..models.clip import ClipModel, shorten
+from ..targets.target import Target
+from ..text.bans import Bans
 
 log = logging.getLogger(__name__)
 

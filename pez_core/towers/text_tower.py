@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..errors import PezError
-from ..vocabulary import Vocabulary
+from ..text.vocabulary import Vocabulary
 from .causal import CausalEncoder, CausalWeights
 from .precision import choose
 

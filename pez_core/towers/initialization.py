@@ -9,7 +9,7 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 
 
-class NoInitialisation(TorchFunctionMode):
+class NoInitialization(TorchFunctionMode):
     """Leaves new weights as they are: drawing random numbers that a checkpoint overwrites takes most of a load."""
 
     DRAWING = (

@@ -12,8 +12,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from .errors import PezError
-from .model import ClipModel
+from ..errors import PezError
+from ..models.clip import ClipModel
 from .pictures import as_rgb
 from .target import Target
 from .views import masked, views

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image, ImageOps
 
-from .errors import PezError
+from ..errors import PezError
 
 CROP = 0.85  # of each side
 NEUTRAL = (122, 116, 104)  # the mean colour that CLIPs are trained to see as nothing

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .errors import PezError
+from ..errors import PezError
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .errors import PezError
+from ..errors import PezError
 
 _RESERVED = ("embedding:", "<|startoftext|>", "<|endoftext|>", "<start_of_text>", "<end_of_text>")
 _OPEN, _CLOSE = "\0o", "\0c"  # stand for parentheses that are letters

@@ -11,10 +11,10 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from .errors import PezError
-from .image_tower import ImageTower
-from .tower import JointTextTower, TextTower
-from .vocabulary import Vocabulary
+from ..errors import PezError
+from ..text.vocabulary import Vocabulary
+from ..towers import JointTextTower, TextTower
+from ..towers.image_tower import ImageTower
 
 
 @dataclass(frozen=True)

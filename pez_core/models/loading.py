@@ -16,12 +16,12 @@ from open_clip.transform import PreprocessCfg, image_transform_v2
 from safetensors.torch import load_file
 from torch import nn
 
+from ..errors import FetchError, PezError, first_line
+from ..text.vocabulary import Vocabulary
+from ..towers.initialization import NoInitialization
 from .checkpoints import misfit, tensor_shapes
-from .errors import FetchError, PezError, first_line
-from .initialisation import NoInitialisation
-from .model import ClipModel
+from .clip import ClipModel
 from .presets import EMBEDDED, EMBEDDED_FOLDER, PRESETS, resolve
-from .vocabulary import Vocabulary
 
 
 def load_model(
@@ -126,7 +126,7 @@ def _create(architecture: str, tag: str, weights: str | None = None) -> nn.Modul
     trained = open_clip.get_pretrained_cfg(architecture, tag) if tag else {}
     preprocessing = {key: trained[key] for key in ("mean", "std", "interpolation", "resize_mode") if key in trained}
     try:
-        with warnings.catch_warnings(), NoInitialisation() if weights else nullcontext():
+        with warnings.catch_warnings(), NoInitialization() if weights else nullcontext():
             warnings.simplefilter("ignore", UserWarning)  # about the activation, which is set right here
             return open_clip.create_model(
                 architecture,

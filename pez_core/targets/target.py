@@ -10,11 +10,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .errors import PezError
+from ..errors import PezError
 from .pictures import as_rgb
 
 if TYPE_CHECKING:
-    from .model import ClipModel, Part
+    from ..models.clip import ClipModel, Part
 
 
 @dataclass(frozen=True)

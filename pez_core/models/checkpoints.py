@@ -8,7 +8,7 @@ import torch
 from safetensors import safe_open
 from torch import nn
 
-from .errors import PezError, first_line
+from ..errors import PezError, first_line
 
 SUFFIXES = (".safetensors", ".pt", ".pth", ".bin")
 _NAMED = 4  # tensors named in a message; more would hide the point

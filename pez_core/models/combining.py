@@ -8,9 +8,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from .errors import PezError
-from .model import ClipModel, Part, PictureEncoder
-from .tower import JointTextTower, join
+from ..errors import PezError
+from ..towers import JointTextTower, join
+from .clip import ClipModel, Part, PictureEncoder
 
 
 class JointImageTower:

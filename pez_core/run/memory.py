@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from .config import InversionConfig
-from .model import ClipModel
-from .objective import ROWS
-from .search.projection import ROWS as QUERIES
-from .tower import TextTower
-from .vocabulary import Vocabulary
+from ..config import InversionConfig
+from ..models.clip import ClipModel
+from ..objectives.match import ROWS
+from ..search.projection import ROWS as QUERIES
+from ..text.vocabulary import Vocabulary
+from ..towers import TextTower
 
 _KEPT = 22  # numbers of a token's width that a layer keeps or passes through, at each position (measured: 16 to 20)
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from .errors import PezError
+from ..errors import PezError
 
 MIN_SIDE = 8  # pixels; below that there is nothing to recognise
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from .model import ClipModel
-from .result import Token
-from .target import Target
+from ..models.clip import ClipModel
+from ..result import Token
+from ..targets.target import Target
 
 
 def importance(model: ClipModel, target: Target, prompt: str) -> tuple[Token, ...]:

@@ -1,0 +1,1 @@
+"""What a prompt is good at, and how well: one file each."""

@@ -1,0 +1,1 @@
+"""What is to be matched: pictures, texts, and blends of them."""

@@ -1,0 +1,1 @@
+"""Tokens and spelling; knows no model."""
