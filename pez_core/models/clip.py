@@ -15,13 +15,19 @@ from ..errors import PezError
 from ..text.vocabulary import Vocabulary
 from ..towers import JointTextTower, TextTower
 from ..towers.image_tower import ImageTower
+from ..towers.placement import MovePlacement, Placement
+from ..towers.plain import plain_torch, replace_inference_tensors
+
+TEXTS_AT_ONCE = 256  # rows at full length that go through the text tower together: bounds memory
 
 
 @dataclass(frozen=True)
 class Part:
-    """A CLIP among those that a model is made of; its features are `width` long, and `share` is its part of
-    every similarity. All shares sum to 1. A feature of the model is made of the parts' unit features, one
-    behind the other, each times the square root of its share: so it is of unit length again."""
+    """One CLIP of a model. Its features have the length `width`; `share` is its part of every similarity.
+
+    The shares of all parts sum to 1. A feature of the model is the parts' unit features, each multiplied by
+    the square root of its share and concatenated: again of unit length.
+    """
 
     name: str
     width: int
@@ -34,16 +40,19 @@ class PictureEncoder(Protocol):
     @property
     def towers(self) -> Sequence[PictureEncoder]: ...
 
-    def encode(self, pictures: Sequence[Image.Image], device: torch.device) -> Tensor:
-        """Unit features float32 [B, F] of RGB pictures, on `device`."""
+    def encode(self, pictures: Sequence[Image.Image]) -> Tensor:
+        """Unit features float32 [B, F] of RGB pictures, on the CPU."""
         ...
 
 
 class ClipModel:
     """Image tower, text tower and vocabulary.
 
-    `name`: how the model was chosen, for messages and results. `parts`: the CLIPs that it is made of, one
-    unless several were combined.
+    Args:
+        image, text: the towers; each has its own placement (see `place`).
+        vocabulary: the tokens of the text tower.
+        name: how the model was chosen, for messages and results.
+        parts: the CLIPs that it is made of; one unless several were combined.
     """
 
     def __init__(
@@ -58,48 +67,102 @@ class ClipModel:
         self.parts = tuple(parts) or (Part(name, text.features, 1.0),)
 
     @classmethod
+    @plain_torch()
     def of_open_clip(
         cls, module: nn.Module, preprocess: Callable[[Image.Image], Tensor], vocabulary: Vocabulary, name: str
     ) -> ClipModel:
-        """The open_clip model `module`, in float32; its parameters are frozen. It is taken apart: the towers
-        share its weights and are moved one by one.
+        """The open_clip model `module`, in float32; its parameters are frozen.
+
+        It is split in two: the towers share its weights and are moved one by one.
 
         `preprocess`: RGB picture to float32 [3, S, S], as the model was trained.
 
         Raises PezError when the text tower cannot be searched.
         """
         module.eval()
+        text = TextTower(_part(module, lambda child: child != "visual"), vocabulary, name)
         image = ImageTower(_part(module, lambda child: child == "visual"), preprocess, name)
-        return cls(image, TextTower(_part(module, lambda child: child != "visual"), vocabulary, name), vocabulary, name)
+        return cls(image, text, vocabulary, name)
 
     @property
     def device(self) -> torch.device:
-        """Where it computes: the text tower is there, the image tower comes when pictures are encoded."""
+        """Where the text tower is. The image tower comes only while pictures are encoded."""
         return self.text.device
 
-    def to(self, device: torch.device | str) -> ClipModel:
-        """Moves the text tower; returns self."""
-        for tower in self.text.towers:
-            tower.module.to(device)
+    def place(self, placement: Placement) -> ClipModel:
+        """Lets `placement` decide where the towers compute; returns self. Models that share towers share it.
+
+        Nothing moves before it is needed. An image tower of another kind than ImageTower keeps its own ways.
+        """
+        for image in self.image.towers:
+            if isinstance(image, ImageTower):
+                image.placement = placement
+        for text in self.text.towers:
+            text.placement = placement
         return self
 
-    def encode_images(self, pictures: Sequence[Image.Image]) -> Tensor:
-        """Unit features float32 [B, F] of RGB pictures. Many at once move the image tower only once."""
-        return self.image.encode(pictures, self.device)
+    def to(self, device: torch.device | str) -> ClipModel:
+        """Computes on `device` from now on: the text tower moves there at once. Returns self."""
+        return self.place(MovePlacement(torch.device(device))).ready()
 
-    def encode_texts(self, texts: Sequence[str]) -> Tensor:
-        """Unit features float32 [N, F] of texts, tokenised afresh, at full length.
+    @plain_torch()
+    def ready(self, room_bytes: int = 0) -> ClipModel:
+        """Brings the text towers to where they compute, with `room_bytes` free beside them; returns self.
 
-        Raises PezError for a text that does not fit the model's context.
+        Searches and scores call it first. It is quick where nothing has to move.
         """
-        rows = []
+        brought: dict[Placement, list[nn.Module]] = {}
+        for tower in self.text.towers:
+            brought.setdefault(tower.placement, []).append(tower.module)
+        for placement, modules in brought.items():
+            placement.bring(modules, room_bytes)
+            for module in modules:
+                replace_inference_tensors(module)  # whoever moves weights may do so under inference mode
+        return self
+
+    @plain_torch()
+    def encode_images(self, pictures: Sequence[Image.Image]) -> Tensor:
+        """Unit features float32 [B, F] of RGB pictures, on the model's device.
+
+        Many at once move the image tower only once.
+        """
+        return self.image.encode(pictures).to(self.device)
+
+    @plain_torch()
+    def encode_texts(self, texts: Sequence[str]) -> Tensor:
+        """Unit features float32 [N, F] of texts, tokenized here, at full length, on the model's device.
+
+        Raises PezError for a text that does not fit the model's context, and for what is not a list of texts.
+        """
+        if isinstance(texts, str) or not all(isinstance(text, str) for text in texts):
+            raise PezError(f"A list of texts is needed, not {shorten(repr(texts))}: put a single text into a list.")
+        rows = [torch.zeros(0, self.vocabulary.context_length, dtype=torch.long)]
         for text, ids in zip(texts, self.vocabulary.encode_all(texts), strict=True):
             if len(ids) > self.vocabulary.room:
                 raise PezError(
                     f"The text {shorten(text)!r} has {len(ids)} tokens, {self.name} reads {self.vocabulary.room}: shorten it."
                 )
             rows.append(self.vocabulary.rows(torch.tensor([ids], dtype=torch.long)))
-        return self.text.encode(torch.cat(rows).to(self.device))
+        return self._encode_rows(torch.cat(rows))
+
+    def _encode_rows(self, rows: Tensor) -> Tensor:
+        """Unit features [N, F] of rows int64 [N, context_length], in pieces that the device has memory for."""
+        device, together = self.device, TEXTS_AT_ONCE
+        features = [torch.zeros(0, self.text.features, device=device)]
+        while len(rows):
+            try:
+                features.append(self.text.encode(rows[:together].to(device)))
+                rows = rows[together:]
+                continue
+            except torch.cuda.OutOfMemoryError as error:
+                together = min(together, len(rows)) // 2
+                if not together:
+                    raise PezError(
+                        f"Not enough memory on {device} to encode a text with {self.name}: free some, or use a smaller "
+                        "model or another device."
+                    ) from error
+            torch.cuda.empty_cache()  # here, where the error no longer holds what was computed
+        return torch.cat(features)
 
 
 def _part(module: nn.Module, keep: Callable[[str], bool]) -> nn.Module:

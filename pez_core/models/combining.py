@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
 from PIL import Image
 from torch import Tensor
 
@@ -14,15 +13,15 @@ from .clip import ClipModel, Part, PictureEncoder
 
 
 class JointImageTower:
-    """Image towers side by side; each is on the device only while it works."""
+    """Image towers side by side; each is brought to its device only while it encodes."""
 
     def __init__(self, towers: Sequence[PictureEncoder], shares: Sequence[float]):
         self.towers = tuple(towers)
         self._shares = tuple(shares)
 
-    def encode(self, pictures: Sequence[Image.Image], device: torch.device) -> Tensor:
-        """Unit features float32 [B, F] of RGB pictures, on `device`."""
-        return join([tower.encode(pictures, device) for tower in self.towers], self._shares)
+    def encode(self, pictures: Sequence[Image.Image]) -> Tensor:
+        """Unit features float32 [B, F] of RGB pictures, on the CPU."""
+        return join([tower.encode(pictures) for tower in self.towers], self._shares)
 
 
 def combine(models: Sequence[ClipModel], weights: Sequence[float] | None = None) -> ClipModel:
@@ -31,8 +30,8 @@ def combine(models: Sequence[ClipModel], weights: Sequence[float] | None = None)
     One sequence of tokens is searched for all of them: nearest tokens by the sum of the cosines in each
     one's embeddings, swaps by the sum of the gradients.
 
-    The models may be moved one by one, as a program does that manages memory; they must be on one device when
-    something is computed.
+    The combined model shares the towers of its parts, and with them their placements. The parts may be moved
+    one by one; they must be on one device when something is computed.
 
     Raises PezError for fewer than two models, weights that are not above 0, and models that read text
     differently.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,11 +14,10 @@ from torch import Tensor
 
 from ..errors import PezError
 from ..models.clip import ClipModel
+from ..towers.plain import plain_torch
 from .pictures import as_rgb
 from .target import Target
-from .views import masked, views
-
-OWN_SHARE = 0.5  # of a picture in its target, where crops or its mirror image have the rest
+from .views import Views, masked
 
 
 @dataclass(frozen=True)
@@ -87,33 +86,35 @@ def one_for_each(sources: Sequence[Source]) -> list[tuple[Source, ...]]:
     return [(each, *shared) for each in alone] or [tuple(sources)]
 
 
-def make_target(
-    model: ClipModel,
-    sources: Sequence[Source],
-    encode_images: Callable[[Sequence[Image.Image]], Tensor] | None = None,
-) -> Target:
-    """The target of a blend in the eyes of `model`, on the CPU. `encode_images`: in place of the model's own.
+@plain_torch()
+def make_target(model: ClipModel, sources: Sequence[Source]) -> Target:
+    """The target of a blend according to `model`, on the CPU.
+
+    Pictures and their views are prepared batch by batch, so memory does not grow with the number of views.
 
     Raises PezError where there is no source, or the target cannot be made.
     """
     if not sources:
         raise PezError("There is nothing to match: give a picture or a text.")
-    encode_images = encode_images or model.encode_images
-    features, weights = [], []
-    for source in sorted(sources, key=lambda each: isinstance(each, PictureSource)):  # texts before memory is short
-        if isinstance(source, PictureSource):
-            seen, shares = [], []
-            for picture in source.pictures:
-                others = views(picture, source.crops, source.flips)
-                seen += [picture, *others]
-                shares += [OWN_SHARE if others else 1.0, *[(1 - OWN_SHARE) / len(others) for _ in others]]
-            features.append(encode_images(seen).cpu())
-        else:
-            pieces = _pieces(model, source.text)
-            shares = [max(len(ids), 1.0) for ids in model.vocabulary.encode_all(pieces)]
-            features.append(model.encode_texts(pieces).cpu())
-        weights += [source.weight * share / sum(shares) for share in shares]
-    return Target(torch.cat(features), torch.tensor(weights))
+    ordered = sorted(sources, key=lambda each: isinstance(each, PictureSource))
+    # The other way round: the text towers, which the search needs next, come to the device last.
+    encoded = [_encode(model, source) for source in reversed(ordered)][::-1]
+    weights = [
+        source.weight * share / sum(shares)
+        for source, (_, shares) in zip(ordered, encoded, strict=True)
+        for share in shares
+    ]
+    return Target(torch.cat([features for features, _ in encoded]), torch.tensor(weights))
+
+
+def _encode(model: ClipModel, source: Source) -> tuple[Tensor, list[float]]:
+    """Unit features [B, F] of a source on the CPU, and what each of them counts for."""
+    if isinstance(source, PictureSource):
+        seen = Views(source.pictures, source.crops, source.flips)
+        return model.image.encode(seen), seen.shares
+    pieces = _pieces(model, source.text)
+    shares = [max(len(ids), 1.0) for ids in model.vocabulary.encode_all(pieces)]
+    return model.ready().encode_texts(pieces).cpu(), shares
 
 
 def _pieces(model: ClipModel, text: str) -> list[str]:

@@ -1,6 +1,10 @@
-"""Which part of a picture counts, and further looks at it."""
+"""Other views of a picture, and the part of it that counts."""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -8,24 +12,47 @@ from PIL import Image, ImageOps
 from ..errors import PezError
 
 CROP = 0.85  # of each side
-NEUTRAL = (122, 116, 104)  # the mean colour that CLIPs are trained to see as nothing
+OWN_SHARE = 0.5  # of a picture in its target, where crops or its mirror image have the rest
+NEUTRAL = (122, 116, 104)  # the mean color of CLIP's training pictures, which says nothing
 
 
-def views(picture: Image.Image, crops: bool, flips: bool) -> list[Image.Image]:
-    """Other looks at the RGB `picture`: its mirror image, its four corners."""
-    found = [ImageOps.mirror(picture)] if flips else []
-    if crops:
-        width, height = round(picture.width * CROP), round(picture.height * CROP)
-        for left in (0, picture.width - width):
-            for top in (0, picture.height - height):
-                found.append(picture.crop((left, top, left + width, top + height)))
-    return found
+class Views(Sequence[Image.Image]):
+    """Each of the RGB `pictures`, followed by its mirror image (`flips`) and its four corners (`crops`).
+
+    They are made when they are asked for, so that not all of them are in memory at once.
+
+    Attributes:
+        shares: what each view counts for. A picture has 1: half of that itself if it has other views.
+    """
+
+    def __init__(self, pictures: Sequence[Image.Image], crops: bool, flips: bool):
+        self._pictures = pictures
+        self._looks: list[Callable[[Image.Image], Image.Image]] = [ImageOps.mirror] if flips else []
+        self._looks += [partial(_corner, right=right, lower=lower) for right in (0, 1) for lower in (0, 1) if crops]
+        others = len(self._looks)
+        own = [OWN_SHARE, *[(1 - OWN_SHARE) / others] * others] if others else [1.0]
+        self.shares = own * len(pictures)
+
+    def __len__(self) -> int:
+        return len(self.shares)
+
+    def __getitem__(self, place: Any) -> Any:
+        """The view at the index `place`; slices are not supported."""
+        which, look = divmod(range(len(self))[place], 1 + len(self._looks))
+        picture = self._pictures[which]
+        return self._looks[look - 1](picture) if look else picture
+
+
+def _corner(picture: Image.Image, right: int, lower: int) -> Image.Image:
+    width, height = round(picture.width * CROP), round(picture.height * CROP)
+    left, top = right * (picture.width - width), lower * (picture.height - height)
+    return picture.crop((left, top, left + width, top + height))
 
 
 def masked(picture: Image.Image, mask: np.ndarray) -> Image.Image:
-    """The part of the RGB `picture` that `mask` [H, W], 0 to 1, leaves: cut out, on neutral ground.
+    """The part of the RGB `picture` that `mask` [H, W], 0 to 1, covers: cut out, on a neutral background.
 
-    A mask of another size is fitted to the picture.
+    A mask of another size is resized to the picture's.
 
     Raises PezError where the mask leaves nothing.
     """

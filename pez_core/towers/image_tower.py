@@ -1,4 +1,4 @@
-"""A model's image tower: pictures in, unit features out, and off the device again."""
+"""A model's image tower: pictures in, unit features out."""
 
 from __future__ import annotations
 
@@ -10,48 +10,57 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
 
+from .placement import MovePlacement, Placement, device_of
+
 log = logging.getLogger(__name__)
 
 BATCH = 16  # pictures encoded at once: bounds memory, loses no speed
+ROOM = 2**29  # bytes that a batch takes on its way through the tower, at most
 
 
 class ImageTower:
     """`module`: what has the open_clip model's `encode_image`, in float32; its parameters are frozen.
 
     `preprocess`: RGB picture to float32 [3, S, S], as the model was trained. `name` is used in messages.
+
+    Attributes:
+        module: the model's image half.
+        placement: decides where it computes; it is brought there only while it encodes.
     """
+
+    placement: Placement
 
     def __init__(self, module: nn.Module, preprocess: Callable[[Image.Image], Tensor], name: str):
         self.module = module.requires_grad_(False)
+        self.placement = MovePlacement(device_of(module))
         self._preprocess = preprocess
         self._name = name
 
     @property
     def towers(self) -> tuple[ImageTower, ...]:
-        """Itself: a model's image tower may also be made of several (joint.py)."""
+        """Itself: a model's image tower may also be made of several (models/combining.py)."""
         return (self,)
 
     @torch.no_grad()
-    def encode(self, pictures: Sequence[Image.Image], device: torch.device) -> Tensor:
-        """Unit features float32 [B, F] of RGB pictures, on `device`.
+    def encode(self, pictures: Sequence[Image.Image]) -> Tensor:
+        """Unit features float32 [B, F] of RGB pictures, on the CPU.
 
-        The weights go there for as long as it takes, and back to where they were. Where a GPU has no room
-        for them, the CPU encodes.
+        Pictures are taken from the sequence one batch after the other, so it may make them when asked. Where
+        the placement's device has no room, the fallback device encodes.
         """
-        home = next(self.module.parameters()).device
         try:
-            return self._encode(pictures, device)
+            return self._encode(pictures, self.placement.bring([self.module], ROOM))
         except torch.cuda.OutOfMemoryError:
-            log.warning("%s: no room for the image tower on %s, the CPU encodes the pictures.", self._name, device)
-            return self._encode(pictures, torch.device("cpu")).to(device)
+            device = self.placement.fall_back(self.module)
+            log.warning("%s: not enough memory for the image tower, pictures are encoded on %s.", self._name, device)
+            return self._encode(pictures, device)
         finally:
-            if home != device:
-                self.module.to(home)
+            self.placement.send_home(self.module)
 
     def _encode(self, pictures: Sequence[Image.Image], device: torch.device) -> Tensor:
-        self.module.to(device)
         features = []
         for start in range(0, len(pictures), BATCH):
-            batch = torch.stack([self._preprocess(picture) for picture in pictures[start : start + BATCH]])
-            features.append(F.normalize(self.module.encode_image(batch.to(device)).float(), dim=-1))
+            places = range(start, min(start + BATCH, len(pictures)))
+            batch = torch.stack([self._preprocess(pictures[i]) for i in places])
+            features.append(F.normalize(self.module.encode_image(batch.to(device)).float(), dim=-1).cpu())
         return torch.cat(features)

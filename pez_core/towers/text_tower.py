@@ -8,7 +8,10 @@ tower needs. Whether it gives the same features is found out by trying, once, wh
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -17,6 +20,7 @@ from torch import Tensor, nn
 from ..errors import PezError
 from ..text.vocabulary import Vocabulary
 from .causal import CausalEncoder, CausalWeights
+from .placement import MovePlacement, Placement, device_of
 from .precision import choose
 
 log = logging.getLogger(__name__)
@@ -40,18 +44,25 @@ class TextTower:
         module: the model.
         features: F, the length of a feature.
         lean: whether the tower does only what the searched tokens change. False means full length.
+        placement: decides where the tower computes (see `ClipModel.ready`).
 
     Raises PezError when the tower has no token embedding that gradients can reach.
     """
+
+    placement: Placement
 
     def __init__(self, model: nn.Module, vocabulary: Vocabulary, name: str):
         self.module = model
         self._vocabulary = vocabulary
         self._name = name
-        self._embedding = _token_embedding(model)
-        if self._embedding is None:
+        embedding = _token_embedding(model)
+        if embedding is None:
             raise PezError(f"The text tower of {name} cannot be searched: it has no table of token embeddings.")
+        self._embedding = embedding
+        if _replacement not in embedding._forward_hooks.values():
+            embedding.register_forward_hook(_replacement)
         model.requires_grad_(False)
+        self.placement = MovePlacement(device_of(model))
         self._chosen: dict[tuple[str, torch.device], torch.dtype] = {}  # which formats were looked over
         self.features = self.encode(vocabulary.rows(self._sample(1))).shape[1]
         self.lean = self._lean_is_exact()
@@ -137,11 +148,8 @@ class TextTower:
             rows[:, first : first + length] = ids
             fixed = self._embedding(rows).detach()
             replaced = torch.cat([fixed[:, :first], embeddings, fixed[:, first + length :]], dim=1)
-            hook = self._embedding.register_forward_hook(lambda *_: replaced)
-            try:
+            with _replacing(self._embedding, replaced):
                 return F.normalize(self.module.encode_text(rows), dim=-1)
-            finally:
-                hook.remove()
 
         return encode
 
@@ -190,6 +198,28 @@ class TextTower:
             if found.shape != expected.shape or not (found - expected).abs().max() <= LEAN_TOLERANCE:
                 return False
         return True
+
+
+_REPLACED: ContextVar[tuple[nn.Embedding, Tensor] | None] = ContextVar("replaced token embeddings", default=None)
+"""A table of token embeddings, and what it answers with instead of its own rows, in this thread only."""
+
+
+@contextmanager
+def _replacing(embedding: nn.Embedding, output: Tensor) -> Iterator[None]:
+    token = _REPLACED.set((embedding, output))
+    try:
+        yield
+    finally:
+        _REPLACED.reset(token)
+
+
+def _replacement(module: nn.Module, _inputs: Any, _output: Any) -> Tensor | None:
+    """The hook that stays on every tower's table: one that came and went would reach other threads' texts.
+
+    None leaves the output as it is. A function of the module, so that models can be copied and pickled.
+    """
+    replaced = _REPLACED.get()
+    return replaced[1] if replaced is not None and replaced[0] is module else None
 
 
 def _token_embedding(model: nn.Module) -> nn.Embedding | None:

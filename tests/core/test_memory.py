@@ -1,51 +1,16 @@
-"""Where the towers are, and what a search takes."""
+"""What the towers share, and what a search takes."""
 
 from __future__ import annotations
 
 import open_clip
 import pytest
 import torch
-from stand_ins import random_picture, small
+from stand_ins import small
 
 from benchmarks.measuring import extra_megabytes
-from pez_core import ClipModel, InversionConfig, Target, Vocabulary, invert, load_model
+from pez_core import ClipModel, InversionConfig, Target, Vocabulary, invert
 from pez_core.objectives.match import ROWS, Objective
 from pez_core.run.memory import search_bytes
-
-
-def test_the_image_tower_is_moved_apart_and_goes_home():
-    model = load_model()
-    model.to("meta")
-    assert model.device.type == "meta"
-    assert {weight.device.type for weight in model.image.module.parameters()} == {"cpu"}
-    moves = []
-    plain = model.image.module.to
-    model.image.module.to = lambda device: moves.append(str(device)) or plain("cpu")
-    model.image.encode([random_picture(1)], torch.device("cpu"))
-    assert moves == ["cpu"]  # already there
-    model.image._encode = lambda pictures, device: (model.image.module.to(device), torch.zeros(1, 4))[1]
-    model.image.encode([random_picture(1)], torch.device("meta"))
-    assert moves == ["cpu", "meta", "cpu"]
-
-
-def test_the_cpu_encodes_where_the_device_has_no_room(caplog):
-    model = load_model()
-    expected = model.encode_images([random_picture(1)])
-    plain = model.image._encode
-
-    def full(pictures, device):
-        if device.type != "cpu":
-            raise torch.cuda.OutOfMemoryError("no memory")
-        return plain(pictures, device)
-
-    model.image._encode = full
-    tower = model.image.module
-    device = torch.device("meta")
-    found = model.image.encode([random_picture(1)], device)
-    assert found.shape == expected.shape
-    assert found.device == device
-    assert next(tower.parameters()).device.type == "cpu"
-    assert "no room for the image tower on meta" in caplog.text
 
 
 def test_both_towers_share_the_weights_of_the_model(model):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +12,8 @@ from stand_ins import random_picture
 
 from pez_core import PezError, PictureSource, Target, TextSource
 from pez_core.targets.sources import blend, make_target, one_for_each
-from pez_core.targets.views import masked, views
+from pez_core.targets.views import Views, masked
+from pez_core.towers.image_tower import BATCH
 
 
 def test_a_picture_alone_is_the_plain_target(model, penguin):
@@ -39,18 +42,36 @@ def test_crops_and_flips_have_half_of_a_pictures_weight(model, penguin):
     source = PictureSource.of(penguin, crops=True, flips=True)
     target = make_target(model, [source])
     assert target.weights.tolist() == pytest.approx([0.5] + [0.1] * 5)
-    torch.testing.assert_close(
-        target.features, model.encode_images([source.pictures[0], *views(source.pictures[0], True, True)])
-    )
+    torch.testing.assert_close(target.features, model.encode_images(list(Views(source.pictures, True, True))))
 
 
-def test_views_are_the_mirror_image_and_the_corners():
+def test_views_are_the_picture_the_mirror_image_and_the_corners():
     picture = Image.new("RGB", (100, 40), "white")
     picture.putpixel((0, 0), (255, 0, 0))
-    mirror, *corners = views(picture, crops=True, flips=True)
+    whole, mirror, *corners = Views([picture], crops=True, flips=True)
+    assert whole is picture
     assert mirror.getpixel((99, 0)) == (255, 0, 0)
     assert [corner.size for corner in corners] == [(85, 34)] * 4
     assert [corner.getpixel((0, 0)) == (255, 0, 0) for corner in corners] == [True, False, False, False]
+
+
+def test_views_are_not_all_in_memory_at_once(model):
+    """Each view is made for its batch, and let go after it."""
+    made, most = [], []
+
+    class Counted(Views):
+        def __getitem__(self, place):
+            view = super().__getitem__(place).copy()
+            made.append(weakref.ref(view))
+            most.append(sum(each() is not None for each in made))
+            return view
+
+    pictures = [random_picture(i) for i in range(20)]
+    counted = Counted(pictures, crops=True, flips=True)
+    found = model.encode_images(counted)
+    assert len(most) == len(found) == 120
+    assert max(most) <= BATCH + 1
+    torch.testing.assert_close(found[::6], model.encode_images(pictures), atol=1e-5, rtol=0)
 
 
 def test_only_what_the_mask_covers_counts(model):
