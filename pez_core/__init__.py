@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from .distillation import distill as distill
     from .errors import PezError as PezError
     from .inversion import invert as invert
+    from .inversion import invert_all as invert_all
+    from .inversion import pick as pick
     from .models.clip import ClipModel as ClipModel
     from .models.combining import combine as combine
     from .models.loading import load_model as load_model
@@ -24,10 +26,13 @@ if TYPE_CHECKING:
     from .scoring import score as score
     from .targets.sources import PictureSource as PictureSource
     from .targets.sources import TextSource as TextSource
+    from .targets.sources import make_target as make_target
     from .targets.target import Target as Target
     from .text.comfyui import escape_for_comfyui as escape_for_comfyui
     from .text.comfyui import read_like_comfyui as read_like_comfyui
     from .text.vocabulary import Vocabulary as Vocabulary
+
+__version__ = "0.1.0"  # as in pyproject.toml, which ComfyUI's registry reads
 
 _MODULES = {
     "Candidate": "result",
@@ -46,12 +51,15 @@ _MODULES = {
     "distill": "distillation",
     "escape_for_comfyui": "text.comfyui",
     "invert": "inversion",
+    "invert_all": "inversion",
+    "pick": "inversion",
     "load_model": "models.loading",
+    "make_target": "targets.sources",
     "read_like_comfyui": "text.comfyui",
     "score": "scoring",
 }
 
-__all__ = list(_MODULES)
+__all__ = [*_MODULES, "__version__"]
 
 
 def __getattr__(name: str) -> Any:

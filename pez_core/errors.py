@@ -13,3 +13,16 @@ def first_line(error: BaseException) -> str:
     """What an error says, in one line; the error's kind when it says nothing."""
     said = str(error).strip()
     return said.splitlines()[0] if said else type(error).__name__
+
+
+def shorten(text: str, most: int = 60) -> str:
+    """The text, or its beginning with an ellipsis, for messages."""
+    return text if len(text) <= most else text[: most - 1].rstrip() + "…"
+
+
+class NothingAccepted(PezError):
+    """No prompt that was found may be returned, according to whoever asked for the search. `best`: the best of them."""
+
+    def __init__(self, best: str):
+        super().__init__(f"No prompt of this search was accepted; the best was {shorten(best)!r}: try another seed.")
+        self.best = best

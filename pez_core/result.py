@@ -8,9 +8,9 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Candidate:
-    """A prompt and its similarity: that of this very text, tokenised afresh, at full length.
+    """A prompt and its similarity: that of this very text, tokenized again, at full length.
 
-    parts: where the model is made of several, the similarity in the eyes of each of these, by name.
+    parts: where the model is made of several, the similarity according to each of them, by name.
     """
 
     text: str
@@ -24,17 +24,30 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Token:
-    """A token of a prompt as text, and by how much the similarity falls when it is left out (below 0: it rises)."""
+    """A token of a prompt: the characters `start` to `end` of the text, and how much they contribute, which is by how
+    much the similarity drops when they are cut out (below 0: it rises)."""
 
     text: str
-    importance: float
+    contribution: float
+    start: int
+    end: int
+
+    @property
+    def importance(self) -> float:
+        """The contribution, by its older name; goes with the next version."""
+        return self.contribution
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, the contribution also by its older name."""
+        return {**asdict(self), "importance": self.contribution}
 
 
 @dataclass(frozen=True)
 class Progress:
     """Where a run stands: `step` of `steps` done, the best prompt so far ('' before the first), its similarity.
 
-    restarts: the best similarity of each restart that still runs, by its number, as the search sees it.
+    restarts: the best similarity of each restart that still runs, by its number: the search's estimate, which may
+    differ a little from the exact score of the text.
     """
 
     step: int
@@ -50,10 +63,12 @@ class InversionResult:
     """The outcome of `invert`.
 
     candidates: distinct prompts, best first; at least one.
-    tokens: those of the best prompt, with what each is worth.
-    trace: the best similarity after each step that was run.
-    steps: steps that were run; passes: what they took of the text encoder, one prompt forward or backward being
-    one; seconds: wall time; stopped: why the run ended ("steps", "patience", "time limit" or "asked to").
+    tokens: those of the best prompt, with what each contributes.
+    trace: the best similarity after each step that was run: the search's estimate.
+    steps: steps that were run.
+    passes: what they took of the text encoder; one prompt forward is one, backward is another.
+    seconds: wall time.
+    stopped: why the run ended: "steps", "patience", "time limit", or "asked to" (by the caller).
     """
 
     candidates: tuple[Candidate, ...]
@@ -82,7 +97,7 @@ class InversionResult:
             "prompt": self.prompt,
             "similarity": self.similarity,
             "candidates": [candidate.to_json() for candidate in self.candidates],
-            "tokens": [asdict(token) for token in self.tokens],
+            "tokens": [token.to_json() for token in self.tokens],
             "steps": self.steps,
             "passes": self.passes,
             "seconds": round(self.seconds, 3),

@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from .errors import PezError
 from .models.clip import ClipModel
 from .targets.target import Target
+from .towers.plain import plain_torch
 
 
 @dataclass(frozen=True)
 class Score:
-    """A text's similarity to a target; to `each` of its features (pictures, views, texts) in turn; and, where
-    the model is made of several, in the eyes of each of these, by name (`parts`, else empty)."""
+    """How well a text matches a target.
+
+    similarity: to the whole target, -1 to 1. each: to every feature of it (pictures, views, texts) in turn.
+    parts: where the model is made of several, the similarity according to each of them, by name; else empty.
+    """
 
     text: str
     similarity: float
@@ -20,14 +25,23 @@ class Score:
     parts: dict[str, float]
 
 
+@plain_torch()
 def score(model: ClipModel, texts: Sequence[str], target: Target) -> list[Score]:
-    """The score of every text, in their order.
+    """The score of every text, in their order, in float32.
 
-    Raises PezError for a text that does not fit the model's context.
+    Raises PezError for a text that does not fit the model's context, for a single text that is not in a list, and for
+    a target of another model.
+
+    Example:
+        >>> model = load_model()
+        >>> score(model, ["a penguin", "a dog"], Target.from_images(model, "penguin.png"))[0].similarity
     """
+    if isinstance(texts, str):
+        raise PezError(f"score takes a list of texts, not {texts!r}: put a single text into a list.")
+    target.check(model)
     if not texts:
         return []
-    features = model.encode_texts(texts)
+    features = model.ready().encode_texts(texts)
     each = (features @ target.features.to(features.device).T).tolist()
     whole = target.similarity(features).tolist()
     parts = target.by_part(features, model.parts)

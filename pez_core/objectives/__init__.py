@@ -1,1 +1,1 @@
-"""What a prompt is good at, and how well: one file each."""
+"""What a prompt is good at, and how good: the protocol, and one file for each objective."""

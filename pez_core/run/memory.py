@@ -4,34 +4,40 @@ from __future__ import annotations
 
 from ..config import InversionConfig
 from ..models.clip import ClipModel
-from ..objectives.match import ROWS
+from ..objectives.match import POSITIONS
+from ..search.draws import BYTES as DRAWS
+from ..search.methods import METHODS
 from ..search.projection import ROWS as QUERIES
 from ..text.vocabulary import Vocabulary
 from ..towers import TextTower
 
 _KEPT = 22  # numbers of a token's width that a layer keeps or passes through, at each position (measured: 16 to 20)
+_MOMENTS = 8  # numbers of a token's width that the descents keep for each searched token
+_TABLES = 2  # of the vocabulary: normalized for projections, or as it is for rankings, and one on its way
 
 
 def search_bytes(model: ClipModel, config: InversionConfig) -> int:
     """Memory in bytes that a search with `model` takes on its device beside the model itself: a bound, not exact.
 
-    Weights in half precision, the normalised vocabulary and its cosines, what the tower keeps for the
-    gradient, the optimiser, the memory of what was tried.
+    It follows from what the method's searches say they cost: weights in half precision, the vocabulary and its
+    cosines, what the tower keeps for the gradient, the optimizer, the memory of what was tried, random numbers.
     """
-    return sum(_tower_bytes(tower, model.vocabulary, config) for tower in model.text.towers)
+    return DRAWS + sum(_tower_bytes(tower, model.vocabulary, config) for tower in model.text.towers)
 
 
 def _tower_bytes(text: TextTower, words: Vocabulary, config: InversionConfig) -> int:
     per_layer = 12 * text.width**2
     tower = sum(weight.numel() for weight in text.module.parameters()) - words.size * text.width
     halved = text.lean and config.precision != "fp32"
-    fixed = len(words.encode_all([config.prefix + config.suffix])[0])
+    fixed = len(words.encode_all([config.prefix + " " + config.suffix])[0])
     positions = text.positions(config.length + fixed)
-    prompts = config.restarts * (config.candidates if "swaps" in config.method else 1)
-    rows = min(prompts * positions, max(ROWS, positions))
+    stages = METHODS[config.method].stages(config)
+    prompts = max(stage.restarts * stage.cost(config, words.size).most for stage in stages)
+    rows = min(prompts * positions, max(POSITIONS, positions))
     kept = rows * _KEPT * text.width * tower // per_layer * 4
-    cosines = min(config.restarts * config.length, QUERIES) * words.size * 4
-    vocabulary = words.size * text.width * 4
-    optimiser = 8 * config.restarts * config.length * text.width * 4
-    tried = 2 * config.restarts * config.length * words.size
-    return kept + cosines + vocabulary + optimiser + tried + (2 * tower if halved else 0)
+    searched = config.restarts * config.length
+    cosines = min(searched, QUERIES) * words.size * 4
+    vocabulary = _TABLES * words.size * text.width * 4
+    optimizer = _MOMENTS * searched * text.width * 4
+    tried = 3 * searched * words.size  # before and after a step, and what is new
+    return kept + cosines + vocabulary + optimizer + tried + (2 * tower if halved else 0)

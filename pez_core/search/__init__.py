@@ -1,8 +1,8 @@
-"""Searches: each moves R restarts at once, one step at a time, by pure functions of tensors."""
+"""Searches: each moves N restarts at once, one step at a time, by pure functions of tensors."""
 
-from .plan import SEARCHES, Stage, plan
-from .starts import starts
+from .methods import METHODS, Method, Stage
+from .starts import best_tokens, starts
 from .state import Search, SearchState
 from .stepping import Stepper, make_stepper
 
-__all__ = ["SEARCHES", "Search", "SearchState", "Stage", "Stepper", "make_stepper", "plan", "starts"]
+__all__ = ["METHODS", "Method", "Search", "SearchState", "Stage", "Stepper", "best_tokens", "make_stepper", "starts"]

@@ -1,24 +1,82 @@
-"""Random choices of a search, made beforehand on the CPU, so that every device has the same."""
+"""Random choices of a search, made on the CPU, so that every device has the same.
+
+They are drawn in blocks of steps: memory does not grow with the steps. Uniform numbers are the same as if they had
+been drawn all at once.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
-from ..config import InversionConfig
-from ..objectives.match import Objective
+from ..objectives.protocol import Objective
+
+BLOCK = 64  # steps drawn at once, at most
+BYTES = 2**26  # of a block, at most where it has more than one step
 
 
-class PictureDraws:
-    """Which of the target's pictures give the gradient in each of S steps."""
+class Draws:
+    """Random tensors for the steps of P problems.
 
-    def __init__(self, objective: Objective, config: InversionConfig, steps: int, generator: torch.Generator):
-        size, count = config.batch_size, objective.pictures
-        self._order: Tensor | None = None  # [S, batch_size]
-        if size is not None and size < count:
-            order = torch.rand(steps, count, generator=generator).argsort(dim=1)
-            self._order = order[:, :size].to(objective.allowed.device)
+    draw: for each problem, from a number of steps n to its next numbers [n, ...].
+    numbers: how many a step of one problem takes. steps: how many there will be.
+    """
+
+    def __init__(self, draw: Sequence[Callable[[int], Tensor]], numbers: int, steps: int, device: torch.device | str):
+        self._draw = draw
+        self._steps = steps
+        self._rows = max(1, min(BLOCK, steps, BYTES // (4 * numbers * len(draw))))
+        self._block = 0
+        self._buffer = self._drawn().to(device)  # [steps of a block, P, ...]; overwritten in place, as CUDA graphs need
+
+    def prepare(self, step: int) -> None:
+        """Makes sure that the numbers for the step after `step` others are there."""
+        if step // self._rows > self._block:
+            self._block = step // self._rows
+            drawn = self._drawn()
+            self._buffer[: len(drawn)].copy_(drawn)
+
+    def at(self, count: Tensor) -> Tensor:
+        """The numbers [P, ...] for the step after `count` [] others."""
+        return self._buffer.index_select(0, (count % self._rows).view(1))[0]
+
+    def _drawn(self) -> Tensor:
+        rows = min(self._rows, self._steps - self._block * self._rows)
+        return torch.stack([draw(rows) for draw in self._draw], dim=1)
+
+
+class PartDraws:
+    """Which parts of each problem's target give the gradient of a step: `size` of them, or all where `size` is None."""
+
+    def __init__(self, objective: Objective, size: int | None, steps: int, generators: Sequence[torch.Generator]):
+        parts = objective.parts
+        self._draws: Draws | None = None
+        if size is not None and size < max(parts):
+            each = [_subset(count, size, max(parts), own) for count, own in zip(parts, generators, strict=True)]
+            self._draws = Draws(each, max(parts), steps, objective.space.device)
+
+    def prepare(self, step: int) -> None:
+        """As that of `Draws`."""
+        if self._draws:
+            self._draws.prepare(step)
 
     def at(self, count: Tensor) -> Tensor | None:
-        """Indices [batch_size] for the step after `count` [] others, or None where all pictures are used."""
-        return None if self._order is None else self._order.index_select(0, count.view(1))[0]
+        """bool [P, most parts] for the step after `count` [] others, or None where all parts are used."""
+        return self._draws.at(count) if self._draws else None
+
+
+def _subset(count: int, size: int, most: int, generator: torch.Generator) -> Callable[[int], Tensor]:
+    """Draws `size` of the first `count` of `most` places, bool [n, most]; all of them, without drawing, where there
+    are no more."""
+
+    def draw(steps: int) -> Tensor:
+        chosen = torch.zeros(steps, most, dtype=torch.bool)
+        if size >= count:
+            chosen[:, :count] = True
+            return chosen
+        order = torch.rand(steps, count, generator=generator).argsort(dim=1)
+        return chosen.scatter_(1, order[:, :size], True)
+
+    return draw

@@ -1,17 +1,17 @@
-"""PEZ, Algorithm 1 of "Hard Prompts Made Easy" (arXiv 2302.03668), over R restarts in one batch."""
+"""PEZ, Algorithm 1 of "Hard Prompts Made Easy" (arXiv 2302.03668), over N restarts in one batch."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from ..config import InversionConfig
-from ..objectives.match import Objective
-from .draws import PictureDraws
+from ..objectives.protocol import Objective
+from .draws import PartDraws
 from .projection import Projection
-from .state import SearchState, begun, stepped, with_kept
+from .state import Cost, SearchState, Settings, first_fields, next_fields, with_kept
 
 BETAS = (0.9, 0.999)  # AdamW's defaults in torch, which the published code uses
 EPSILON = 1e-8
@@ -21,7 +21,7 @@ EPSILON = 1e-8
 class PezState(SearchState):
     """D: token width.
 
-    prompt: the continuous embeddings [R, L, D]; mean, square: AdamW's moments of their gradients.
+    prompt: the continuous embeddings [N, L, D]; mean, square: AdamW's moments of their gradients.
     """
 
     prompt: Tensor
@@ -32,41 +32,53 @@ class PezState(SearchState):
 class PezSearch:
     """Gradient descent on continuous embeddings, the gradient taken at the nearest tokens.
 
-    Unlike the published code, one pass of the tower gives both the gradient and the score, restarts do
+    Unlike the published code, one pass of the tower gives both the gradient and the value, restarts do
     not share a loss (so each runs as if alone), and only allowed tokens are projected to.
     """
 
-    passes = 2
+    LEARNING_RATE = 0.1  # the published one
 
-    def __init__(self, objective: Objective, config: InversionConfig, steps: int, generator: torch.Generator):
+    def __init__(
+        self, objective: Objective, settings: Settings, steps: int, generators: Sequence[torch.Generator]
+    ) -> None:
         self._objective = objective
-        self._config = config
+        self._rate, self._decay = settings.learning_rate or self.LEARNING_RATE, settings.weight_decay
         self._steps = steps
-        self._nearest = Projection(objective.embed(objective.allowed), objective.allowed, objective.widths)
-        self._draws = PictureDraws(objective, config, steps, generator)
+        self._nearest = Projection(objective.space)
+        self._draws = PartDraws(objective, settings.batch_size, steps, generators)
 
-    def begin(self, ids: Tensor, similarity: Tensor | None = None, kept: Tensor | None = None) -> PezState:
-        prompt = self._objective.embed(ids)
+    @staticmethod
+    def cost(settings: Settings, tokens: int) -> Cost:
+        """See `Search`."""
+        return Cost(gradients=1, values=0)
+
+    def begin(self, ids: Tensor, value: Tensor | None = None, kept: Tensor | None = None) -> PezState:
+        """See `Search`."""
+        prompt = self._objective.space.embed(ids)
         return PezState(
-            **begun(ids, similarity, kept, self._steps),
+            **first_fields(self._objective, ids, value, kept, self._steps),
             prompt=prompt,
             mean=torch.zeros_like(prompt),
             square=torch.zeros_like(prompt),
         )
 
+    def prepare(self, step: int) -> None:
+        """See `Search`."""
+        self._draws.prepare(step)
+
     @torch.no_grad()
     def step(self, state: PezState) -> PezState:
+        """See `Search`."""
         ids = with_kept(self._nearest(state.prompt), state.kept)
-        similarity, gradient = self._objective.score(ids, self._draws.at(state.count))
+        value, gradient = self._objective.value_and_gradient(ids, state.problem, self._draws.at(state.count))
         prompt, mean, square = self._adamw(state, -gradient)
-        return PezState(**stepped(state, ids, similarity), prompt=prompt, mean=mean, square=square)
+        return PezState(**next_fields(state, ids, value), prompt=prompt, mean=mean, square=square)
 
     def _adamw(self, state: PezState, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The continuous prompt after a step of torch's AdamW, with its moments."""
-        rate, decay = self._config.learning_rate, self._config.weight_decay
         count = (state.count + 1).float()
         mean = torch.lerp(state.mean, gradient, 1 - BETAS[0])
         square = torch.lerp(state.square, gradient.square(), 1 - BETAS[1])
         scale = (square / (1 - BETAS[1] ** count)).sqrt() + EPSILON
-        prompt = state.prompt * (1 - rate * decay) - rate / (1 - BETAS[0] ** count) * mean / scale
+        prompt = state.prompt * (1 - self._rate * self._decay) - self._rate / (1 - BETAS[0] ** count) * mean / scale
         return prompt, mean, square

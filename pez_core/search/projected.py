@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from ..config import InversionConfig
-from ..objectives.match import Objective
-from .draws import PictureDraws
+from ..objectives.protocol import Objective
+from .draws import Draws, PartDraws
 from .projection import Projection
-from .state import SearchState, begun, stepped, with_kept
+from .state import Cost, SearchState, Settings, first_fields, next_fields, with_kept
 
 BETAS = (1.0, 1e-4)  # FluentPrompt's temperature, from and to, geometrically
-NOISES = 64  # draws of noise; they repeat after so many steps
 
 
 @dataclass(frozen=True)
 class TokenState(SearchState):
-    """ids [R, L]: where the search stands."""
+    """ids [N, L]: where the search stands."""
 
     ids: Tensor
 
@@ -27,39 +26,63 @@ class TokenState(SearchState):
 class AutoPromptSgdSearch:
     """Gradient descent, projected to tokens after each step: P <- Proj(P - lr g), the gradient taken at P."""
 
-    passes = 2
+    LEARNING_RATE = 10.0  # the best of 1, 10 and 100 with benchmarks.quality; a plain rate, not AdamW's
 
-    def __init__(self, objective: Objective, config: InversionConfig, steps: int, generator: torch.Generator):
+    def __init__(
+        self, objective: Objective, settings: Settings, steps: int, generators: Sequence[torch.Generator]
+    ) -> None:
         self._objective = objective
-        self._rate = config.learning_rate
+        self._rate = settings.learning_rate or self.LEARNING_RATE
         self._steps = steps
-        self._nearest = Projection(objective.embed(objective.allowed), objective.allowed, objective.widths)
-        self._draws = PictureDraws(objective, config, steps, generator)
+        self._nearest = Projection(objective.space)
+        self._draws = PartDraws(objective, settings.batch_size, steps, generators)
 
-    def begin(self, ids: Tensor, similarity: Tensor | None = None, kept: Tensor | None = None) -> TokenState:
-        return TokenState(**begun(ids, similarity, kept, self._steps), ids=ids.clone())
+    @staticmethod
+    def cost(settings: Settings, tokens: int) -> Cost:
+        """See `Search`."""
+        return Cost(gradients=1, values=0)
+
+    def begin(self, ids: Tensor, value: Tensor | None = None, kept: Tensor | None = None) -> TokenState:
+        """See `Search`."""
+        return TokenState(**first_fields(self._objective, ids, value, kept, self._steps), ids=ids.clone())
+
+    def prepare(self, step: int) -> None:
+        """See `Search`."""
+        self._draws.prepare(step)
 
     @torch.no_grad()
     def step(self, state: TokenState) -> TokenState:
-        similarity, gradient = self._objective.score(state.ids, self._draws.at(state.count))
-        moved = self._objective.embed(state.ids) + self._rate * gradient + self._noise(state.count, gradient)
-        return TokenState(**stepped(state, state.ids, similarity), ids=with_kept(self._nearest(moved), state.kept))
+        """See `Search`."""
+        value, gradient = self._objective.value_and_gradient(state.ids, state.problem, self._draws.at(state.count))
+        moved = self._moved(state, gradient)
+        return TokenState(**next_fields(state, state.ids, value), ids=with_kept(self._nearest(moved), state.kept))
 
-    def _noise(self, count: Tensor, like: Tensor) -> Tensor | float:
-        return 0.0
+    def _moved(self, state: TokenState, gradient: Tensor) -> Tensor:
+        return self._objective.space.embed(state.ids) + self._rate * gradient
 
 
 class FluentPromptSearch(AutoPromptSgdSearch):
     """Langevin dynamics (arXiv 2212.10539): P <- Proj(P - lr g + sqrt(2 lr beta) z), z ~ N(0, 1)."""
 
-    def __init__(self, objective: Objective, config: InversionConfig, steps: int, generator: torch.Generator):
-        super().__init__(objective, config, steps, generator)
-        shape = (min(steps, NOISES), config.restarts, config.length, sum(objective.widths))
-        self._drawn = torch.randn(shape, generator=generator).to(objective.allowed.device)
+    LEARNING_RATE = 1.0  # the best of 0.1, 1 and 10 with benchmarks.quality
+
+    def __init__(
+        self, objective: Objective, settings: Settings, steps: int, generators: Sequence[torch.Generator]
+    ) -> None:
+        super().__init__(objective, settings, steps, generators)
+        shape = (settings.restarts, settings.length, sum(objective.space.widths))
+        device = objective.space.device
+        draw = [lambda n, own=own: torch.randn((n, *shape), generator=own) for own in generators]
+        self._noise = Draws(draw, shape[0] * shape[1] * shape[2], steps, device)
         first, last = BETAS
         betas = first * (last / first) ** torch.linspace(0, 1, steps)
-        self._sizes = (2 * config.learning_rate * betas).sqrt().to(objective.allowed.device)
+        self._sizes = (2 * self._rate * betas).sqrt().to(device)
 
-    def _noise(self, count: Tensor, like: Tensor) -> Tensor:
-        drawn = self._drawn.index_select(0, (count % len(self._drawn)).view(1))[0]
-        return self._sizes.index_select(0, count.view(1)) * drawn[: len(like)]
+    def prepare(self, step: int) -> None:
+        """See `Search`."""
+        super().prepare(step)
+        self._noise.prepare(step)
+
+    def _moved(self, state: TokenState, gradient: Tensor) -> Tensor:
+        noise = self._noise.at(state.count).flatten(0, 1)
+        return super()._moved(state, gradient) + self._sizes.index_select(0, state.count.view(1)) * noise

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from ..objectives.protocol import Space
 
 FEW_ROWS = 48  # below, this order of the product is faster on CPUs, by up to a third
 ROWS = 1024  # queries compared at once: bounds the table of cosines, loses no speed
@@ -15,26 +15,31 @@ ROWS = 1024  # queries compared at once: bounds the table of cosines, loses no s
 class Projection:
     """Maps embeddings to the allowed tokens whose embeddings are nearest by cosine.
 
-    `embeddings` [A, D] of the `allowed` tokens int64 [A]; they are normalised in place, once. `widths`: how
-    long the parts of an embedding are, one for each text tower; the cosine is the sum of theirs.
+    Where an embedding has several parts, one for each text tower, the cosine is the sum of theirs.
     """
 
-    def __init__(self, embeddings: Tensor, allowed: Tensor, widths: Sequence[int]):
-        self._allowed = allowed
-        self._widths = tuple(widths)
-        self._directions = embeddings
+    def __init__(self, space: Space):
+        self._allowed = space.allowed
+        self._widths = space.widths
+        self._directions = space.embed(space.allowed)  # [G, A, D]
         for part in self._directions.split(self._widths, dim=-1):
             part.div_(part.norm(dim=-1, keepdim=True).clamp_(min=1e-12))
 
     def __call__(self, embeddings: Tensor) -> Tensor:
-        """Token ids int64 [R, L] of embeddings [R, L, D]; of equally near tokens the first."""
+        """Token ids int64 [N, L] of embeddings [N, L, D]; of equally near tokens the first."""
         queries = embeddings.reshape(-1, embeddings.shape[-1])  # one tower's length does not change which is nearest
         if len(self._widths) > 1:
             queries = torch.cat([F.normalize(part, dim=-1) for part in queries.split(self._widths, dim=-1)], dim=-1)
-        nearest = torch.cat([self._nearest(chunk) for chunk in queries.split(ROWS)])
-        return self._allowed[nearest].view(embeddings.shape[:-1])
+        nearest = [
+            allowed[torch.cat([_nearest(chunk, directions) for chunk in own.split(ROWS)])]
+            for own, directions, allowed in zip(
+                queries.chunk(len(self._allowed)), self._directions, self._allowed, strict=True
+            )
+        ]
+        return torch.cat(nearest).view(embeddings.shape[:-1])
 
-    def _nearest(self, queries: Tensor) -> Tensor:
-        if queries.device.type == "cpu" and len(queries) < FEW_ROWS:
-            return (self._directions @ queries.T).argmax(0)
-        return (queries @ self._directions.T).argmax(-1)
+
+def _nearest(queries: Tensor, directions: Tensor) -> Tensor:
+    if queries.device.type == "cpu" and len(queries) < FEW_ROWS:
+        return (directions @ queries.T).argmax(0)
+    return (queries @ directions.T).argmax(-1)

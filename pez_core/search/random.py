@@ -2,30 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
-from ..config import InversionConfig
-from ..objectives.match import Objective
-from .state import SearchState, begun, stepped, with_kept
+from ..objectives.protocol import Objective
+from .draws import Draws
+from .state import Cost, SearchState, Settings, first_fields, next_fields, with_kept
 
 
 class RandomSearch:
     """In each step another random prompt of allowed tokens."""
 
-    passes = 1
-
-    def __init__(self, objective: Objective, config: InversionConfig, steps: int, generator: torch.Generator):
+    def __init__(
+        self, objective: Objective, settings: Settings, steps: int, generators: Sequence[torch.Generator]
+    ) -> None:
         self._objective = objective
         self._steps = steps
-        shape = (steps, config.restarts, config.length)
-        self._drawn = torch.randint(len(objective.allowed), shape, generator=generator).to(objective.allowed.device)
+        shape, space = (settings.restarts, settings.length), objective.space
+        draw = [
+            lambda n, own=own, tokens=space.of(p).cpu(): tokens[torch.randint(len(tokens), (n, *shape), generator=own)]
+            for p, own in enumerate(generators)
+        ]
+        self._drawn = Draws(draw, 2 * shape[0] * shape[1], steps, space.device)
 
-    def begin(self, ids: Tensor, similarity: Tensor | None = None, kept: Tensor | None = None) -> SearchState:
-        return SearchState(**begun(ids, similarity, kept, self._steps))
+    @staticmethod
+    def cost(settings: Settings, tokens: int) -> Cost:
+        """See `Search`."""
+        return Cost(gradients=0, values=1)
+
+    def begin(self, ids: Tensor, value: Tensor | None = None, kept: Tensor | None = None) -> SearchState:
+        """See `Search`."""
+        return SearchState(**first_fields(self._objective, ids, value, kept, self._steps))
+
+    def prepare(self, step: int) -> None:
+        """See `Search`."""
+        self._drawn.prepare(step)
 
     @torch.no_grad()
     def step(self, state: SearchState) -> SearchState:
-        ids = self._objective.allowed[self._drawn.index_select(0, state.count.view(1))[0, : len(state.best_ids)]]
-        ids = with_kept(ids, state.kept)
-        return SearchState(**stepped(state, ids, self._objective.similarity(ids)))
+        """See `Search`."""
+        ids = with_kept(self._drawn.at(state.count).flatten(0, 1), state.kept)
+        return SearchState(**next_fields(state, ids, self._objective.value(ids, state.problem)))

@@ -7,41 +7,67 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ..config import InversionConfig
-from ..objectives.match import Objective
-from .state import NOTHING, with_kept
+from ..objectives.protocol import Objective
+from .state import NOTHING, Settings, with_kept
 
 BEST = 64  # tokens that a start from the best single ones is drawn from
 CHOSEN = 0.5  # of a person's words, in every restart but the first
 
 
-def starts(objective: Objective, config: InversionConfig, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Token ids [R, L], and which of them are kept [R, L] (see SearchState); drawn on the CPU so that every device
+def best_tokens(objective: Objective) -> list[Tensor]:
+    """For each problem the allowed tokens that are best by themselves, BEST of them or all, ascending.
+
+    A pass for every allowed token; `objective.between` is called on the way.
+    """
+    best = []
+    for problem in range(len(objective.parts)):
+        allowed = objective.space.of(problem)
+        alone = objective.value(allowed[:, None], torch.full_like(allowed, problem))
+        best.append(allowed[alone.topk(min(BEST, len(allowed))).indices.sort().values])
+        objective.between()
+    return best
+
+
+def starts(
+    tokens: Sequence[Tensor],
+    settings: Settings,
+    kept: Sequence[Sequence[int]],
+    words: Sequence[int],
+    generators: Sequence[torch.Generator],
+) -> tuple[Tensor, Tensor]:
+    """Token ids [N, L], and which of them are kept [N, L] (see SearchState); drawn on the CPU so that every device
     begins alike.
 
-    "random": allowed tokens. "tokens": of those that fit the target best by themselves. "words": a person's,
-    cut or filled up with random ones; the first restart has all of them, each other one about half. Kept words
-    stand elsewhere in each restart: the better places win.
+    tokens: for each problem those to draw from. kept: the ids of each kept phrase; they stand elsewhere in each
+    restart, and the better places win. words: a person's, cut or filled up with drawn ones; the first restart has
+    all of them, each other one about half.
     """
-    shape = (config.restarts, config.length)
-    allowed = objective.allowed
-    if config.start == "tokens":
-        alone = objective.similarity(allowed[:, None])
-        allowed = allowed[alone.topk(min(BEST, len(allowed))).indices.sort().values]
-    ids = allowed[torch.randint(len(allowed), shape, generator=generator).to(allowed.device)]
-    if config.start == "words":
-        own = torch.tensor(objective.own_ids[: config.length], dtype=torch.long, device=allowed.device)
-        chosen = torch.rand(config.restarts, len(own), generator=generator) < CHOSEN
+    drawn = [_drawn(own, settings, kept, words, each) for own, each in zip(tokens, generators, strict=True)]
+    ids, places = (torch.cat(each).to(tokens[0].device) for each in zip(*drawn, strict=True))
+    return with_kept(ids, places), places
+
+
+def _drawn(
+    tokens: Tensor,
+    settings: Settings,
+    kept: Sequence[Sequence[int]],
+    words: Sequence[int],
+    generator: torch.Generator,
+) -> tuple[Tensor, Tensor]:
+    """The same for one problem, on the CPU, [R, L] each."""
+    ids = tokens.cpu()[torch.randint(len(tokens), (settings.restarts, settings.length), generator=generator)]
+    if words:
+        own = torch.tensor(words[: settings.length], dtype=torch.long)
+        chosen = torch.rand(settings.restarts, len(own), generator=generator) < CHOSEN
         chosen[0] = True
-        ids[:, : len(own)] = torch.where(chosen.to(allowed.device), own, ids[:, : len(own)])
-    kept = _places(objective.kept_ids, config, generator).to(allowed.device)
-    return with_kept(ids, kept), kept
+        ids[:, : len(own)] = torch.where(chosen, own, ids[:, : len(own)])
+    return ids, _places(kept, settings, generator)
 
 
-def _places(phrases: Sequence[Sequence[int]], config: InversionConfig, generator: torch.Generator) -> Tensor:
+def _places(phrases: Sequence[Sequence[int]], settings: Settings, generator: torch.Generator) -> Tensor:
     """Where each restart keeps the phrases, [R, L]: in any order, with the searched tokens anywhere between them."""
-    kept = torch.full((config.restarts, config.length), NOTHING)
-    free = config.length - sum(map(len, phrases))
+    kept = torch.full((settings.restarts, settings.length), NOTHING)
+    free = settings.length - sum(map(len, phrases))
     for row in kept if phrases else ():
         order = torch.randperm(len(phrases), generator=generator).tolist()
         gaps = torch.randint(free + 1, (len(phrases),), generator=generator).sort().values.tolist()

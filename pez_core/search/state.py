@@ -1,29 +1,82 @@
-"""What every search has in common."""
+"""What every search has in common.
+
+Letters of shapes: P problems, R restarts of each, N = P * R rows in the order of the problems, L searched tokens.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor
 
+from ..objectives.protocol import Objective
+
 NOTHING = -1  # among kept tokens: a place that is searched
+
+
+class Settings(Protocol):
+    """The settings that searches read; the configuration has them."""
+
+    @property
+    def length(self) -> int: ...
+    @property
+    def restarts(self) -> int: ...
+    @property
+    def steps(self) -> int: ...
+    @property
+    def explore(self) -> int: ...
+    @property
+    def halving(self) -> int: ...
+    @property
+    def candidates(self) -> int: ...
+    @property
+    def top(self) -> int: ...
+    @property
+    def swap_from(self) -> str: ...
+    @property
+    def learning_rate(self) -> float | None: ...
+    @property
+    def weight_decay(self) -> float: ...
+    @property
+    def batch_size(self) -> int | None: ...
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a step takes for each restart: prompts that go forward and backward, and prompts that only go forward."""
+
+    gradients: int
+    values: int
+
+    @property
+    def passes(self) -> int:
+        """Passes of the encoder: a prompt forward is one, backward is another."""
+        return 2 * self.gradients + self.values
+
+    @property
+    def most(self) -> int:
+        """The most prompts that are computed at once."""
+        return max(self.gradients, self.values)
 
 
 @dataclass(frozen=True)
 class SearchState:
-    """Where R restarts stand. L: searched tokens, S: most steps.
+    """Where N restarts stand. S: most steps.
 
     count: steps taken, int64 [].
-    kept: int64 [R, L], the tokens that stay where they are, NOTHING in the places that are searched.
-    best_similarity [R], best_ids [R, L]: the best prompt that each restart has met.
-    trace [S]: the best similarity of all restarts after each step taken; -inf behind them.
+    problem: int64 [N], which problem each restart searches for.
+    kept: int64 [N, L], the tokens that stay where they are, NOTHING in the places that are searched.
+    best_value [N], best_ids [N, L]: the best prompt that each restart has met.
+    trace [P, S]: the best value of each problem's restarts after each step taken; -inf after them.
     """
 
     count: Tensor
+    problem: Tensor
     kept: Tensor
-    best_similarity: Tensor
+    best_value: Tensor
     best_ids: Tensor
     trace: Tensor
 
@@ -32,18 +85,28 @@ State = TypeVar("State", bound=SearchState)
 
 
 class Search(Protocol[State]):
-    """A step over a state. Restarts do not know of each other.
+    """A step over a state. Restarts do not know of each other, nor do problems."""
 
-    passes: of the text encoder that a step takes for each restart, forward and backward counted.
-    """
+    @staticmethod
+    def cost(settings: Settings, tokens: int) -> Cost:
+        """What a step takes where `tokens` may be used."""
+        ...
 
-    passes: int
+    def __init__(
+        self, objective: Objective, settings: Settings, steps: int, generators: Sequence[torch.Generator]
+    ) -> None:
+        """generators: one for each problem, for its random choices."""
+        ...
 
-    def begin(self, ids: Tensor, similarity: Tensor | None = None, kept: Tensor | None = None) -> State:
-        """The state before the first step, from token ids [R, L] and, where it is known, their similarity [R].
+    def begin(self, ids: Tensor, value: Tensor | None = None, kept: Tensor | None = None) -> State:
+        """The state before the first step, from token ids [N, L] and, where it is known, their value [N].
 
-        `kept` [R, L]: as in the state, and so in `ids`; None where every place is searched.
+        `kept` [N, L]: as in the state, and so in `ids`; None where every place is searched.
         """
+        ...
+
+    def prepare(self, step: int) -> None:
+        """Makes the random choices of the step after `step` others, on the host."""
         ...
 
     def step(self, state: State) -> State:
@@ -51,31 +114,37 @@ class Search(Protocol[State]):
         ...
 
 
-def begun(ids: Tensor, similarity: Tensor | None, kept: Tensor | None, steps: int) -> dict[str, Any]:
+def first_fields(
+    objective: Objective, ids: Tensor, value: Tensor | None, kept: Tensor | None, steps: int
+) -> dict[str, Any]:
     """The common fields before the first step."""
+    problems = len(objective.parts)
     unknown = torch.full((len(ids),), -torch.inf, device=ids.device)
     return {
         "count": torch.zeros((), dtype=torch.long, device=ids.device),
+        "problem": torch.arange(problems, device=ids.device).repeat_interleave(len(ids) // problems),
         "kept": torch.full_like(ids, NOTHING) if kept is None else kept.clone(),
-        "best_similarity": unknown if similarity is None else similarity.clone(),
+        "best_value": unknown if value is None else value.clone(),
         "best_ids": ids.clone(),
-        "trace": torch.full((steps,), -torch.inf, device=ids.device),
+        "trace": torch.full((problems, steps), -torch.inf, device=ids.device),
     }
 
 
-def stepped(state: SearchState, ids: Tensor, similarity: Tensor) -> dict[str, Any]:
-    """The common fields after a step that met the prompts `ids` [R, L] of `similarity` [R]."""
-    better = similarity > state.best_similarity
-    best = torch.where(better, similarity, state.best_similarity)
+def next_fields(state: SearchState, ids: Tensor, value: Tensor) -> dict[str, Any]:
+    """The common fields after a step that met the prompts `ids` [N, L] of `value` [N]."""
+    better = value > state.best_value
+    best = torch.where(better, value, state.best_value)
+    leading = best.view(len(state.trace), -1).amax(1, keepdim=True)
     return {
         "count": state.count + 1,
+        "problem": state.problem,
         "kept": state.kept,
-        "best_similarity": best,
+        "best_value": best,
         "best_ids": torch.where(better[:, None], ids, state.best_ids),
-        "trace": state.trace.index_copy(0, state.count.view(1), best.amax(0, keepdim=True)),
+        "trace": state.trace.index_copy(1, state.count.view(1), leading),
     }
 
 
 def with_kept(ids: Tensor, kept: Tensor) -> Tensor:
-    """`ids` [R, L] with the tokens that stay where they are."""
+    """`ids` [N, L] with the tokens that stay where they are."""
     return torch.where(kept == NOTHING, ids, kept)

@@ -6,19 +6,16 @@ A graph costs one launch a step instead of some thousand, and nothing in it wait
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from dataclasses import fields
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic
 
 import torch
 from torch import Tensor
 
 from ..errors import first_line
+from .state import Search, State
 
 log = logging.getLogger(__name__)
-
-State = TypeVar("State")
-"""A frozen dataclass of tensors."""
 
 _WARM_UP = 2  # steps before a capture: libraries set themselves up in the first
 
@@ -26,25 +23,32 @@ _WARM_UP = 2  # steps before a capture: libraries set themselves up in the first
 class Stepper(Generic[State]):
     """Takes steps. `state`: where the search stands; with a graph its tensors are overwritten by each step."""
 
-    def __init__(self, step: Callable[[State], State], state: State):
+    def __init__(self, search: Search[State], state: State):
         self.state = state
-        self._step = step
+        self._search = search
+        self._taken = 0
 
     def advance(self) -> None:
-        """One step."""
-        self.state = self._step(self.state)
+        """One step. Where it raises, the state is that before the step."""
+        self._search.prepare(self._taken)
+        self._step()
+        self._taken += 1
+
+    def _step(self) -> None:
+        self.state = self._search.step(self.state)
 
 
 class GraphStepper(Stepper[State]):
     """The same by replaying a CUDA graph. Raises RuntimeError where the step cannot be captured."""
 
-    def __init__(self, step: Callable[[State], State], state: State, device: torch.device):
-        super().__init__(step, _copied(state))
+    def __init__(self, search: Search[State], state: State, device: torch.device):
+        super().__init__(search, _copied(state))
+        search.prepare(0)
         with torch.cuda.device(device):
             self._capture()
 
     def _capture(self) -> None:
-        step, stream = self._step, torch.cuda.Stream()
+        step, stream = self._search.step, torch.cuda.Stream()
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
             for _ in range(_WARM_UP):
@@ -53,29 +57,29 @@ class GraphStepper(Stepper[State]):
         self._graph = torch.cuda.CUDAGraph()
         # thread_local: what other threads of the program do on the device meanwhile must not spoil the capture
         with torch.cuda.graph(self._graph, stream=stream, capture_error_mode="thread_local"):
-            step_in_place(step, self.state)
+            step_in_place(self._search, self.state)
 
-    def advance(self) -> None:
+    def _step(self) -> None:
         self._graph.replay()
 
 
-def make_stepper(step: Callable[[State], State], state: State, device: torch.device) -> Stepper[State]:
+def make_stepper(search: Search[State], state: State, device: torch.device) -> Stepper[State]:
     """The fastest way to take steps on `device`. What runs out of memory there raises here, not later."""
     if device.type != "cuda":
-        return Stepper(step, state)
+        return Stepper(search, state)
     try:
-        return GraphStepper(step, state, device)
+        return GraphStepper(search, state, device)
     except torch.cuda.OutOfMemoryError:
         raise
     except RuntimeError as error:
         log.warning("The search runs without a CUDA graph, slower: %s", first_line(error))
-        step(state)
-        return Stepper(step, state)
+        search.step(state)
+        return Stepper(search, state)
 
 
-def step_in_place(step: Callable[[State], State], state: State) -> None:
+def step_in_place(search: Search[State], state: State) -> None:
     """Writes the state after a step over the state before it."""
-    after = step(state)
+    after = search.step(state)
     torch._foreach_copy_(_tensors(state), _tensors(after))
 
 

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from ..config import InversionConfig
-from ..objectives.match import Objective
+from ..objectives.protocol import Objective
+from .draws import Draws
 from .projection import ROWS
-from .state import NOTHING, SearchState, begun, stepped
+from .state import NOTHING, Cost, SearchState, Settings, first_fields, next_fields
 
 
 @dataclass(frozen=True)
 class SwapState(SearchState):
-    """The best prompts are where the search stands. A: allowed tokens.
+    """The best prompts are where the search stands. A: allowed tokens of the largest group.
 
-    tried: bool [R, L, A + 1], which of them were tried at which place of the present prompt; the last
+    tried: bool [N, L, A + 1], which of them were tried at which place of the present prompt; the last
     column is for tokens that are not allowed (a prompt may begin with such).
     """
 
@@ -27,57 +29,72 @@ class SwapState(SearchState):
 class _Swaps:
     """What both searches share: the ranking, and the memory of what was tried."""
 
-    def __init__(self, objective: Objective, config: InversionConfig, steps: int):
-        allowed = objective.allowed
+    def __init__(self, objective: Objective, settings: Settings, steps: int):
+        space = objective.space
+        groups, longest = space.allowed.shape
         self._objective = objective
         self._steps = steps
-        self._top = min(config.top, len(allowed))
-        self._table = objective.embed(allowed)
-        self._column = torch.full((objective.tokens,), len(allowed), device=allowed.device)
-        self._column[allowed] = torch.arange(len(allowed), device=allowed.device)
+        self._shared = groups == 1  # whether all problems use the same tokens
+        self._allowed = space.allowed
+        self._tops = [min(settings.top, size) for size in space.sizes]  # tokens considered at a place, for each group
+        self._top = max(self._tops)
+        self._table = space.embed(space.allowed)  # [G, A, D]
+        self._column = torch.full((groups, space.vocabulary), longest, device=space.device)  # of a token, in `tried`
+        self._filler = torch.zeros(groups, longest + 1, dtype=torch.bool, device=space.device)  # columns of no token
+        for group, size in enumerate(space.sizes):
+            self._column[group, space.allowed[group, :size]] = torch.arange(size, device=space.device)
+            self._filler[group, size:longest] = True
 
-    def begin(self, ids: Tensor, similarity: Tensor | None = None, kept: Tensor | None = None) -> SwapState:
-        common = begun(ids, similarity, kept, self._steps)
-        return SwapState(**common, tried=self._untried(ids, common["kept"]))
+    def begin(self, ids: Tensor, value: Tensor | None = None, kept: Tensor | None = None) -> SwapState:
+        """See `Search`."""
+        common = first_fields(self._objective, ids, value, kept, self._steps)
+        return SwapState(**common, tried=self._untried(ids, common["kept"], common["problem"]))
 
-    def _untried(self, ids: Tensor, kept: Tensor) -> Tensor:
-        """Nothing was tried; but a word that the prompt has is not brought in once more, and what is kept stays."""
-        fresh = (kept != NOTHING)[..., None].repeat(1, 1, len(self._table) + 1)
-        return fresh.scatter_(-1, self._column[ids][:, None].expand(-1, ids.shape[1], -1), True)
+    def _untried(self, ids: Tensor, kept: Tensor, problem: Tensor) -> Tensor:
+        """Nothing was tried. But a word that the prompt has is not brought in again, and what is kept stays."""
+        group = self._group(problem)
+        fresh = (kept != NOTHING)[..., None] | self._filler[group][:, None]
+        columns = self._column[group[:, None], ids]
+        return fresh.scatter_(-1, columns[:, None].expand(-1, ids.shape[1], -1), True)
+
+    def _group(self, problem: Tensor) -> Tensor:
+        return torch.zeros_like(problem) if self._shared else problem
 
     def _ranked(self, gradient: Tensor, tried: Tensor) -> tuple[Tensor, Tensor]:
-        """Of each place the `top` untried tokens (columns [..., k]) that the gradient [..., D] promises most of.
+        """The `top` untried tokens (columns [N, K, k]) of each of K places that the gradient [N, K, D] promises most of.
 
-        And which of them are none, bool [..., k]: where fewer are left.
+        And which of them are none, bool [N, K, k]: where fewer are left.
         """
-        rows, seen = gradient.flatten(0, -2), tried.flatten(0, -2)[:, :-1]
+        groups = len(self._table)
+        rows, hidden = (each.flatten(0, -2).chunk(groups) for each in (gradient, tried[..., :-1]))
         found = [
-            (part @ self._table.T).masked_fill(hidden, -torch.inf).topk(self._top)
-            for part, hidden in zip(rows.split(ROWS), seen.split(ROWS), strict=True)
+            (some @ table.T).masked_fill(seen, -torch.inf).topk(self._top)
+            for own, mask, table in zip(rows, hidden, self._table, strict=True)
+            for some, seen in zip(own.split(ROWS), mask.split(ROWS), strict=True)
         ]
         columns = torch.cat([each.indices for each in found]).view(*gradient.shape[:-1], -1)
         spent = torch.cat([each.values for each in found]).view_as(columns) == -torch.inf
         return columns, spent
 
-    def _accepted(
-        self, state: SwapState, similarity: Tensor, place: Tensor, columns: Tensor, hidden: Tensor
-    ) -> SwapState:
-        """The state after the swaps of `columns` [R, B] into `place` [R, B] were scored; `hidden` [R, B] are none."""
+    def _accepted(self, state: SwapState, value: Tensor, place: Tensor, columns: Tensor, hidden: Tensor) -> SwapState:
+        """The state after the swaps of `columns` [N, B] into `place` [N, B] were scored; `hidden` [N, B] are none."""
         ids, each = state.best_ids, torch.arange(len(state.best_ids), device=place.device)
-        tokens = self._objective.allowed[columns]
+        tokens = self._allowed[self._group(state.problem)[:, None], columns]
         prompts = ids[:, None].expand(-1, place.shape[1], -1).scatter(2, place[..., None], tokens[..., None])
-        scores = self._objective.similarity(prompts.flatten(0, 1)).view_as(place).masked_fill(hidden, -torch.inf)
+        problem = state.problem.repeat_interleave(place.shape[1])
+        scores = self._objective.value(prompts.flatten(0, 1), problem).view_as(place).masked_fill(hidden, -torch.inf)
         best, which = scores.max(-1)
-        better = best > similarity
+        better = best > value
         chosen = torch.where(better[:, None], prompts[each, which], ids)
-        seen = torch.ones_like(hidden)
-        tried = state.tried.index_put((each[:, None], place, torch.where(hidden, len(self._table), columns)), seen)
-        same = torch.arange(ids.shape[1], device=place.device) == place[each, which][:, None]  # the place that changed:
-        anew = self._untried(chosen, state.kept) | (
-            tried & same[..., None]
-        )  # there, other tokens give the prompts that they gave
+        outside = self._table.shape[1]  # the last column
+        tried = state.tried.index_put(
+            (each[:, None], place, torch.where(hidden, outside, columns)), torch.ones_like(hidden)
+        )
+        # At the place that changed, other tokens give the prompts that they gave before.
+        same = torch.arange(ids.shape[1], device=place.device) == place[each, which][:, None]
+        anew = self._untried(chosen, state.kept, state.problem) | (tried & same[..., None])
         return SwapState(
-            **stepped(state, chosen, torch.where(better, best, similarity)),
+            **next_fields(state, chosen, torch.where(better, best, value)),
             tried=torch.where(better[:, None, None], anew, tried),
         )
 
@@ -90,39 +107,71 @@ class SwapSearch(_Swaps):
     better. Unlike there, no swap is tried again while the other tokens stay.
     """
 
-    def __init__(self, objective: Objective, config: InversionConfig, steps: int, generator: torch.Generator):
-        super().__init__(objective, config, steps)
-        choices = config.length * self._top
-        self._count = min(config.candidates, choices)
-        self._noise = torch.rand(steps, choices, generator=generator).to(objective.allowed.device)
-        self.passes = 2 + self._count
+    def __init__(
+        self, objective: Objective, settings: Settings, steps: int, generators: Sequence[torch.Generator]
+    ) -> None:
+        super().__init__(objective, settings, steps)
+        choices = settings.length * self._top
+        self._count = min(settings.candidates, choices)
+        tops = self._tops * (len(generators) if self._shared else 1)
+        draw = [_choices(settings.length, top, self._top, own) for top, own in zip(tops, generators, strict=True)]
+        self._noise = Draws(draw, choices, steps, objective.space.device)
+
+    @staticmethod
+    def cost(settings: Settings, tokens: int) -> Cost:
+        """See `Search`."""
+        return Cost(gradients=1, values=min(settings.candidates, settings.length * min(settings.top, tokens)))
+
+    def prepare(self, step: int) -> None:
+        """See `Search`."""
+        self._noise.prepare(step)
 
     @torch.no_grad()
     def step(self, state: SwapState) -> SwapState:
-        similarity, gradient = self._objective.score(state.best_ids)
-        similarity = torch.maximum(similarity, state.best_similarity)  # rounding takes nothing away
+        """See `Search`."""
+        value, gradient = self._objective.value_and_gradient(state.best_ids, state.problem)
+        value = torch.maximum(value, state.best_value)  # rounding takes nothing away
         columns, spent = self._ranked(gradient, state.tried)
-        noise = self._noise.index_select(0, state.count.view(1)).expand(len(spent), -1)
+        noise = self._noise.at(state.count)[state.problem]
         drawn = noise.masked_fill(spent.flatten(1), -1).topk(self._count)
-        return self._accepted(
-            state, similarity, drawn.indices // self._top, columns.flatten(1).gather(1, drawn.indices), drawn.values < 0
-        )
+        chosen = columns.flatten(1).gather(1, drawn.indices)
+        return self._accepted(state, value, drawn.indices // self._top, chosen, drawn.values < 0)
 
 
 class AutoPromptSearch(_Swaps):
     """AutoPrompt (arXiv 2010.15980) with HotFlip's ranking: one place after the other, the `top` best tokens
     there by gradient, all scored exactly; the best is taken if it is better."""
 
-    def __init__(self, objective: Objective, config: InversionConfig, steps: int, generator: torch.Generator):
-        del generator  # nothing here is random
-        super().__init__(objective, config, steps)
-        self.passes = 2 + self._top
+    def __init__(
+        self, objective: Objective, settings: Settings, steps: int, generators: Sequence[torch.Generator]
+    ) -> None:
+        del generators  # nothing here is random
+        super().__init__(objective, settings, steps)
+
+    @staticmethod
+    def cost(settings: Settings, tokens: int) -> Cost:
+        """See `Search`."""
+        return Cost(gradients=1, values=min(settings.top, tokens))
+
+    def prepare(self, step: int) -> None:
+        """See `Search`."""
 
     @torch.no_grad()
     def step(self, state: SwapState) -> SwapState:
-        similarity, gradient = self._objective.score(state.best_ids)
-        similarity = torch.maximum(similarity, state.best_similarity)
+        """See `Search`."""
+        value, gradient = self._objective.value_and_gradient(state.best_ids, state.problem)
+        value = torch.maximum(value, state.best_value)
         place = (state.count % gradient.shape[1]).view(1)
         columns, spent = self._ranked(gradient.index_select(1, place), state.tried.index_select(1, place))
         columns, spent = columns[:, 0], spent[:, 0]
-        return self._accepted(state, similarity, place.expand_as(columns), columns, spent)
+        return self._accepted(state, value, place.expand_as(columns), columns, spent)
+
+
+def _choices(length: int, top: int, most: int, generator: torch.Generator) -> Callable[[int], Tensor]:
+    """Draws numbers [n, length * most] for the `top` tokens at each place, -1 where there are fewer than `most`."""
+
+    def draw(steps: int) -> Tensor:
+        drawn = torch.rand(steps, length * top, generator=generator).view(steps, length, top)
+        return F.pad(drawn, (0, most - top), value=-1.0).flatten(1)
+
+    return draw

@@ -52,6 +52,15 @@ class Target:
             raise PezError(f"{len(rgb)} pictures need {len(rgb)} weights, not {len(chosen)}.")
         return cls(model.encode_images(rgb), torch.tensor(chosen))
 
+    def check(self, model: ClipModel) -> None:
+        """Raises PezError where the features are not of `model`."""
+        own, needed = self.features.shape[1], sum(part.width for part in model.parts)
+        if own != needed:
+            raise PezError(
+                f"The target has features of length {own}, the model {model.name} has {needed}: make the target with the "
+                "same model."
+            )
+
     def split(self) -> list[Target]:
         """Each picture as a target of its own; weights are left behind."""
         return [Target(feature[None], torch.ones(1, device=feature.device)) for feature in self.features]

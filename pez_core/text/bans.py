@@ -8,13 +8,16 @@ end at the end of a token; a `*` before or after lifts that side's condition. So
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from ..errors import PezError
+
+MOST_LETTERS = 100  # of a ban: tables grow with its square
 
 
 @dataclass(frozen=True)
@@ -27,103 +30,181 @@ class Ban:
 
     @classmethod
     def parse(cls, word: str) -> Ban:
-        """The ban that a person wrote. Raises PezError where no letters are left."""
+        """The ban that a person wrote.
+
+        Raises PezError where no letters are left, for several words at once, and for words that are too long.
+        """
+        word = word.strip()
         letters = "".join(word.strip("*").lower().split())
         if not letters:
-            raise PezError(f"banned word {word!r} would ban everything; give letters, such as 'hair' or 'hair*'.")
+            raise PezError(f"The banned word {word!r} would ban everything: give letters, such as 'hair' or 'hair*'.")
+        if any(mark in word for mark in ",;\n"):
+            raise PezError(f"The banned word {word!r} seems to be several: give each word by itself.")
+        if "*" in letters:
+            raise PezError(
+                f"The banned word {word!r} has a * in the middle: only the first and last letter can be one."
+            )
+        if len(letters) > MOST_LETTERS:
+            raise PezError(
+                f"The banned word '{word[:20]}…' has {len(letters)} letters, the limit is {MOST_LETTERS}: ban single words."
+            )
         return cls(letters, word.startswith("*"), word.endswith("*"))
 
-    def advance(self, matched: int, text: str) -> set[int]:
-        """The numbers of letters matched after a token's `text`, when `matched` were before it."""
+    def is_in(self, pieces: Sequence[str]) -> bool:
+        """Whether a text, given as the `pieces` that its tokens spell, holds the ban."""
+        spelled, starts, ends = "", set(), set()
+        for piece in pieces:
+            starts.add(len(spelled))
+            spelled += piece.lower()
+            ends.add(len(spelled))
+        at = spelled.find(self.letters)
+        while at >= 0:
+            if (self.open_start or at in starts) and (self.open_end or at + len(self.letters) in ends):
+                return True
+            at = spelled.find(self.letters, at + 1)
+        return False
+
+    def entered(self, text: str) -> set[int]:
+        """The numbers of letters that may be matched at the end of a token of this text, where the ban begins in it."""
         n = len(self.letters)
-        starts = {0}
-        if matched == 0 and self.open_start:
-            starts = set(range(len(text)))
         after = set()
-        for start in starts:
-            piece, rest = text[start:], self.letters[matched:]
-            if rest.startswith(piece):
-                after.add(matched + len(piece))
-            elif self.open_end and piece.startswith(rest):
+        for start in range(len(text)) if self.open_start else (0,):
+            piece = text[start:]
+            if self.letters.startswith(piece):
+                after.add(len(piece))
+            elif self.open_end and piece.startswith(self.letters):
                 after.add(n)
         return after
 
-    def related(self, texts: Iterable[str]) -> list[str]:
-        """Those of the token texts that can be part of this ban."""
+    def continued(self, text: str) -> tuple[set[int], set[int]]:
+        """The numbers of letters matched before a token of this text from which the ban goes on through it; and those
+        from which it ends within the token."""
+        goes_on = {m for m in range(1, len(self.letters)) if self.letters.startswith(text, m)}
+        ends = {m for m in range(1, len(self.letters)) if text.startswith(self.letters[m:])} if self.open_end else set()
+        return goes_on, ends - goes_on
+
+    def related(self, texts: Mapping[str, Any], longest: int) -> Iterable[str]:
+        """Those of the token texts, at most `longest` letters, that can be part of this ban."""
         n = len(self.letters)
-        pieces = {self.letters[i:j] for i in range(n) for j in range(i + 1, n + 1)}
-        first_letters = tuple(self.letters[:i] for i in range(1, n + 1)) if self.open_start else ()
-        last_letters = tuple(self.letters[i:] for i in range(n)) if self.open_end else ()
-        within = self.letters if self.open_start and self.open_end else None
-        return [
-            text
-            for text in texts
-            if text in pieces
-            or text.endswith(first_letters)
-            or text.startswith(last_letters)
-            or (within is not None and within in text)
-        ]
+        found = {self.letters[i:j] for i in range(n) for j in range(i + 1, min(n, i + longest) + 1)} & texts.keys()
+        if self.open_start or self.open_end:
+            first_letters = tuple(self.letters[:i] for i in range(1, n + 1)) if self.open_start else ()
+            last_letters = tuple(self.letters[i:] for i in range(n)) if self.open_end else ()
+            within = self.letters if self.open_start and self.open_end else None
+            found |= {
+                text
+                for text in texts
+                if text.endswith(first_letters)
+                or text.startswith(last_letters)
+                or (within is not None and within in text)
+            }
+        return sorted(found)
 
 
 class Bans:
-    """Recognises banned words in sequences of token ids, for many sequences and many bans at once.
+    """Recognizes banned words in sequences of token ids, for many sequences and many bans at once.
 
-    Each ban is a small automaton: its states are "k letters matched at a token's end", its input are
-    tokens. Tokens that move a ban's states alike share a class; class 0 matches nothing.
+    Each ban is a small automaton: its states are "m letters matched at a token's end", its input are
+    tokens. Tokens that move a ban's states alike share a class; class 0 matches nothing. A token of t letters can
+    only move m to m + t, or to the end, so a class is a few rows of S numbers (S: letters of the longest ban, plus 1).
 
     `texts`: the text of each token of the vocabulary, V of them, without surrounding spaces.
     """
 
     def __init__(self, banned: Sequence[str], texts: Sequence[str]):
         self.bans = [Ban.parse(word) for word in banned]
-        lowered = [text.lower() for text in texts] if self.bans else []
         tokens_of: dict[str, list[int]] = defaultdict(list)
-        for token, text in enumerate(lowered):
-            tokens_of[text].append(token)
-        states = 1 + max((len(ban.letters) for ban in self.bans), default=0)
-        self.ends = torch.zeros(len(self.bans), states)  # [N, S]
+        for token, text in enumerate(texts) if self.bans else ():
+            tokens_of[text.lower()].append(token)
+        longest = max(map(len, tokens_of), default=0)
         self.token_class = torch.zeros(len(self.bans), len(texts), dtype=torch.int16)  # [N, V]
-        tables = []
-        for b, ban in enumerate(self.bans):
-            self.ends[b, len(ban.letters)] = 1
-            classes: dict[tuple[tuple[int, int], ...], int] = {(): 0}
-            for text in ban.related(tokens_of):
-                moves = tuple((m, after) for m in range(len(ban.letters)) for after in sorted(ban.advance(m, text)))
-                self.token_class[b, tokens_of[text]] = classes.setdefault(moves, len(classes))
-            table = torch.zeros(len(classes), states, states)
-            for moves, c in classes.items():
-                for before, after in moves:
-                    table[c, before, after] = 1
-            tables.append(table)
-        most = max(map(len, tables), default=1)
-        self.transitions = torch.zeros(len(self.bans), most, states, states)  # [N, C, S, S]
-        for b, table in enumerate(tables):
-            self.transitions[b, : len(table)] = table
+        classes = [_classes(ban, ban.related(tokens_of, longest)) for ban in self.bans]
+        for b, each in enumerate(classes):
+            for c, (_, members) in enumerate(each.items(), 1):
+                self.token_class[b, [token for text in members for token in tokens_of[text]]] = c
+        states = 1 + max((len(ban.letters) for ban in self.bans), default=0)
+        shape = (len(self.bans), 1 + max(map(len, classes), default=0), states)
+        self.entered, self.goes_on, self.ends = (torch.zeros(shape, dtype=torch.bool) for _ in range(3))  # [N, C, S]
+        self.length = torch.zeros(shape[:2], dtype=torch.long)  # [N, C], of a class's tokens
+        self.last = torch.tensor([len(ban.letters) for ban in self.bans], dtype=torch.long)  # [N]
+        for b, each in enumerate(classes):
+            for c, moves in enumerate(each, 1):
+                self.length[b, c] = moves.length
+                for table, at in (
+                    (self.entered, moves.entered),
+                    (self.goes_on, moves.goes_on),
+                    (self.ends, moves.ends),
+                ):
+                    table[b, c, list(at)] = True
 
     def __bool__(self) -> bool:
         return bool(self.bans)
 
     def single_tokens(self) -> Tensor:
         """bool [V]: tokens that are banned by themselves."""
-        reached = (self.transitions[:, :, 0] * self.ends[:, None]).sum(-1) > 0  # [N, C]
-        return torch.gather(reached, 1, self.token_class.long()).any(0)
+        at = self.last[:, None, None].expand(-1, self.entered.shape[1], 1)
+        whole = self.entered.gather(2, at)[..., 0]  # [N, C]
+        return whole.gather(1, self.token_class.long()).any(0)
 
     def found(self, ids: Tensor) -> Tensor:
         """bool [R]: which of the sequences `ids` [R, T] hold a banned word. No host sync."""
         every = torch.arange(len(self.bans), device=ids.device)
-        start = torch.zeros_like(self.ends)
-        start[:, 0] = 1
-        state = start.expand(len(ids), -1, -1)  # [R, N, S]
-        hits = torch.zeros(len(ids), device=ids.device)
+        place = torch.arange(self.entered.shape[2], device=ids.device)
+        last = self.last[None, :, None].expand(len(ids), -1, 1)
+        state = torch.zeros((len(ids), *self.entered.shape[::2]), dtype=torch.bool, device=ids.device)  # [R, N, S]
+        hits = torch.zeros(len(ids), dtype=torch.bool, device=ids.device)
         for position in range(ids.shape[1]):
             classes = self.token_class[:, ids[:, position]].T.long()  # [R, N]
-            state = torch.einsum("rns,rnst->rnt", state, self.transitions[every, classes])
-            hits = hits + (state * self.ends).sum((1, 2))
-            state = (state + start).clamp(max=1)
-        return hits > 0
+            before = place - self.length[every, classes][..., None]  # [R, N, S]
+            moved = (state & self.goes_on[every, classes]).gather(2, before.clamp(min=0)) & (before > 0)
+            ended = (state & self.ends[every, classes]).any(-1)
+            state = self.entered[every, classes] | moved
+            hits = hits | (ended | state.gather(2, last)[..., 0]).any(-1)
+        return hits
+
+    def never_matching(self, allowed: Tensor) -> list[str]:
+        """The letters of those bans that no sequence of the `allowed` tokens, bool [V], can spell."""
+        unmatched = []
+        for b, ban in enumerate(self.bans):
+            used = self.token_class[b, allowed].unique().long().tolist()
+            reached = torch.zeros(self.entered.shape[2], dtype=torch.bool)
+            for c in used:
+                reached |= self.entered[b, c]
+            matched = bool(reached[len(ban.letters)])
+            for m in range(1, len(ban.letters)):  # tokens only move forward, so one pass meets every state
+                if not reached[m] or matched:
+                    continue
+                matched = any(bool(self.ends[b, c, m]) for c in used)
+                for c in used:
+                    if self.goes_on[b, c, m]:
+                        reached[m + int(self.length[b, c])] = True
+            if not (matched or reached[len(ban.letters)]):
+                unmatched.append(ban.letters)
+        return unmatched
 
     def to(self, device: torch.device | str) -> Bans:
-        """Moves the tables; returns self."""
-        for name in ("ends", "token_class", "transitions"):
-            setattr(self, name, getattr(self, name).to(device))
-        return self
+        """A copy with its tables on `device`."""
+        moved = object.__new__(Bans)
+        moved.__dict__ = {k: v.to(device) if isinstance(v, Tensor) else v for k, v in self.__dict__.items()}
+        return moved
+
+
+@dataclass(frozen=True)
+class _Moves:
+    """What a token does to the states of a ban."""
+
+    length: int
+    entered: frozenset[int]
+    goes_on: frozenset[int]
+    ends: frozenset[int]
+
+
+def _classes(ban: Ban, texts: Iterable[str]) -> dict[_Moves, list[str]]:
+    """The token texts by what they do to the ban's states."""
+    classes: dict[_Moves, list[str]] = defaultdict(list)
+    for text in texts:
+        goes_on, ends = ban.continued(text)
+        moves = _Moves(len(text), frozenset(ban.entered(text)), frozenset(goes_on), frozenset(ends))
+        if moves.entered or moves.goes_on or moves.ends:
+            classes[moves].append(text)
+    return dict(classes)

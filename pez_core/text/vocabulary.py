@@ -102,6 +102,21 @@ class Vocabulary:
         """The text of ids: each token's own text, joined by single spaces, no spaces around."""
         return " ".join(self.token_texts[i] for i in ids)
 
+    def spelled(self, ids: Sequence[int]) -> list[bytes] | None:
+        """What each token spells, in UTF-8 and without spaces; None for a tokenizer that has no bytes to its tokens."""
+        spelled, bytes_of = (getattr(self._tokenizer, name, None) for name in ("decoder", "byte_decoder"))
+        if not isinstance(spelled, dict) or not isinstance(bytes_of, dict):
+            return None
+        try:
+            return [bytes(bytes_of[c] for c in str(spelled[i]).removesuffix("</w>")) for i in ids]
+        except KeyError:  # a special token
+            return None
+
+    @property
+    def special_ids(self) -> set[int]:
+        """The ids that are no text: start, end and the like. (Padding may be: OpenAI's tokenizer pads with "!".)"""
+        return {*self.start_ids, *self.end_ids, *getattr(self._decoder, "all_special_ids", ())}
+
     def rows(self, ids: Tensor) -> Tensor:
         """Full-length rows int64 [R, context_length] for the token ids [R, L] of whole texts.
 
@@ -145,7 +160,6 @@ class Vocabulary:
     def usable(self) -> Tensor:
         """bool [V]: tokens whose text re-encodes to themselves and means nothing special downstream."""
         texts = self.token_texts
-        special = {*self.start_ids, *self.end_ids, *getattr(self._decoder, "all_special_ids", ())}
         candidates = [i for i, text in enumerate(texts) if _is_plain(text)]
         if self.known is not None:
             known = self.known.tolist()
@@ -158,7 +172,7 @@ class Vocabulary:
             mask[self._reencoded_in_runs(words)] = True
             candidates = [i for i in candidates if not (texts[i].isascii() and texts[i].isalnum())]
         mask[self._reencoded(candidates)] = True
-        mask[[i for i in special if i < self.size]] = False
+        mask[[i for i in self.special_ids if i < self.size]] = False
         return mask
 
     def _reencoded(self, tokens: list[int]) -> list[int]:

@@ -1,0 +1,330 @@
+"""The settings of an inversion, checked when they are made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import PezError
+from ..search.methods import METHODS
+from ..text.bans import Ban
+from .setting import AS_PRESET, MAX_SEED, Setting, declared, settings_of
+
+__all__ = ["AS_PRESET", "MAX_SEED", "PRECISIONS", "SEARCH_PRESETS", "SETTINGS", "InversionConfig", "Setting"]
+
+PRECISIONS = ("auto", "fp32", "bf16", "fp16")
+_USES_PRESET = "0 uses the preset."
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _ban(word: str) -> str:
+    word = _one_line(word).lower()
+    Ban.parse(word)
+    return word
+
+
+@dataclass(frozen=True, kw_only=True)
+class InversionConfig:
+    """How to search for a prompt.
+
+    Each field is declared with its default, range and help; `SETTINGS` holds the declarations, and the command
+    line, the nodes' widgets and the help pages are made from them. The defaults were chosen with
+    `python -m benchmarks.quality` on pictures that the embedded model was not trained on (docs/measurements.md).
+    `preset()` has other whole configurations, `paper()` the published one.
+
+    The same seed gives the same text. More steps with the same seed never score lower, except with fluentprompt,
+    which cools down over all of its steps.
+
+    Raises PezError naming the field, its value and its range.
+    """
+
+    length: int = declared(
+        "whole",
+        8,
+        "Searched tokens; most words are one token. 8 to 16 suit most generators. Together with prefix and suffix at "
+        "most 75.",
+        low=1,
+        high=1_000,
+        widget="length",
+        advanced=False,
+        most=75,
+        unset=0,
+        unset_help=_USES_PRESET,
+        flag="--length",
+    )
+    seed: int = declared(
+        "whole",
+        0,
+        "The same seed gives the same prompt. Another seed gives another prompt.",
+        high=MAX_SEED,
+        widget="seed",
+        advanced=False,
+        options={"control_after_generate": True},
+        flag="--seed",
+    )
+    prefix: str = declared(
+        "text",
+        "",
+        "Fixed text before the searched words, included in the prompt and its score. Example: a photo of",
+        widget="prefix",
+        advanced=False,
+        flag="--prefix",
+        metavar="T",
+        clean=_one_line,
+    )
+    suffix: str = declared(
+        "text",
+        "",
+        "Fixed text after the searched words, included in the prompt and its score. Example: oil painting",
+        widget="suffix",
+        advanced=False,
+        flag="--suffix",
+        metavar="T",
+        clean=_one_line,
+    )
+    banned: tuple[str, ...] = declared(
+        "words",
+        (),
+        "Words that must not appear, not even spelled from several tokens; separated by commas or lines. hair* bans "
+        "everything that begins with hair.",
+        widget="banned_words",
+        advanced=False,
+        options={"multiline": True, "placeholder": "banned words, separated by commas"},
+        flag="--ban",
+        metavar="WORD",
+        flag_help="a word that must not appear, not even spelled from several tokens; hair* bans everything that begins "
+        "with hair; may be repeated",
+        clean=_ban,
+    )
+    keep: tuple[str, ...] = declared(
+        "words",
+        (),
+        "Words or phrases that must be in the prompt, separated by commas. The search chooses their places; their "
+        "tokens are part of the length.",
+        widget="keep_words",
+        advanced=False,
+        flag="--keep",
+        metavar="WORDS",
+        flag_help="words that must appear, in any place; their tokens are part of the length; may be repeated",
+        clean=_one_line,
+    )
+    words: str = declared(
+        "text",
+        "",
+        "Your own words to start from instead of random ones: a caption, an older prompt. The search changes them where "
+        "that fits the picture better.",
+        widget="start_words",
+        advanced=False,
+        flag="--from-words",
+        metavar="T",
+        clean=_one_line,
+    )
+    steps: int = declared(
+        "whole",
+        88,
+        "Maximum steps. With the same seed, more steps never score lower (except with fluentprompt).",
+        low=1,
+        high=100_000,
+        widget="steps",
+        unset=0,
+        unset_help=_USES_PRESET,
+        flag="--steps",
+    )
+    restarts: int = declared(
+        "whole",
+        8,
+        "Starts searched side by side. The best one wins, the others become candidates.",
+        low=1,
+        high=1_024,
+        widget="restarts",
+        unset=0,
+        unset_help=_USES_PRESET,
+        flag="--restarts",
+    )
+    method: str = declared(
+        "choice",
+        "pez+swaps",
+        "pez+swaps: PEZ, then single words are swapped and a swap is kept only where it helps. pez: the paper's. The "
+        "others are baselines.",
+        choices=tuple(METHODS),
+        widget="method",
+        unset=AS_PRESET,
+        flag="--method",
+        metavar="M",
+    )
+    swap_from: str = declared(
+        "choice",
+        "found",
+        "Which words swaps may bring in. found: those in the best prompts of the restarts (4 at least); a second "
+        "model rates these prompts no worse than those of PEZ, within the error. any: all words; scores higher in the "
+        "searched model and lower in a second one. Only with pez+swaps.",
+        choices=("found", "any"),
+        widget="swap_from",
+        unset=AS_PRESET,
+        flag="--swap-from",
+        metavar="W",
+    )
+    vocabulary: str = declared(
+        "choice",
+        "words",
+        "words: tokens that are plain words of the English alphabet. any: also digits, signs, emoji and other scripts.",
+        choices=("words", "any"),
+        widget="vocabulary",
+        unset=AS_PRESET,
+        flag="--vocabulary",
+        metavar="MODE",
+    )
+    learning_rate: float | None = declared(
+        "number",
+        None,
+        "Step size of the search. The paper's is 0.1.",
+        high=100,
+        open_low=True,
+        optional=True,
+        step=0.01,
+        widget="learning_rate",
+        unset=0,
+        unset_help="0 uses the preset's, or the method's own.",
+        flag="--learning-rate",
+        flag_help="step size of the search (default: the method's own; 0.1 for pez)",
+    )
+    weight_decay: float = declared(
+        "number",
+        0.1,
+        "Weight decay of the optimizer. The paper's is 0.1.",
+        high=1,
+        step=0.01,
+        widget="weight_decay",
+        flag="--weight-decay",
+    )
+    batch_size: int | None = declared(
+        "whole",
+        None,
+        "Pictures drawn at random for each step's gradient, when there are many. Swaps always use all of them.",
+        low=1,
+        high=100_000,
+        optional=True,
+        widget="batch_size",
+        unset=0,
+        unset_help="0 uses the preset: all pictures (paper: one).",
+        flag="--batch-size",
+        flag_help="pictures drawn for each step's gradient (default: all)",
+    )
+    patience: int | None = declared(
+        "whole",
+        40,
+        "Stop after this many steps without gain.",
+        low=1,
+        high=100_000,
+        optional=True,
+        widget="patience",
+        unset=0,
+        unset_help="0 uses the preset. -1 never stops early.",
+        never=-1,
+        flag="--patience",
+        flag_help="stop after this many steps without gain, 0 for never",
+        flag_never=0,
+    )
+    time_limit: float | None = declared(
+        "number",
+        None,
+        "Stop after this many seconds and keep the best, for each prompt. Runs ended by the limit may not be "
+        "reproducible.",
+        high=1e9,
+        open_low=True,
+        optional=True,
+        widget="time_limit",
+        most=86_400,
+        unset_help="0 for no limit.",
+        never=0,
+        flag="--time-limit",
+        metavar="S",
+        flag_help="stop after this many seconds and keep the best (default: none)",
+    )
+    precision: str = declared(
+        "choice",
+        "auto",
+        "Number format of the search. auto: half precision on NVIDIA and AMD cards where it agrees with fp32. Scores are "
+        "always fp32.",
+        choices=PRECISIONS,
+        widget="precision",
+        flag="--precision",
+        metavar="P",
+    )
+    start: str = declared(
+        "choice",
+        "random",
+        "What the search starts from. random: random tokens. tokens: the tokens that match best by themselves, which "
+        "costs a pass for every token that may be used. words: your own `words`.",
+        choices=("random", "tokens", "words"),
+    )
+    explore: int = declared(
+        "whole", 50, "Steps of PEZ in pez+swaps; the rest are swaps, on the better half.", low=1, high=100_000
+    )
+    halving: int = declared(
+        "whole", 8, "Steps of swaps after which the worse half of the restarts is given up.", low=1, high=100_000
+    )
+    candidates: int = declared("whole", 32, "Swaps scored in a step, for each restart.", low=1, high=10_000)
+    top: int = declared("whole", 32, "Tokens considered at each place, the best by gradient.", low=1, high=10_000)
+
+    def __post_init__(self) -> None:
+        for name, setting in settings_of(self).items():
+            object.__setattr__(self, name, setting.checked(getattr(self, name)))
+
+    @classmethod
+    def paper(cls, **changes: Any) -> InversionConfig:
+        """The settings of the published code (3000 steps, one start, one target a step); `changes` on top."""
+        return cls.preset("paper", **changes)
+
+    @classmethod
+    def preset(cls, name: str, **changes: Any) -> InversionConfig:
+        """A whole configuration by name, one of SEARCH_PRESETS; `changes` on top."""
+        if name not in SEARCH_PRESETS:
+            raise PezError(f"preset must be one of {', '.join(SEARCH_PRESETS)}, not {name!r}.")
+        return cls(**{**SEARCH_PRESETS[name], **changes})
+
+    @classmethod
+    def of_widgets(cls, preset: str, values: Mapping[str, Any]) -> InversionConfig:
+        """The configuration of a preset and the `values` of widgets, by their names.
+
+        A widget that holds its `unset` value leaves the setting to the preset; its `never` value stands for None;
+        a text of several words is separated by commas or lines; start words make the search start from them.
+        """
+        changes: dict[str, Any] = {}
+        for name, setting in SETTINGS.items():
+            value = values.get(setting.widget, setting.unset) if setting.widget else setting.unset
+            if value is None or (setting.unset is not None and value == setting.unset):
+                continue
+            if setting.kind == "words" and isinstance(value, str):
+                value = value.replace("\n", ",").split(",")
+            changes[name] = None if setting.never is not None and value == setting.never else value
+        if str(changes.get("words", "")).strip():
+            changes["start"] = "words"
+        return cls.preset(preset, **changes)
+
+
+SETTINGS: dict[str, Setting] = settings_of(InversionConfig)
+"""The declarations of the fields, by their names, in the order in which people meet them."""
+
+SEARCH_PRESETS: dict[str, dict[str, Any]] = {
+    "fast": {"steps": 26, "restarts": 6, "explore": 21, "halving": 2},
+    "balanced": {},
+    "thorough": {"steps": 200, "restarts": 16, "explore": 100, "halving": 16},
+    "paper": {
+        "method": "pez",
+        "steps": 3000,
+        "length": 16,
+        "learning_rate": 0.1,
+        "weight_decay": 0.1,
+        "restarts": 1,
+        "batch_size": 1,
+        "vocabulary": "any",
+        "swap_from": "any",
+        "patience": None,
+    },
+}
+"""Whole configurations by name; "balanced" are the defaults. Costs and scores: docs/measurements.md."""

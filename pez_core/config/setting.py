@@ -1,0 +1,148 @@
+"""One setting, declared once: its check, its widget, its command line option and its line in the help pages."""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, Field, dataclass, field, fields, replace
+from typing import Any
+
+from ..errors import PezError
+
+MAX_SEED = 2**64 - 1  # the most that ComfyUI's seed widget reaches, and torch.Generator takes
+AS_PRESET = "as the preset"
+_SETTING = "setting"  # the key of a field's metadata
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """What everything that shows or reads a field of the configuration needs to know of it.
+
+    name, default: of the field, filled in by `settings_of`.
+    kind: "whole", "number", "choice", "text", or "words" (a tuple of texts).
+    help: what to do with it, then why: the tooltip, the option's help, the help page.
+    low, high: the range of a number, both included unless `open_low`. step: of the number's widget.
+    choices: of a choice. optional: whether None is a value.
+    widget: its name on nodes; "" where nodes do not show it. advanced: whether it is hidden at first.
+    unset: the widget's value that leaves the setting to the preset; None where the widget always decides.
+    unset_help: the sentence that says so. never: the widget's value for None.
+    most: the widget's largest value, where that is less than `high`.
+    options: further options of ComfyUI's widget.
+    flag: the command line option; "" where there is none. metavar, flag_help: of that option, where they are not
+    the usual ones. flag_never: the option's value for None.
+    clean: applied to a text, or to each of the words; it may raise PezError.
+    """
+
+    kind: str
+    help: str
+    name: str = ""
+    default: Any = None
+    low: float = 0
+    high: float = 0
+    open_low: bool = False
+    step: float = 1
+    choices: tuple[str, ...] = ()
+    optional: bool = False
+    widget: str = ""
+    advanced: bool = True
+    unset: Any = None
+    unset_help: str = ""
+    never: Any = None
+    most: float | None = None
+    options: Mapping[str, Any] | None = None
+    flag: str = ""
+    metavar: str = ""
+    flag_help: str = ""
+    flag_never: Any = None
+    clean: Callable[[str], str] = str.strip
+
+    @property
+    def tooltip(self) -> str:
+        """The help of the setting's widget."""
+        return " ".join(filter(None, (self.help, self.unset_help)))
+
+    @property
+    def range(self) -> str:
+        """The values that the configuration takes, in words."""
+        if self.kind == "choice":
+            return ", ".join(self.choices)
+        if self.kind not in ("whole", "number"):
+            return "text" if self.kind == "text" else "words, separated by commas"
+        high = "2**64 - 1" if self.high == MAX_SEED else f"{self.high:,.0f}"
+        return f"{'above ' if self.open_low else ''}{self.low:g} to {high}"
+
+    def checked(self, value: Any) -> Any:
+        """The value as the configuration keeps it.
+
+        Raises PezError naming the setting, the value and the range.
+        """
+        if value is None and self.optional:
+            return None
+        return {
+            "whole": self._whole,
+            "number": self._number,
+            "choice": self._choice,
+            "text": self._text,
+            "words": self._words,
+        }[self.kind](value)
+
+    def _whole(self, value: Any) -> int:
+        try:
+            number = None if isinstance(value, bool) else operator.index(value)
+        except TypeError:
+            number = None
+        if number is None or not self.low <= number <= self.high:
+            raise PezError(f"{self.name} must be a whole number, {self.range}, not {_shown(value)}.")
+        return number
+
+    def _number(self, value: Any) -> float:
+        try:
+            number = math.nan if isinstance(value, bool | str | bytes) else float(value)
+        except (TypeError, ValueError, OverflowError):
+            number = math.nan
+        if not self.low <= number <= self.high or (self.open_low and number == self.low):
+            raise PezError(f"{self.name} must be a number, {self.range}, not {_shown(value)}.")
+        return number
+
+    def _choice(self, value: Any) -> str:
+        if not isinstance(value, str) or value not in self.choices:
+            raise PezError(f"{self.name} must be one of {self.range}, not {_shown(value)}.")
+        return value
+
+    def _text(self, value: Any) -> str:
+        if not isinstance(value, str):
+            raise PezError(f"{self.name} must be text, not {_shown(value)}.")
+        return self.clean(value)
+
+    def _words(self, value: Any) -> tuple[str, ...]:
+        try:
+            words = None if isinstance(value, str | bytes | Mapping) else tuple(value)
+        except TypeError:
+            words = None
+        if words is None or not all(isinstance(word, str) for word in words):
+            raise PezError(f"{self.name} must be a list of words, not {_shown(value)}.")
+        return tuple(self.clean(word) for word in words if word.strip())
+
+
+def _shown(value: Any) -> str:
+    try:
+        said = repr(value)
+    except ValueError:  # a whole number of thousands of digits
+        said = "a number of very many digits"
+    return said if len(said) <= 80 else said[:79] + "…"
+
+
+def declared(kind: str, default: Any, help: str, **more: Any) -> Any:
+    """A dataclass field of `default`, declared as a setting."""
+    return field(default=default, metadata={_SETTING: Setting(kind=kind, help=help, **more)})
+
+
+def settings_of(configuration: Any) -> dict[str, Setting]:
+    """The settings of a configuration's class, by the names of its fields, in their order."""
+    return {each.name: _named(each) for each in fields(configuration)}
+
+
+def _named(each: Field[Any]) -> Setting:
+    assert each.default is not MISSING
+    return replace(each.metadata[_SETTING], name=each.name, default=each.default)

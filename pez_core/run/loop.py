@@ -1,0 +1,261 @@
+"""The loop around a search: stages, reports, reasons to stop, and the results of P problems side by side."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..config import InversionConfig
+from ..errors import PezError
+from ..objectives.protocol import Judge, Objective
+from ..result import InversionResult, Progress
+from ..search import METHODS, SearchState, Stage, Stepper, best_tokens, make_stepper, starts
+from ..search.state import Cost
+from .problem import Problem
+from .stopping import ASKED, PATIENCE, STEPS, TIME_LIMIT, Stopped
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY = 10  # steps between looks at the device, where plateaus are noticed
+LOOK_SECONDS = 0.25  # a slow step is looked at sooner, so that a person can stop it
+SCORING_SHARE = 0.05  # of a run's time, at most, for the scores in its reports
+
+OnProgress = Callable[[Sequence[Progress]], bool | None]
+
+
+class Run:
+    """One search for the prompts of P problems, each of which gets what it would get alone.
+
+    kept: the ids of the words that must be in the prompts. words: the ids of a person's words to start from.
+    on_progress: gets the progress of every problem; see `inversion.invert_all`.
+    accept: whether a text may be returned; None for all.
+    """
+
+    def __init__(
+        self,
+        objective: Objective,
+        judge: Judge,
+        config: InversionConfig,
+        name: str,
+        kept: Sequence[Sequence[int]] = (),
+        words: Sequence[int] = (),
+        on_progress: OnProgress | None = None,
+        accept: Callable[[str], bool] | None = None,
+    ):
+        self._begun = time.perf_counter()
+        self._objective, self._judge, self._config, self._name = objective, judge, config, name
+        self._kept, self._words = kept, words
+        self._on_progress, self._accept = on_progress, accept
+        self._problems = [Problem(p, list(range(config.restarts))) for p in range(len(objective.parts))]
+        self._generators = [torch.Generator().manual_seed(config.seed) for _ in self._problems]
+        self._taken = 0  # steps
+        self._state: SearchState | None = None
+        self._scoring = 0.0  # seconds spent on reports
+        self._looked = self._begun
+
+    def go(self) -> list[InversionResult]:
+        """The results, in the order of the problems.
+
+        Raises PezError where there is not enough memory, or no prompt may be returned.
+        """
+        self._objective.between = self._between
+        ids, kept = self._starts()
+        value: Tensor | None = None
+        stages = METHODS[self._config.method].stages(self._config)
+        for stage in stages if not self._all_ended() else ():
+            if value is not None:
+                ids, value, kept = self._promoted(stage, ids, value, kept)
+            if stage.among_found:
+                met = [torch.tensor(list(problem.met), device=ids.device) for problem in self._problems]
+                space = self._objective.space.narrowed(met)
+                self._objective = self._objective.within(space)
+            else:
+                self._objective = self._objective.within(self._objective.space)
+            self._objective.between = self._between
+            stepper = self._stepper(stage, ids, value, kept)
+            self._steps(stepper, stage, last=stage is stages[-1])
+            ids, value = stepper.state.best_ids.clone(), stepper.state.best_value.clone()
+            self._note(stepper.state)
+            if self._all_ended():
+                break
+        self._end(STEPS)
+        results = [self._result(problem) for problem in self._problems]
+        if self._on_progress:
+            steps = self._config.steps
+            self._on_progress([Progress(r.steps, steps, r.prompt, r.similarity, r.seconds) for r in results])
+        return results
+
+    def _starts(self) -> tuple[Tensor, Tensor]:
+        """What the restarts begin with; where finding it is stopped, random prompts, and the run ends."""
+        space = self._objective.space
+        tokens = [space.of(problem.number) for problem in self._problems]
+        if self._config.start == "tokens":
+            try:
+                tokens = best_tokens(self._objective)
+                for problem in self._problems:
+                    problem.passes += len(space.of(problem.number))
+            except Stopped as stop:
+                self._end(stop.reason)
+        ids, kept = starts(tokens, self._config, self._kept, self._words, self._generators)
+        if self._all_ended():
+            unknown = torch.full((len(ids),), -torch.inf)
+            for problem, own, value in zip(self._problems, self._of_each(ids), self._of_each(unknown), strict=True):
+                problem.note(own, value, torch.empty(0))
+        return ids, kept
+
+    def _promoted(self, stage: Stage, ids: Tensor, value: Tensor, kept: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The best restarts of each problem, as many as the stage takes."""
+        values = value.view(len(self._problems), -1)
+        better = values.topk(min(stage.restarts, values.shape[1])).indices
+        for problem, own in zip(self._problems, better.tolist(), strict=True):
+            problem.running = [problem.running[i] for i in own]
+        first = torch.arange(len(values), device=better.device)[:, None] * values.shape[1]
+        rows = (first + better).flatten()
+        return ids[rows], value[rows], kept[rows]
+
+    def _stepper(self, stage: Stage, ids: Tensor, value: Tensor | None, kept: Tensor) -> Stepper[Any]:
+        """Ready to step, with as many prompts at once as the device has memory for."""
+        objective, device = self._objective, self._objective.space.device
+        between = objective.between
+        while True:
+            search = stage.search(objective, self._config, stage.steps, self._generators)
+            if device.type == "cuda":
+                objective.between = _nothing  # a captured graph has no host between its pieces
+            try:
+                return make_stepper(search, search.begin(ids, value, kept), device)
+            except torch.cuda.OutOfMemoryError as error:
+                rows = len(ids) * self._cost(stage, 0).most
+                tried = min(objective.together, rows)
+                if tried == 1:
+                    raise PezError(
+                        f"Not enough memory on {device} to search with {self._name}: free some, or use a smaller model "
+                        "or another device."
+                    ) from error
+                objective.together = tried // 2
+                objective.between = between
+                log.info("Not enough memory: %d prompts at once for now.", objective.together)
+            torch.cuda.empty_cache()
+
+    def _steps(self, stepper: Stepper[Any], stage: Stage, last: bool) -> None:
+        """Takes the steps of a stage, until it or all problems have ended."""
+        for step in range(1, stage.steps + 1):
+            self._state = stepper.state
+            try:
+                stepper.advance()
+            except Stopped as stop:
+                self._end(stop.reason)
+                return
+            self._taken += 1
+            for problem in self._problems:
+                if not problem.ended:
+                    per_restart = self._cost(stage, problem.number).passes
+                    problem.passes += per_restart * len(problem.running)
+            self._state = stepper.state
+            if step % LOOK_EVERY == 0 or time.perf_counter() - self._looked >= LOOK_SECONDS:
+                reason = self._look()
+                if reason:
+                    self._end(reason)
+                elif last and step % LOOK_EVERY == 0:
+                    self._end_plateaus(stepper.state, step)
+            if self._all_ended():
+                return
+
+    def _cost(self, stage: Stage, problem: int) -> Cost:
+        return stage.cost(self._config, len(self._objective.space.of(problem)))
+
+    def _between(self) -> None:
+        """Within a long step: raises Stopped where the run should end now."""
+        if time.perf_counter() - self._looked >= LOOK_SECONDS:
+            reason = self._look()
+            if reason:
+                raise Stopped(reason)
+
+    def _look(self) -> str:
+        """Reports how the run stands; returns why it should end, '' where it should not."""
+        self._looked = time.perf_counter()
+        if self._on_progress and self._on_progress(self._progress()):
+            return ASKED
+        limit = self._config.time_limit
+        return TIME_LIMIT if limit is not None and time.perf_counter() - self._begun >= limit else ""
+
+    def _end_plateaus(self, state: SearchState, step: int) -> None:
+        """Ends the problems that have not gained for as long as patience lasts. They keep what they have met until
+        then: the others go on."""
+        patience = self._config.patience
+        if patience is None or step <= patience:
+            return
+        gains = (state.trace[:, step - 1] - state.trace[:, step - 1 - patience]).tolist()
+        for problem, gain in zip(self._problems, gains, strict=True):
+            if not problem.ended and gain < self._objective.measure.least_gain:
+                self._note(state, only=problem)
+                problem.finish(PATIENCE, time.perf_counter() - self._begun)
+
+    def _note(self, state: SearchState, only: Problem | None = None) -> None:
+        """Takes over what the stage has met for every problem (or `only` one) that has not been noted before."""
+        done = int(state.count)
+        each = zip(
+            self._problems, self._of_each(state.best_ids), self._of_each(state.best_value), state.trace, strict=True
+        )
+        for problem, ids, value, trace in each:
+            if problem is only or (only is None and problem.ended != PATIENCE):
+                problem.note(ids, value, trace[:done])
+
+    def _progress(self) -> list[Progress]:
+        """How the problems stand. The best prompts so far, or slightly older ones where scoring took too much time."""
+        begun = time.perf_counter()
+        first = any(problem.shown is None for problem in self._problems)
+        if self._state is None:
+            return [Progress(0, self._config.steps, "", 0.0, begun - self._begun) for _ in self._problems]
+        values = self._of_each(self._state.best_value)
+        if first or self._scoring < SCORING_SHARE * (begun - self._begun):
+            for problem, value, ids in zip(self._problems, values, self._of_each(self._state.best_ids), strict=True):
+                if not problem.ended:
+                    best = int(value.argmax())
+                    problem.show(self._judge, tuple(ids[best].tolist()), bool(value[best] > -torch.inf))
+            if not first:  # the first score also sets libraries up: it would use the whole share
+                self._scoring += time.perf_counter() - begun
+        spent = time.perf_counter() - self._begun
+        return [self._progress_of(problem, value, spent) for problem, value in zip(self._problems, values, strict=True)]
+
+    def _progress_of(self, problem: Problem, value: Tensor, spent: float) -> Progress:
+        assert problem.shown is not None
+        shown = problem.shown[1]
+        pairs = zip(problem.running, value.tolist(), strict=True)
+        restarts = {row: estimate for row, estimate in pairs if estimate > -math.inf}
+        return Progress(self._taken, self._config.steps, shown.text, shown.similarity, spent, restarts)
+
+    def _of_each(self, rows: Tensor) -> tuple[Tensor, ...]:
+        """The rows [N, ...] of each problem."""
+        return rows.chunk(len(self._problems))
+
+    def _end(self, reason: str) -> None:
+        for problem in self._problems:
+            problem.finish(reason, time.perf_counter() - self._begun)
+
+    def _all_ended(self) -> bool:
+        return all(problem.ended for problem in self._problems)
+
+    def _result(self, problem: Problem) -> InversionResult:
+        config = self._config
+        candidates = problem.candidates(self._judge, config.restarts, config.banned, self._accept)
+        return InversionResult(
+            candidates=tuple(candidates),
+            tokens=self._judge.contributions(candidates[0].text, problem.number),
+            trace=tuple(problem.trace),
+            steps=len(problem.trace),
+            passes=problem.passes,
+            seconds=problem.seconds,
+            seed=config.seed,
+            model=self._name,
+            stopped=problem.ended,
+        )
+
+
+def _nothing() -> None:
+    """In place of a look between the pieces of a step."""

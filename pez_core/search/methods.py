@@ -1,0 +1,76 @@
+"""The methods: which searches one is made of, with how many restarts and steps each.
+
+What a method takes (memory, passes) follows from the cost that its searches state. A new method is its file and an
+entry here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from .pez import PezSearch
+from .projected import AutoPromptSgdSearch, FluentPromptSearch
+from .random import RandomSearch
+from .state import Cost, Search, Settings
+from .swaps import AutoPromptSearch, SwapSearch
+
+ENOUGH = 4  # restarts that together find enough tokens to swap among
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A `search` with so many of the best `restarts` of the stage before, for at most so many `steps`.
+
+    among_found: from here on only those tokens are used that the best prompts of all restarts have.
+    """
+
+    search: type[Search[Any]]
+    restarts: int
+    steps: int
+    among_found: bool = False
+
+    def cost(self, settings: Settings, tokens: int) -> Cost:
+        """What a step takes for each restart, where `tokens` may be used."""
+        return self.search.cost(settings, tokens)
+
+
+@dataclass(frozen=True)
+class Method:
+    """stages: from the settings. What is done in the first n steps must not depend on how many follow, so that more
+    steps with the same seed never score lower."""
+
+    stages: Callable[[Settings], list[Stage]]
+
+    def learning_rate(self, settings: Settings) -> float | None:
+        """The rate of the first search where the settings give none; None for a method without one."""
+        return getattr(self.stages(settings)[0].search, "LEARNING_RATE", None)
+
+
+def _only(search: type[Search[Any]]) -> Method:
+    return Method(lambda settings: [Stage(search, settings.restarts, settings.steps)])
+
+
+def _pez_then_swaps(settings: Settings) -> list[Stage]:
+    """PEZ, then swaps on the better half of the restarts, and on half of those after every `halving` steps."""
+    stages = [Stage(PezSearch, settings.restarts, min(settings.explore, settings.steps))]
+    left, restarts = settings.steps - stages[0].steps, settings.restarts
+    while left:
+        restarts = max(1, restarts // 2)
+        narrow = len(stages) == 1 and settings.swap_from == "found" and settings.restarts >= ENOUGH
+        steps = left if restarts == 1 else min(settings.halving, left)
+        stages.append(Stage(SwapSearch, restarts, steps, narrow))
+        left -= steps
+    return stages
+
+
+METHODS: dict[str, Method] = {
+    "pez+swaps": Method(_pez_then_swaps),  # the default
+    "pez": _only(PezSearch),  # the paper's
+    "swaps": _only(SwapSearch),
+    "autoprompt": _only(AutoPromptSearch),
+    "autoprompt-sgd": _only(AutoPromptSgdSearch),
+    "fluentprompt": _only(FluentPromptSearch),
+    "random": _only(RandomSearch),
+}

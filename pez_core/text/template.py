@@ -1,0 +1,185 @@
+"""The fixed part of a prompt: prefix, suffix, kept words and bans, and the text of searched ids between them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from ..errors import PezError, shorten
+from .bans import Ban, Bans
+from .spans import pieces
+from .vocabulary import Vocabulary
+
+log = logging.getLogger(__name__)
+
+
+class Template:
+    """How L searched token ids become a whole prompt.
+
+    prefix, suffix: the fixed texts, in the form that CLIP's tokenizers agree on. before, after: their ids.
+    kept: the ids of each word or phrase that must be in the prompt.
+    allowed: bool [V], the tokens that a search may use. bans: what no prompt may hold, or None.
+
+    Make one with `template_of`, which keeps those that were made: bans over a large vocabulary take time.
+
+    Raises PezError when the length does not fit the context beside prefix and suffix, when fixed text holds a
+    banned word or a special token, when kept words do not fit, or when the bans leave no token.
+    """
+
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        name: str,
+        length: int,
+        prefix: str,
+        suffix: str,
+        keep: Sequence[str],
+        banned: Sequence[str],
+        mode: str,
+    ):
+        self.length = length
+        self._vocabulary = vocabulary
+        self._name = name
+        self._banned = [(word, Ban.parse(vocabulary.cleaned(word))) for word in banned]
+        self.prefix, self.suffix = vocabulary.cleaned(prefix), vocabulary.cleaned(suffix)
+        self.before, self.after = self._fixed_ids("prefix", self.prefix), self._fixed_ids("suffix", self.suffix)
+        self._check_room()
+        self.bans = _bans(vocabulary, tuple(vocabulary.cleaned(word) for word in banned)) if banned else None
+        self.allowed = vocabulary.allowed(mode, self.bans)
+        self.kept, self._spelled = self._kept(keep)
+        if self.bans:
+            fixed = [*self.before, *self.after, *(i for ids in self.kept for i in ids)]
+            usable = self.allowed.clone()
+            usable[fixed] = True
+            for letters in self.bans.never_matching(usable | self.bans.single_tokens()):
+                log.warning("The ban %r can match nothing that this search could write: check its spelling.", letters)
+
+    def whole(self, ids: Tensor) -> Tensor:
+        """`ids` [N, L] with those of prefix and suffix around them, on the device of `ids`."""
+        before, after = (torch.tensor(each, dtype=torch.long, device=ids.device) for each in (self.before, self.after))
+        return torch.cat([before.expand(len(ids), -1), ids, after.expand(len(ids), -1)], dim=1)
+
+    def text(self, ids: Sequence[int]) -> str:
+        """The whole prompt: prefix, the searched tokens `ids`, suffix."""
+        words, place = [], 0
+        while place < len(ids):
+            text, length = next(
+                (
+                    (text, len(own))
+                    for own, text in self._spelled.items()
+                    if tuple(ids[place : place + len(own)]) == own
+                ),
+                (self._vocabulary.token_texts[ids[place]], 1),
+            )
+            words.append(text)
+            place += length
+        return " ".join(filter(None, (self.prefix, *words, self.suffix)))
+
+    def permits(self, texts: Sequence[str]) -> list[bool]:
+        """Whether each text fits the model's context and holds no banned word."""
+        fits = [len(ids) <= self._vocabulary.room for ids in self._vocabulary.encode_all(texts)]
+        return [fit and not self._ban_in(text) for fit, text in zip(fits, texts, strict=True)]
+
+    def start_ids(self, words: str) -> list[int]:
+        """The ids of a person's words to start from, without those that the search may not use.
+
+        Raises PezError where none is left.
+        """
+        own = self._vocabulary.encode(self._vocabulary.cleaned(words))
+        usable = [i for i in own if self.allowed[i]]
+        if not usable:
+            raise PezError(
+                f"The search cannot start from the words {shorten(words)!r}: "
+                + (
+                    "none of them is among the tokens that it may use."
+                    if own
+                    else "there are none. Give some, or start at random."
+                )
+            )
+        if len(usable) < len(own):
+            log.warning("Some of the words %r are ignored: the search may not use them.", words)
+        return usable
+
+    def _ban_in(self, text: str) -> str:
+        """The ban that a text holds; '' where there is none."""
+        spelled = pieces(self._vocabulary, text) if self._banned and text else []
+        return next((word for word, ban in self._banned if ban.is_in(spelled)), "")
+
+    def _fixed_ids(self, name: str, text: str) -> list[int]:
+        """The ids of prefix, suffix or kept words, after checking them."""
+        vocabulary = self._vocabulary
+        ids = vocabulary.encode(text) if text else []
+        if set(ids) & vocabulary.special_ids:
+            raise PezError(f"The {name} {shorten(text)!r} holds a special token, which is no text: remove it.")
+        word = self._ban_in(text)
+        if word:
+            raise PezError(f"The {name} {shorten(text)!r} holds the banned word {word!r}: change one of them.")
+        unknown = vocabulary.unknown_words(text)
+        if unknown:
+            named = shorten(", ".join(map(repr, unknown)))
+            log.warning("%s does not know %s (in the %s), so scores ignore the meaning.", self._name, named, name)
+        return ids
+
+    def _check_room(self) -> None:
+        reads, fixed = self._vocabulary.room, len(self.before) + len(self.after)
+        if fixed >= reads:
+            raise PezError(
+                f"prefix and suffix have {fixed} tokens, {self._name} reads {reads}: nothing is left to search. "
+                "Shorten them."
+            )
+        if self.length > reads - fixed:
+            raise PezError(
+                f"length must be from 1 to {reads - fixed}, not {self.length}: {self._name} reads {reads} tokens"
+                + (f", prefix and suffix take {fixed} of them." if fixed else ".")
+            )
+
+    def _kept(self, keep: Sequence[str]) -> tuple[list[list[int]], dict[tuple[int, ...], str]]:
+        """The ids of each kept phrase; and, longest first, the texts of those that are not spelled as their tokens are."""
+        vocabulary, kept, spelled = self._vocabulary, [], {}
+        neighbor = vocabulary.encode("a")
+        for phrase in keep:
+            text = vocabulary.cleaned(phrase)
+            ids = self._fixed_ids("kept words", text)
+            if not ids or vocabulary.encode(f"a {text} a") != [*neighbor, *ids, *neighbor]:
+                raise PezError(
+                    f"The kept words {shorten(phrase)!r} are tokenized differently next to other words: simplify their "
+                    "spelling."
+                )
+            kept.append(ids)
+            if vocabulary.decode(ids) != text:
+                spelled[tuple(ids)] = text
+        taken = sum(map(len, kept))
+        if taken > self.length:
+            raise PezError(
+                f"The kept words have {taken} tokens, the length is {self.length}: raise the length or keep fewer words."
+            )
+        return kept, dict(sorted(spelled.items(), key=lambda pair: -len(pair[0])))
+
+
+@lru_cache(maxsize=8)
+def template_of(
+    vocabulary: Vocabulary,
+    name: str,
+    length: int,
+    prefix: str = "",
+    suffix: str = "",
+    keep: tuple[str, ...] = (),
+    banned: tuple[str, ...] = (),
+    mode: str = "words",
+) -> Template:
+    """The template of a model's `vocabulary` and a configuration's fixed words, made once.
+
+    name: the model's, for messages. mode: "words" or "any" (see `Vocabulary.allowed`).
+
+    Raises PezError as `Template` does.
+    """
+    return Template(vocabulary, name, length, prefix, suffix, keep, banned, mode)
+
+
+@lru_cache(maxsize=8)
+def _bans(vocabulary: Vocabulary, banned: tuple[str, ...]) -> Bans:
+    return Bans(banned, vocabulary.token_texts)
