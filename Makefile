@@ -14,6 +14,7 @@ test: .venv/.test-ready lint
 lint: .venv/.test-ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/pyright
 
 .venv/.run-ready: requirements.txt
 	$(PYTHON) -m venv .venv

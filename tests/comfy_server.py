@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import shutil
 import socket
 import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -15,27 +17,61 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import websocket
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 PACK = Path(__file__).parents[1]
 NODE_TESTS = Path(__file__).parent / "nodes"
 SAMPLES = PACK / "pez_core" / "embedded" / "samples"
 START_SECONDS = 180
 RUN_SECONDS = 240
+INSTALLED = """
+import importlib.metadata, json
+print(json.dumps({each.metadata["Name"]: each.version for each in importlib.metadata.distributions()}))
+"""
 
 
-def find_comfyui() -> Path | None:
-    for place in (os.environ.get("COMFYUI_PATH"), "~/ComfyUI"):
-        if place and (Path(place).expanduser() / "main.py").is_file():
-            return Path(place).expanduser()
-    return None
+class CannotTest(Exception):
+    """Why nodes and page cannot be tested, and what to install, in one line."""
+
+
+def find_comfyui() -> Path:
+    """The checkout of ComfyUI to test in: COMFYUI_PATH, else ~/ComfyUI. Raises CannotTest where it is not ready."""
+    places = (Path(place).expanduser() for place in (os.environ.get("COMFYUI_PATH"), "~/ComfyUI") if place)
+    comfyui = next((place for place in places if (place / "main.py").is_file()), None)
+    if comfyui is None:
+        raise CannotTest(
+            "NO COMFYUI: set COMFYUI_PATH to a checkout of ComfyUI (or put one at ~/ComfyUI) with its requirements "
+            "in .venv. Nodes and page are not tested."
+        )
+    if lacking := _lacking(python := _python(comfyui)):
+        raise CannotTest(
+            f"COMFYUI'S PYTHON LACKS {', '.join(lacking)}: run {python} -m pip install -r requirements.txt. "
+            "Nodes and page are not tested."
+        )
+    if importlib.util.find_spec("websocket") is None:
+        raise CannotTest("NO websocket-client: run pip install -r requirements-dev.txt. Nodes and page are not tested.")
+    return comfyui
+
+
+def _lacking(python: str) -> list[str]:
+    """The pack's requirements that this Python does not have, or has in another version."""
+    asked = subprocess.run([python, "-c", INSTALLED], check=True, capture_output=True, text=True).stdout
+    installed = {canonicalize_name(name): version for name, version in json.loads(asked).items() if name}
+    wanted = map(Requirement, (PACK / "requirements.txt").read_text("utf-8").split())
+    return [
+        str(each)
+        for each in wanted
+        if not (version := installed.get(canonicalize_name(each.name)))
+        or not each.specifier.contains(version, prereleases=True)
+    ]
 
 
 def _python(comfyui: Path) -> str:
     for name in ("bin/python", "Scripts/python.exe"):
         if (comfyui / ".venv" / name).is_file():
             return str(comfyui / ".venv" / name)
-    return "python"
+    return shutil.which("python") or sys.executable
 
 
 @dataclass
@@ -77,7 +113,9 @@ class Comfy:
         )
         self._wait()
         self.startup = self.log  # what it said before the first graph
-        self.socket = websocket.create_connection(f"ws://{self.address}/ws?clientId={self.client}", timeout=RUN_SECONDS)
+        from websocket import create_connection  # tests of the core run without it
+
+        self.socket = create_connection(f"ws://{self.address}/ws?clientId={self.client}", timeout=RUN_SECONDS)
 
     def _wait(self) -> None:
         end = time.monotonic() + START_SECONDS

@@ -1,13 +1,12 @@
-"""What all tests share: the embedded model, a real ComfyUI, and pytest kept off ComfyUI's entry file."""
+"""What all tests share: the embedded model, a real ComfyUI, and a rule that keeps pytest away from ComfyUI's entry file."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
 
-import comfyui_frontend_package
 import pytest
-from comfy_server import Comfy, find_comfyui, prepare
+from comfy_server import CannotTest, Comfy, find_comfyui, prepare
 
 from pez_core import ClipModel, load_model
 
@@ -15,14 +14,14 @@ ROOT = Path(__file__).parents[1]
 
 
 class _RootIsNoPackage:
-    """Else pytest imports the `__init__.py` at the pack's root, which only ComfyUI can."""
+    """Without it pytest imports the `__init__.py` at the pack's root, which only ComfyUI can do."""
 
     def pytest_collect_directory(self, path: Path, parent: pytest.Collector) -> pytest.Dir | None:
         return pytest.Dir.from_parent(parent, path=path) if path == ROOT else None
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.pluginmanager.register(_RootIsNoPackage())  # as a plugin: a conftest has no say above its own folder
+    config.pluginmanager.register(_RootIsNoPackage())  # a plugin, because a conftest has no effect above its own folder
 
 
 @pytest.fixture(scope="session")
@@ -40,17 +39,16 @@ def comfy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Comfy]:
 @pytest.fixture(scope="session")
 def comfy_newest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Comfy]:
     """The same with the newest frontend, which the tests' own Python has."""
-    page = Path(comfyui_frontend_package.__file__).parent / "static"
+    package = pytest.importorskip("comfyui_frontend_package", reason="pip install -r requirements-dev.txt")
+    page = Path(package.__file__).parent / "static"
     yield from _served(tmp_path_factory.mktemp("newest"), "--front-end-root", str(page))
 
 
 def _served(base: Path, *options: str) -> Iterator[Comfy]:
-    comfyui = find_comfyui()
-    if comfyui is None:
-        pytest.skip(
-            "NO COMFYUI: set COMFYUI_PATH to a checkout of ComfyUI (or put one at ~/ComfyUI) with its "
-            "requirements in .venv; without it nothing of the nodes is tested"
-        )
+    try:
+        comfyui = find_comfyui()
+    except CannotTest as why:
+        pytest.skip(str(why))
     prepare(base)
     server = Comfy(base, comfyui, *options)
     yield server

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import open_clip
 import pytest
 import torch
@@ -32,11 +34,13 @@ def test_a_full_length_tower_takes_fewer_prompts_at_once(model, openai_vocabular
     assert Objective(full, target, config).together == ROWS // 76
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak of a process is read from /proc")
 @pytest.mark.parametrize("restarts", [1, 64])
 def test_room_asked_for_is_room_enough(model, restarts):
-    """The bound that ComfyUI makes room by, against what a run takes."""
+    """The bound by which ComfyUI makes room, against what a run takes."""
     target = Target(torch.randn(1, 128), torch.ones(1))
     config = InversionConfig(length=16, restarts=restarts, steps=3, vocabulary="any", patience=None)
     invert(model, target, config)
     taken = extra_megabytes(lambda: invert(model, target, config), torch.device("cpu"))
-    assert taken is None or taken * 2**20 <= search_bytes(model, config)
+    assert taken is not None
+    assert taken * 2**20 <= search_bytes(model, config)

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 from PIL import Image
+
+import pez_core
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -16,6 +21,7 @@ else:
     tomllib = pytest.importorskip("tomli")
 
 ROOT = Path(__file__).parents[2]
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 IDS = {
     "PEZBlendTargets",
     "PEZCombineModels",
@@ -64,6 +70,51 @@ def test_the_registry_finds_what_it_needs():
     assert re.fullmatch(r"\d+\.\d+\.\d+", project["project"]["version"])
     requirements = (ROOT / "requirements.txt").read_text("utf-8").split()
     assert not [each for each in requirements if "==" in each or "<" in each]  # no pin that breaks an environment
+
+
+def test_the_version_is_the_same_everywhere():
+    """The registry reads it from pyproject.toml; in ComfyUI the pack runs without being installed."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    assert pez_core.__version__ == project["version"]
+
+
+def workflow(path: Path) -> dict[str, Any]:
+    content = yaml.safe_load(path.read_text("utf-8"))
+    content["on"] = content.pop(True)  # YAML 1.1 reads the key `on` as true
+    return content
+
+
+def steps(path: Path) -> list[dict[str, Any]]:
+    return [step for job in workflow(path)["jobs"].values() for step in job["steps"]]
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_workflows_run_known_code_and_may_only_read(path):
+    used = [step["uses"] for step in steps(path) if "uses" in step]
+    assert used
+    assert [each for each in used if not re.fullmatch(r"[\w.-]+/[\w.-]+@[0-9a-f]{40}", each)] == []
+    assert workflow(path)["permissions"] == {"contents": "read"}
+    assert not any("permissions" in job for job in workflow(path)["jobs"].values())
+
+
+def test_only_publishing_sees_a_secret_and_only_by_hand():
+    assert [path.stem for path in WORKFLOWS if "secrets." in path.read_text("utf-8")] == ["publish"]
+    assert set(workflow(ROOT / ".github" / "workflows" / "publish.yml")["on"]) == {"workflow_dispatch"}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the workflow runs in bash")
+@pytest.mark.parametrize(("publisher", "status"), [('""', 1), ("''", 1), ('"someone"', 0)])
+def test_publishing_is_refused_without_a_publisher(tmp_path, publisher, status):
+    *_, refusal, publish = steps(ROOT / ".github" / "workflows" / "publish.yml")
+    assert publish["uses"].startswith("Comfy-Org/publish-node-action@")
+    project = (ROOT / "pyproject.toml").read_text("utf-8")
+    project, count = re.subn(r"^PublisherId = .*$", f"PublisherId = {publisher}", project, flags=re.MULTILINE)
+    assert count == 1
+    (tmp_path / "pyproject.toml").write_text(project)
+    run = subprocess.run(["bash", "-ec", refusal["run"]], cwd=tmp_path, capture_output=True, text=True)
+    assert run.returncode == status
+    assert len(run.stdout.splitlines()) == status  # one sentence
+    assert ("PublisherId in pyproject.toml is empty" in run.stdout) == bool(status)
 
 
 def test_the_icon_and_the_banner_are_pictures():

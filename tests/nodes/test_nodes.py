@@ -8,11 +8,9 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-import open_clip
 import pytest
 from graphs import graph, shown
 from PIL import Image
-from safetensors.torch import save_file
 
 ROOT = Path(__file__).parents[2]
 NODES = sorted(path.stem for path in (ROOT / "web" / "docs").glob("*.md"))
@@ -118,9 +116,10 @@ def test_cancel_stops_the_search(comfy):
     comfy.listen(prompt_id, until="pez.progress")
     comfy.post("/interrupt", {})
     run = comfy.listen(prompt_id)
-    assert run.of("execution_interrupted")
+    (interrupted,) = run.of("execution_interrupted")
+    assert interrupted["node_id"] == "invert"
     assert not run.error
-    assert max((data["value"] for data in run.of("progress")), default=0) < 100_000
+    assert "tokens" not in run.history["outputs"]  # nothing after the search ran
     assert comfy.run(graph(seed=22)).output("invert")["text"]
 
 
@@ -240,14 +239,10 @@ def test_a_damaged_checkpoint(comfy, name, content, said):
 
 
 @pytest.mark.slow
-def test_a_checkpoint_in_real_shapes_is_searched(comfy):
-    """ViT-B-32 at random weights, chosen as a file beside its preset: what a person offline does."""
-    weights = {name: value.half() for name, value in open_clip.create_model("ViT-B-32").state_dict().items()}
-    save_file(weights, comfy.base / "models" / "open_clip" / "b32.safetensors")
-    model = {"model": "Small and quick (ViT-B-32 laion2b_s34b_b79k)", "checkpoint": "b32.safetensors"}
+def test_a_checkpoint_in_real_shapes_is_searched(comfy, second_model):
     listed = comfy.get("/object_info/PEZLoadModel")["PEZLoadModel"]["input"]["optional"]["checkpoint"]
     assert "b32.safetensors" in json.dumps(listed)
-    run = comfy.run(graph(model, steps=3, restarts=2))
+    run = comfy.run(graph(second_model, steps=3, restarts=2))
     assert not run.error
     assert len(run.output("invert")["text"][0].split()) == 6
 

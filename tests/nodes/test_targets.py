@@ -103,16 +103,28 @@ def test_an_image_and_a_target_at_once_are_refused_before_the_run(comfy):
     assert "join them with PEZ Blend Targets" in json.dumps(answer["node_errors"]["invert"])
 
 
-def test_two_models_as_one(comfy):
-    """The embedded one twice is refused; with a real second one, tests/core/test_joint.py."""
-    made = graph()
-    made["second"] = made["model"]
-    made["both"] = {
-        "class_type": "PEZCombineModels",
-        "inputs": {"models.pez_model0": ["model", 0], "models.pez_model1": ["second", 0], "weights": ""},
-    }
+def combined(second: dict) -> dict:
+    """The embedded model and another one -> PEZ Combine Models -> PEZ Invert."""
+    made = graph(steps=3, restarts=2)
+    made["second"] = {"class_type": "PEZLoadModel", "inputs": second}
+    sockets = {"models.pez_model0": ["model", 0], "models.pez_model1": ["second", 0], "weights": "3, 1"}
+    made["both"] = {"class_type": "PEZCombineModels", "inputs": sockets}
     made["invert"]["inputs"]["pez_model"] = ["both", 0]
-    assert "has one twice" in comfy.run(made).error
+    return made
+
+
+def test_two_models_as_one(comfy, model, penguin, second_model):
+    run = comfy.run(combined(second_model))
+    assert not run.error
+    (found,) = run.output("invert")["pez"]
+    for candidate in found["candidates"]:
+        own, other = candidate["parts"].values()
+        assert candidate["similarity"] == pytest.approx((3 * own + other) / 4, abs=1e-4)
+        assert own == pytest.approx(rescored(model, candidate["text"], PictureSource.of(penguin)), abs=1e-4)
+
+
+def test_one_model_twice_is_refused(comfy):
+    assert "has one twice" in comfy.run(combined(graph()["model"]["inputs"])).error
 
 
 def test_distill_shortens_a_prompt_with_weights(comfy, model):
