@@ -21,9 +21,11 @@ from safetensors.torch import save_file
 
 from benchmarks.measuring import machine, milliseconds
 from pez_core import ClipModel, InversionConfig, Target, load_model
+from pez_core.inversion import template_for
 from pez_core.models.loading import vocabulary_of
-from pez_core.objectives.match import Objective
-from pez_core.search import SEARCHES, make_stepper, starts
+from pez_core.objectives.match import MatchObjective
+from pez_core.search import make_stepper, starts
+from pez_core.search.pez import PezSearch
 
 MODELS = ("ViT-B-32", "ViT-L-14", "ViT-H-14")
 
@@ -48,10 +50,11 @@ def measure(name: str, device: torch.device) -> dict[str, Any]:
 
         def start() -> None:
             config = InversionConfig()
-            objective, generator = Objective(model, target, config), torch.Generator().manual_seed(0)
-            ids, _ = starts(objective, config, generator)
-            search = SEARCHES["pez"](objective, config, config.explore, generator)
-            make_stepper(search.step, search.begin(ids), device)
+            objective = MatchObjective(model, [target], template_for(model, config), config.precision)
+            generators = [torch.Generator().manual_seed(0)]
+            ids, _ = starts([objective.space.of(0)], config, (), (), generators)
+            search = PezSearch(objective, config, config.explore, generators)
+            make_stepper(search, search.begin(ids), device)
 
         first_start, start_again = (milliseconds(start, device) for _ in range(2))
     stages = {

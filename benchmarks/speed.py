@@ -24,7 +24,8 @@ from benchmarks.published_loop import PublishedLoop
 from benchmarks.random_models import random_clip
 from pez_core import ClipModel, InversionConfig, Target, Vocabulary
 from pez_core.config import PRECISIONS
-from pez_core.objectives.match import Objective
+from pez_core.inversion import template_for
+from pez_core.objectives.match import MatchObjective
 from pez_core.search import Stepper, make_stepper, starts
 from pez_core.search.pez import PezSearch
 from pez_core.towers.precision import DTYPES
@@ -50,7 +51,7 @@ class _Whole(Vocabulary):
 class Ours:
     """PEZ, ready to step: from `start` [R, L], in the format `precision`."""
 
-    objective: Objective
+    objective: MatchObjective
     search: PezSearch
     start: Tensor
     stepper: Stepper[Any]
@@ -62,12 +63,13 @@ def ours(model: ClipModel, target: Target, restarts: int, precision: str) -> Our
     config = InversionConfig(
         method="pez", steps=STEPS, length=LENGTH, restarts=restarts, vocabulary="any", precision=precision
     )
-    objective, generator = Objective(model, target, config), torch.Generator().manual_seed(0)
-    start, _ = starts(objective, config, generator)
-    search = PezSearch(objective, config, STEPS, generator)
+    objective = MatchObjective(model, [target], template_for(model, config), config.precision)
+    generators = [torch.Generator().manual_seed(0)]
+    start, _ = starts([objective.space.of(0)], config, (), (), generators)
+    search = PezSearch(objective, config, STEPS, generators)
     chosen = next(iter(model.text._chosen.values()))
     name = next(name for name, dtype in DTYPES.items() if dtype == chosen)
-    return Ours(objective, search, start, make_stepper(search.step, search.begin(start), model.device), name)
+    return Ours(objective, search, start, make_stepper(search, search.begin(start), model.device), name)
 
 
 class Floor:
@@ -117,7 +119,10 @@ def compared(published: PublishedLoop, own: Ours) -> tuple[int, float]:
             alike += own.search._nearest(state.prompt)[0].tolist() == ids
             state = own.search.step(state)
         here = torch.tensor([ids], device=own.start.device)
-        difference = max(difference, abs(own.objective.score(here)[0].item() - similarity))
+        difference = max(
+            difference,
+            abs(own.objective.value(here, torch.zeros(1, dtype=torch.long, device=here.device)).item() - similarity),
+        )
     return alike, difference
 
 

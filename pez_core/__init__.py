@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .config import InversionConfig as InversionConfig
     from .distillation import distill as distill
+    from .errors import NothingAccepted as NothingAccepted
     from .errors import PezError as PezError
     from .inversion import invert as invert
     from .inversion import invert_all as invert_all
@@ -39,6 +40,7 @@ _MODULES = {
     "ClipModel": "models.clip",
     "InversionConfig": "config",
     "InversionResult": "result",
+    "NothingAccepted": "errors",
     "PezError": "errors",
     "PictureSource": "targets.sources",
     "Progress": "result",

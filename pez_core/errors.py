@@ -20,7 +20,7 @@ def shorten(text: str, most: int = 60) -> str:
     return text if len(text) <= most else text[: most - 1].rstrip() + "…"
 
 
-class NothingAccepted(PezError):
+class NothingAccepted(PezError):  # noqa: N818 - reads better where it is caught
     """No prompt that was found may be returned, according to whoever asked for the search. `best`: the best of them."""
 
     def __init__(self, best: str):

@@ -15,7 +15,7 @@ from .result import InversionResult, Progress
 from .run.loop import OnProgress, Run
 from .run.memory import search_bytes
 from .targets.target import Target
-from .text.template import template_of
+from .text.template import Template, template_of
 from .towers.plain import plain_torch
 
 
@@ -72,22 +72,22 @@ def invert_all(
         return []
     for target in targets:
         target.check(model)
-    template = template_of(
-        model.vocabulary,
-        model.name,
-        config.length,
-        config.prefix,
-        config.suffix,
-        config.keep,
-        config.banned,
-        config.vocabulary,
-    )
+    template = template_for(model, config)
     words = template.start_ids(config.words) if config.start == "words" else []
     model.ready(search_bytes(model, config))
     copies = [Target(target.features.clone(), target.weights.clone()) for target in targets]  # not inference tensors
     objective = MatchObjective(model, copies, template, config.precision)
     judge = MatchJudge(model, copies, template)
     return Run(objective, judge, config, model.name, template.kept, words, on_progress, accept).go()
+
+
+def template_for(model: ClipModel, config: InversionConfig) -> Template:
+    """The fixed part of the configuration's prompts for `model`.
+
+    Raises PezError where the two do not fit together.
+    """
+    fixed = (config.prefix, config.suffix, config.keep, config.banned, config.vocabulary)
+    return template_of(model.vocabulary, model.name, config.length, *fixed)
 
 
 def pick(model: ClipModel, target: Target, result: InversionResult, number: int) -> InversionResult:

@@ -50,6 +50,14 @@ class Space:
         group = problem if len(self.sizes) > 1 else 0
         return self.allowed[group, : self.sizes[group]]
 
+    def group(self, problem: Tensor) -> Tensor:
+        """Which group of tokens each of the problems int64 [N] uses."""
+        return problem if len(self.sizes) > 1 else torch.zeros_like(problem)
+
+    def tokens(self, problem: Tensor, columns: Tensor) -> Tensor:
+        """The tokens int64 [N, B] in the `columns` [N, B] of the groups of the problems [N]."""
+        return self.allowed[self.group(problem)[:, None], columns]
+
     def narrowed(self, ids: Sequence[Tensor]) -> Space:
         """Only those of the allowed tokens that are among the `ids` of each problem, tensors of any shape.
 

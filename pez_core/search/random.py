@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -21,10 +21,7 @@ class RandomSearch:
         self._objective = objective
         self._steps = steps
         shape, space = (settings.restarts, settings.length), objective.space
-        draw = [
-            lambda n, own=own, tokens=space.of(p).cpu(): tokens[torch.randint(len(tokens), (n, *shape), generator=own)]
-            for p, own in enumerate(generators)
-        ]
+        draw = [_columns(len(space.of(p)), shape, own) for p, own in enumerate(generators)]
         self._drawn = Draws(draw, 2 * shape[0] * shape[1], steps, space.device)
 
     @staticmethod
@@ -43,5 +40,11 @@ class RandomSearch:
     @torch.no_grad()
     def step(self, state: SearchState) -> SearchState:
         """See `Search`."""
-        ids = with_kept(self._drawn.at(state.count).flatten(0, 1), state.kept)
+        columns = self._drawn.at(state.count).flatten(0, 1)
+        ids = with_kept(self._objective.space.tokens(state.problem, columns), state.kept)
         return SearchState(**next_fields(state, ids, self._objective.value(ids, state.problem)))
+
+
+def _columns(tokens: int, shape: tuple[int, int], generator: torch.Generator) -> Callable[[int], Tensor]:
+    """Draws places int64 [n, *shape] among so many `tokens`."""
+    return lambda steps: torch.randint(tokens, (steps, *shape), generator=generator)

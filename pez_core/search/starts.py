@@ -43,7 +43,7 @@ def starts(
     all of them, each other one about half.
     """
     drawn = [_drawn(own, settings, kept, words, each) for own, each in zip(tokens, generators, strict=True)]
-    ids, places = (torch.cat(each).to(tokens[0].device) for each in zip(*drawn, strict=True))
+    ids, places = (torch.cat(each) for each in zip(*drawn, strict=True))
     return with_kept(ids, places), places
 
 
@@ -54,14 +54,15 @@ def _drawn(
     words: Sequence[int],
     generator: torch.Generator,
 ) -> tuple[Tensor, Tensor]:
-    """The same for one problem, on the CPU, [R, L] each."""
-    ids = tokens.cpu()[torch.randint(len(tokens), (settings.restarts, settings.length), generator=generator)]
+    """The same for one problem, [R, L] each."""
+    drawn = torch.randint(len(tokens), (settings.restarts, settings.length), generator=generator)
+    ids = tokens[drawn.to(tokens.device)]
     if words:
-        own = torch.tensor(words[: settings.length], dtype=torch.long)
+        own = torch.tensor(words[: settings.length], dtype=torch.long, device=tokens.device)
         chosen = torch.rand(settings.restarts, len(own), generator=generator) < CHOSEN
         chosen[0] = True
-        ids[:, : len(own)] = torch.where(chosen, own, ids[:, : len(own)])
-    return ids, _places(kept, settings, generator)
+        ids[:, : len(own)] = torch.where(chosen.to(tokens.device), own, ids[:, : len(own)])
+    return ids, _places(kept, settings, generator).to(tokens.device)
 
 
 def _places(phrases: Sequence[Sequence[int]], settings: Settings, generator: torch.Generator) -> Tensor:

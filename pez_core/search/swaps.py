@@ -34,8 +34,7 @@ class _Swaps:
         groups, longest = space.allowed.shape
         self._objective = objective
         self._steps = steps
-        self._shared = groups == 1  # whether all problems use the same tokens
-        self._allowed = space.allowed
+        self._space = space
         self._tops = [min(settings.top, size) for size in space.sizes]  # tokens considered at a place, for each group
         self._top = max(self._tops)
         self._table = space.embed(space.allowed)  # [G, A, D]
@@ -52,13 +51,10 @@ class _Swaps:
 
     def _untried(self, ids: Tensor, kept: Tensor, problem: Tensor) -> Tensor:
         """Nothing was tried. But a word that the prompt has is not brought in again, and what is kept stays."""
-        group = self._group(problem)
+        group = self._space.group(problem)
         fresh = (kept != NOTHING)[..., None] | self._filler[group][:, None]
         columns = self._column[group[:, None], ids]
         return fresh.scatter_(-1, columns[:, None].expand(-1, ids.shape[1], -1), True)
-
-    def _group(self, problem: Tensor) -> Tensor:
-        return torch.zeros_like(problem) if self._shared else problem
 
     def _ranked(self, gradient: Tensor, tried: Tensor) -> tuple[Tensor, Tensor]:
         """The `top` untried tokens (columns [N, K, k]) of each of K places that the gradient [N, K, D] promises most of.
@@ -79,7 +75,7 @@ class _Swaps:
     def _accepted(self, state: SwapState, value: Tensor, place: Tensor, columns: Tensor, hidden: Tensor) -> SwapState:
         """The state after the swaps of `columns` [N, B] into `place` [N, B] were scored; `hidden` [N, B] are none."""
         ids, each = state.best_ids, torch.arange(len(state.best_ids), device=place.device)
-        tokens = self._allowed[self._group(state.problem)[:, None], columns]
+        tokens = self._space.tokens(state.problem, columns)
         prompts = ids[:, None].expand(-1, place.shape[1], -1).scatter(2, place[..., None], tokens[..., None])
         problem = state.problem.repeat_interleave(place.shape[1])
         scores = self._objective.value(prompts.flatten(0, 1), problem).view_as(place).masked_fill(hidden, -torch.inf)
@@ -113,7 +109,7 @@ class SwapSearch(_Swaps):
         super().__init__(objective, settings, steps)
         choices = settings.length * self._top
         self._count = min(settings.candidates, choices)
-        tops = self._tops * (len(generators) if self._shared else 1)
+        tops = self._tops * (len(generators) // len(self._tops))  # of each problem
         draw = [_choices(settings.length, top, self._top, own) for top, own in zip(tops, generators, strict=True)]
         self._noise = Draws(draw, choices, steps, objective.space.device)
 

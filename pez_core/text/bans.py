@@ -7,6 +7,7 @@ end at the end of a token; a `*` before or after lifts that side's condition. So
 
 from __future__ import annotations
 
+import html
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -34,7 +35,7 @@ class Ban:
 
         Raises PezError where no letters are left, for several words at once, and for words that are too long.
         """
-        word = word.strip()
+        word = html.unescape(word).strip()  # `&amp;` is one sign, as in fixed text
         letters = "".join(word.strip("*").lower().split())
         if not letters:
             raise PezError(f"The banned word {word!r} would ban everything: give letters, such as 'hair' or 'hair*'.")

@@ -6,14 +6,16 @@ import open_clip
 import pytest
 import torch
 import torch.nn.functional as F
+from objectives import first, matching
 from stand_ins import hugging_face_tokenizer, random_picture, small
 
 from benchmarks.pictures import JUDGE_FOLDER, held_out
 from pez_core import ClipModel, InversionConfig, PezError, Target, Vocabulary, combine, invert, score
-from pez_core.config import METHODS
 from pez_core.models.loading import load_folder
-from pez_core.objectives.match import Objective
+from pez_core.objectives.protocol import Space
 from pez_core.run.memory import search_bytes
+from pez_core.search import METHODS
+from pez_core.search.draws import BYTES
 from pez_core.search.projection import Projection
 
 
@@ -43,10 +45,12 @@ def test_a_similarity_is_the_weighted_mean_of_the_parts(model, judge, joint):
 def test_the_gradient_is_that_of_each_tower(model, judge, joint, penguin):
     config = InversionConfig(length=4, prefix="a photo of")
     ids = torch.tensor([model.vocabulary.encode("red big bird sky")])
-    similarity, gradient = Objective(joint, Target.from_images(joint, penguin), config).score(ids)
+    similarity, gradient = matching(joint, Target.from_images(joint, penguin), config).value_and_gradient(
+        ids, first(ids)
+    )
     parts = []
     for part, share in ((model, 0.25), (judge, 0.75)):
-        s, g = Objective(part, Target.from_images(part, penguin), config).score(ids)
+        s, g = matching(part, Target.from_images(part, penguin), config).value_and_gradient(ids, first(ids))
         parts.append((share * s, share * g))
     torch.testing.assert_close(similarity, sum(s for s, _ in parts), atol=1e-5, rtol=0)
     torch.testing.assert_close(gradient, torch.cat([g for _, g in parts], dim=-1), atol=1e-5, rtol=1e-3)
@@ -56,7 +60,9 @@ def test_the_nearest_token_is_that_of_the_summed_cosines():
     generator = torch.Generator().manual_seed(0)
     tables = [torch.randn(200, 8, generator=generator) * 3, torch.randn(200, 5, generator=generator)]
     prompt = torch.randn(4, 13, generator=generator)
-    found = Projection(torch.cat(tables, dim=1), torch.arange(200), [8, 5])(prompt[:, None])[:, 0]
+    table = torch.cat(tables, dim=1)
+    space = Space(torch.arange(200)[None], (200,), 200, (8, 5), lambda ids: table[ids])
+    found = Projection(space)(prompt[:, None])[:, 0]
     for row, token in zip(prompt, found, strict=True):
         own, other = row.split([8, 5])
         cosines = F.cosine_similarity(own, tables[0]) + F.cosine_similarity(other, tables[1])
@@ -121,7 +127,7 @@ def test_models_that_are_moved_one_by_one(model, openai_vocabulary):
 
 def test_memory_is_that_of_both(model, judge, joint):
     settings = InversionConfig()
-    assert search_bytes(joint, settings) == search_bytes(model, settings) + search_bytes(judge, settings)
+    assert search_bytes(joint, settings) == search_bytes(model, settings) + search_bytes(judge, settings) - BYTES
 
 
 def test_what_cannot_be_combined(model, judge, tmp_path):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pez_core import InversionConfig, PezError, invert
-from pez_core.config import METHODS
+from pez_core.search import METHODS
 
 
 def config(**changes) -> InversionConfig:
@@ -48,7 +48,7 @@ def test_when_everything_is_kept_only_the_order_is_searched(model, target):
     [
         ({"keep": ("a red bird on a tree",), "length": 4}, "have 6 tokens, the length is 4"),
         ({"keep": ("bird",), "banned": ("bird",)}, "kept words 'bird' holds the banned word 'bird'"),
-        ({"keep": ("&nbsp;",)}, "read otherwise"),
+        ({"keep": ("&nbsp;",)}, "tokenized differently next to other words"),
         ({"keep": "bird"}, "must be a list of words"),
     ],
 )
@@ -61,3 +61,23 @@ def test_a_ban_reaches_across_kept_words(model, target):
     """ "sun" beside a searched "set" would spell the ban."""
     result = invert(model, target, config(keep=("sun",), banned=("sunset",), method="random", steps=40))
     assert all("sunset" not in each.text.replace(" ", "") for each in result.candidates)
+
+
+@pytest.mark.parametrize("keep", [("2 3",), ("\u2764\ufe0f", '\'s "quote"')])
+def test_kept_words_outside_the_vocabulary_may_fill_the_length(model, target, keep):
+    length = sum(len(model.vocabulary.encode(phrase)) for phrase in keep)
+    result = invert(model, target, InversionConfig(length=length, keep=keep))
+    assert all(phrase in each.text for each in result.candidates for phrase in keep)
+
+
+@pytest.mark.parametrize("given", [lambda words: iter(words), lambda words: (word for word in words), set, list])
+def test_kept_and_banned_words_may_come_in_any_iterable(given):
+    made = InversionConfig(keep=given(["red"]), banned=given(["penguin"]))
+    assert (made.keep, made.banned) == (("red",), ("penguin",))
+
+
+@pytest.mark.parametrize("value", [None, 5, "word", {"a": 1}, ["a", 5]])
+def test_what_is_no_list_of_words(value):
+    for name in ("keep", "banned"):
+        with pytest.raises(PezError, match=f"{name} must be a list of words"):
+            InversionConfig(**{name: value})

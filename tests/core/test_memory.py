@@ -7,11 +7,12 @@ import sys
 import open_clip
 import pytest
 import torch
+from objectives import matching
 from stand_ins import small
 
 from benchmarks.measuring import extra_megabytes
 from pez_core import ClipModel, InversionConfig, Target, Vocabulary, invert
-from pez_core.objectives.match import ROWS, Objective
+from pez_core.objectives.match import POSITIONS
 from pez_core.run.memory import search_bytes
 
 
@@ -30,8 +31,8 @@ def test_a_full_length_tower_takes_fewer_prompts_at_once(model, openai_vocabular
     target = Target(torch.randn(1, 512), torch.ones(1))
     config = InversionConfig(length=8)
     lean = ClipModel.of_open_clip(small("ViT-B-32"), None, openai_vocabulary, "lean")
-    assert Objective(lean, target, config).together == ROWS // 10
-    assert Objective(full, target, config).together == ROWS // 76
+    assert matching(lean, target, config).together == POSITIONS // 10
+    assert matching(full, target, config).together == POSITIONS // 76
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak of a process is read from /proc")

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from benchmarks.recorded_runs import RUNS, difference, differing
-from pez_core.config import METHODS
+from pez_core.search import METHODS
 
 RECORDS = Path(__file__).with_name("recorded_runs.json")
 SHORT = [run for run in RUNS if run.short]

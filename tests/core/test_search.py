@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 import torch
 import torch.nn.functional as F
+from objectives import first, matching
 from stand_ins import random_picture, small
 
 from benchmarks import published_loop
 from pez_core import ClipModel, InversionConfig, Target
-from pez_core.objectives.match import Objective
+from pez_core.objectives.protocol import Space
 from pez_core.search import starts
 from pez_core.search.pez import PezSearch
 from pez_core.search.projection import Projection
@@ -18,7 +19,7 @@ STEPS = 50
 
 
 def made(model: ClipModel, target: Target, config: InversionConfig) -> PezSearch:
-    return PezSearch(Objective(model, target, config), config, STEPS, torch.Generator().manual_seed(config.seed))
+    return PezSearch(matching(model, target, config), config, STEPS, [torch.Generator().manual_seed(config.seed)])
 
 
 def searched_ids(model: ClipModel, target: Target, config: InversionConfig, start: torch.Tensor) -> tuple[list, list]:
@@ -29,7 +30,7 @@ def searched_ids(model: ClipModel, target: Target, config: InversionConfig, star
     for _ in range(STEPS):
         ids.append(search._nearest(state.prompt)[0].tolist())
         state = search.step(state)
-        best.append(state.best_similarity[0].item())
+        best.append(state.best_value[0].item())
     return ids, best
 
 
@@ -61,7 +62,7 @@ def test_a_restart_runs_as_if_alone(model, target):
     """Eight restarts in a batch find what each of them finds by itself."""
     config = InversionConfig(length=5, restarts=4, seed=5)
     search = made(model, target, config)
-    start, _ = starts(search._objective, config, torch.Generator().manual_seed(5))
+    start, _ = starts([model.vocabulary.words.nonzero()[:, 0]], config, (), (), [torch.Generator().manual_seed(5)])
     together = search.begin(start)
     for _ in range(20):
         together = search.step(together)
@@ -77,7 +78,7 @@ def test_projection_equals_brute_force():
     table = torch.randn(500, 24, generator=generator)
     allowed = torch.arange(3, 500, 3)
     prompt = torch.randn(4, 7, 24, generator=generator)
-    found = Projection(table[allowed], allowed, [24])(prompt)
+    found = Projection(Space(allowed[None], (len(allowed),), 500, (24,), lambda ids: table[ids]))(prompt)
     for r in range(4):
         for place in range(7):
             cosines = [F.cosine_similarity(prompt[r, place], table[token], dim=0).item() for token in allowed]
@@ -87,7 +88,7 @@ def test_projection_equals_brute_force():
 def test_projection_in_pieces_equals_projection_at_once(monkeypatch):
     table = torch.randn(300, 8, generator=torch.Generator().manual_seed(0))
     prompt = torch.randn(5, 9, 8, generator=torch.Generator().manual_seed(1))
-    project = Projection(table.clone(), torch.arange(300), [8])
+    project = Projection(Space(torch.arange(300)[None], (300,), 300, (8,), lambda ids: table[ids]))
     whole = project(prompt)
     monkeypatch.setattr("pez_core.search.projection.ROWS", 7)
     assert torch.equal(project(prompt), whole)
@@ -95,22 +96,23 @@ def test_projection_in_pieces_equals_projection_at_once(monkeypatch):
 
 def test_prefix_and_suffix_stand_around_the_searched_tokens(model, target):
     config = InversionConfig(length=3, prefix="a photo of", suffix="on blue", restarts=1)
-    objective = Objective(model, target, config)
+    objective = matching(model, target, config)
     ids = torch.tensor([model.vocabulary.encode("red big bird")])
     text = "a photo of red big bird on blue"
-    found = objective.score(ids)[0].item()
+    found = objective.value_and_gradient(ids, first(ids))[0].item()
     assert found == pytest.approx(target.similarity(model.encode_texts([text])).item(), abs=1e-5)
 
 
 def test_drawn_pictures_alone_give_the_gradient(model):
     target = Target.from_images(model, [random_picture(1), random_picture(2), random_picture(3)], [1, 2, 3])
-    objective = Objective(model, target, InversionConfig())
+    objective = matching(model, target, InversionConfig())
     ids = torch.tensor([model.vocabulary.encode("red bird")])
     cosines = (target.features @ model.encode_texts(["red bird"])[0]).tolist()
     whole = (cosines[0] + 2 * cosines[1] + 3 * cosines[2]) / 6
     gradients = {}
     for drawn in (None, (0, 2), (0,), (2,)):
-        similarity, gradients[drawn] = objective.score(ids, None if drawn is None else torch.tensor(drawn))
+        chosen = None if drawn is None else torch.tensor([[part in drawn for part in range(3)]])
+        similarity, gradients[drawn] = objective.value_and_gradient(ids, first(ids), chosen)
         assert similarity.item() == pytest.approx(whole, abs=1e-5)
     torch.testing.assert_close(gradients[0, 2], (gradients[0,] + 3 * gradients[2,]) / 4, atol=1e-6, rtol=1e-4)
     assert not torch.allclose(gradients[None], gradients[0, 2], atol=1e-4)

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
-from importlib import import_module
 
 import open_clip
 import pytest
 import torch
+from objectives import matching
 from stand_ins import random_picture, small
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from pez_core import ClipModel, InversionConfig, PezError, Target, Vocabulary, invert
-from pez_core.objectives.match import Objective
-from pez_core.search import SEARCHES, Search, SearchState, make_stepper, starts
+from pez_core.inversion import template_for
+from pez_core.objectives.match import MatchObjective
+from pez_core.objectives.protocol import Objective
+from pez_core.search import METHODS, Search, SearchState, make_stepper, starts
 from pez_core.search.stepping import step_in_place
 
+SEARCHES = {
+    name: method.stages(InversionConfig())[0].search
+    for name, method in METHODS.items()
+    if len(method.stages(InversionConfig())) == 1
+}
 CONFIGS = {
     **{method: InversionConfig(length=5, restarts=3, steps=30, method=method) for method in SEARCHES},
     "pez, fixed text, bans, draws": InversionConfig(
@@ -45,9 +52,10 @@ def pictures(model):
 
 def made(objective: Objective, config: InversionConfig) -> tuple[Search, SearchState]:
     """A search and the state before its first step."""
-    generator = torch.Generator().manual_seed(0)
-    begin, _ = starts(objective, config, generator)
-    search = SEARCHES[config.method](objective, config, config.steps, generator)
+    generators = [torch.Generator().manual_seed(0) for _ in objective.parts]
+    tokens = [objective.space.of(p) for p in range(len(generators))]
+    begin, _ = starts(tokens, config, (), (), generators)
+    search = SEARCHES[config.method](objective, config, config.steps, generators)
     return search, search.begin(begin)
 
 
@@ -57,7 +65,7 @@ def tensors(state: SearchState) -> list[torch.Tensor]:
 
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
 def test_in_place_over_static_tensors_equals_eager(model, pictures, config):
-    search, eager = made(Objective(model, pictures, config), config)
+    search, eager = made(matching(model, pictures, config), config)
     static = search.begin(eager.best_ids)
     places = [tensor.data_ptr() for tensor in tensors(static)]
     for _ in range(15):
@@ -65,7 +73,7 @@ def test_in_place_over_static_tensors_equals_eager(model, pictures, config):
         after = search.step(eager)
         assert all(torch.equal(old, now) for old, now in zip(before, tensors(eager), strict=True))  # pure
         eager = after
-        step_in_place(search.step, static)
+        step_in_place(search, static)
     for a, b in zip(tensors(eager), tensors(static), strict=True):
         assert torch.equal(a, b)
     assert places == [tensor.data_ptr() for tensor in tensors(static)]
@@ -83,19 +91,12 @@ class NoLooking(TorchDispatchMode):
 
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
 def test_no_step_looks_at_values(model, pictures, config):
-    search, state = made(Objective(model, pictures, config), config)
+    search, state = made(matching(model, pictures, config), config)
     with NoLooking():
         for _ in range(3):
             state = search.step(state)
     with pytest.raises(AssertionError), NoLooking():
         state.count.item()
-
-
-def leave_the_cpu(thing: object) -> None:
-    """Moves the tensors that an object holds to the device without values."""
-    for name, value in vars(thing).items():
-        if isinstance(value, torch.Tensor):
-            setattr(thing, name, value.to("meta"))
 
 
 @pytest.mark.parametrize("config", ELSEWHERE.values(), ids=ELSEWHERE)
@@ -106,13 +107,9 @@ def test_a_step_stays_on_its_device(architecture, config):
     vocabulary = Vocabulary(open_clip.get_tokenizer(architecture), 49408)
     model = ClipModel.of_open_clip(small(architecture), lambda picture: picture, vocabulary, architecture)
     target = Target(torch.randn(2, width), torch.ones(2))
-    objective = Objective(model, target, config)
-    before, after = objective._before.tolist(), objective._after.tolist()
+    fixed = template_for(model, config)
     model.text.module.to("meta")
-    leave_the_cpu(objective)
-    if objective.bans:
-        leave_the_cpu(objective.bans)
-    objective._encode = model.text.prompt_encoder(before, after, "fp32")
+    objective = MatchObjective(model, [target], fixed, "fp32")
     search, state = made(objective, config)
     state = search.step(search.step(state))
     assert {tensor.device.type for tensor in tensors(state)} == {"meta"}
@@ -121,7 +118,7 @@ def test_a_step_stays_on_its_device(architecture, config):
 @pytest.mark.parametrize("method", ["pez", "swaps"])
 def test_splitting_the_restarts_changes_nothing(model, pictures, method):
     config = InversionConfig(method=method, length=5, restarts=7, steps=20)
-    objective, in_parts = Objective(model, pictures, config), Objective(model, pictures, config)
+    objective, in_parts = matching(model, pictures, config), matching(model, pictures, config)
     in_parts.together = 3
     (whole, a), (split, b) = made(objective, config), made(in_parts, config)
     for _ in range(20):
@@ -130,44 +127,70 @@ def test_splitting_the_restarts_changes_nothing(model, pictures, method):
     torch.testing.assert_close(a.trace, b.trace, atol=1e-5, rtol=0)
 
 
-def test_memory_that_runs_out_halves_the_batch(model, pictures, monkeypatch):
+@pytest.fixture
+def short_of_memory(monkeypatch):
+    """A device with room for only so many prompts at once, forward and backward; and how many were tried."""
+    tried = {"gradients": [], "values": []}
+
+    def limit(gradients: int, values: int = 10_000) -> dict[str, list[int]]:
+        score, value = MatchObjective.value_and_gradient, MatchObjective.value
+
+        def in_pieces(name, plain, most):
+            def limited(self, ids, problem, *more):
+                count = min(len(ids), self.together)
+                tried[name].append(count)
+                if count > most:
+                    raise torch.cuda.OutOfMemoryError("no memory")
+                return plain(self, ids, problem, *more)
+
+            return limited
+
+        monkeypatch.setattr(MatchObjective, "value_and_gradient", in_pieces("gradients", score, gradients))
+        monkeypatch.setattr(MatchObjective, "value", in_pieces("values", value, values))
+        return tried
+
+    def on_cuda(search, state, device):
+        search.step(state)  # as a capture does
+        return make_stepper(search, state, device)
+
+    monkeypatch.setattr("pez_core.run.loop.make_stepper", on_cuda)
+    return limit
+
+
+def test_memory_that_runs_out_halves_what_was_tried(model, pictures, short_of_memory):
     config = InversionConfig(method="pez", length=5, restarts=8, steps=20, patience=None)
     expected = invert(model, pictures, config)
-    seen = []
-    plain = Objective._score
-
-    def short_of_memory(self, ids, drawn):
-        seen.append(len(ids))
-        if len(ids) > 2:
-            raise torch.cuda.OutOfMemoryError("no memory")
-        return plain(self, ids, drawn)
-
-    def on_cuda(step, state, device):
-        step(state)  # as a capture does
-        return make_stepper(step, state, device)
-
-    monkeypatch.setattr(Objective, "_score", short_of_memory)
-    monkeypatch.setattr(import_module("pez_core.inversion"), "make_stepper", on_cuda)
+    tried = short_of_memory(gradients=2)
     assert invert(model, pictures, config).prompt == expected.prompt
-    assert seen[:3] == [8, 4, 2]
+    assert tried["gradients"][:3] == [8, 4, 2]
 
 
-def test_memory_that_is_never_enough_is_said_in_one_sentence(model, pictures, monkeypatch):
-    def full(*_):
-        raise torch.cuda.OutOfMemoryError("no memory")
+def test_swaps_that_do_not_fit_are_halved_from_what_they_tried_and_the_next_stage_tries_anew(
+    model, pictures, short_of_memory
+):
+    config = InversionConfig(length=5, restarts=8, steps=12, explore=6, halving=2, patience=None)
+    expected = invert(model, pictures, config)
+    tried = short_of_memory(gradients=10_000, values=100)
+    assert invert(model, pictures, config).prompt == expected.prompt
+    most = 4 * config.candidates  # restarts of the first stage of swaps
+    assert tried["values"][:2] == [most, most // 2]  # not a quarter of the restarts
+    assert tried["values"][-1] == config.candidates  # one restart is left, and its swaps fit at once
 
-    monkeypatch.setattr(import_module("pez_core.inversion"), "make_stepper", full)
-    with pytest.raises(PezError, match="not enough memory to search with embedded"):
+
+def test_memory_that_is_never_enough_is_said_in_one_sentence(model, pictures, short_of_memory):
+    tried = short_of_memory(gradients=0)
+    with pytest.raises(PezError, match="Not enough memory on cpu to search with embedded"):
         invert(model, pictures, InversionConfig(restarts=4))
+    assert tried["gradients"] == [4, 2, 1]
 
 
 def test_step_that_cannot_be_captured_runs_eagerly_and_says_so(model, pictures, monkeypatch, caplog):
-    def refuses(step, state, device):
+    def refuses(search, state, device):
         raise RuntimeError("operation not permitted when stream is capturing\ndetails")
 
     monkeypatch.setattr("pez_core.search.stepping.GraphStepper", refuses)
-    search, state = made(Objective(model, pictures, CONFIGS["pez"]), CONFIGS["pez"])
-    stepper = make_stepper(search.step, state, torch.device("cuda"))
+    search, state = made(matching(model, pictures, CONFIGS["pez"]), CONFIGS["pez"])
+    stepper = make_stepper(search, state, torch.device("cuda"))
     stepper.advance()
     assert int(stepper.state.count) == 1
     assert [record.getMessage() for record in caplog.records] == [
