@@ -3,16 +3,45 @@
 from __future__ import annotations
 
 import os
+import warnings
+import zlib
 from collections.abc import Iterable
+from contextlib import suppress
+from functools import cache
+from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
-from ..errors import PezError
+from ..errors import PezError, first_line
 
-MIN_SIDE = 8  # pixels; below that there is nothing to recognise
+MIN_SIDE = 8  # pixels; with less there is nothing to recognize
+MOST_SIDE = 1024  # pixels that the short side keeps: twice what the largest models see
+MOST_ASPECT = 50  # of the long side to the short one; models would enlarge a narrower picture to gigabytes
+MOST_PIXELS = 150_000_000  # of a file; reading takes up to 16 bytes for each
+TOO_LARGE = f"it has more than {MOST_PIXELS // 10**6} million pixels, shrink it first"
+LEAST_VALUE, MOST_VALUE = -0.25, 2.0  # of floating point pictures: resampling overshoots 0..1, but not by more
+
+FORMATS = (  # that Pillow itself decodes. Not EPS, for which it starts another program
+    *("AVIF", "BMP", "DDS", "DIB", "GIF", "ICNS", "ICO", "IM", "JPEG", "JPEG2000", "MPO", "PCX", "PNG", "PPM"),
+    *("PSD", "QOI", "SGI", "TGA", "TIFF", "WEBP", "XBM"),
+)
+
+_ORIENTATION = 0x0112  # in EXIF
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_PNG = b"\x89PNG\r\n\x1a\n"
+_SHOWN = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"eXIf", b"IEND")  # the chunks of a PNG that make the picture
 
 
 def as_rgb(pictures: Any) -> list[Image.Image]:
@@ -20,31 +49,33 @@ def as_rgb(pictures: Any) -> list[Image.Image]:
 
     Accepts PIL images, paths, numpy arrays and torch tensors [H, W], [H, W, C] or [B, H, W, C] with 1, 3
     or 4 channels (uint8, uint16, or floating point in 0..1, as ComfyUI's IMAGE), and any mix of them in
-    a list. Transparency is laid on white, 16 bits are scaled to 8, EXIF orientation is applied.
+    a list. Transparent parts become white, 16 bits are scaled to 8, EXIF orientation is applied.
 
-    Raises PezError when there is no picture, one is smaller than 8 x 8, holds NaN, or cannot be read.
+    A picture whose short side is longer than 1024 pixels is shrunk to that. Files are read in the formats
+    `FORMATS`, by Pillow alone; reading takes up to 16 bytes for each pixel.
+
+    Raises PezError when there is no picture, or one is smaller than 8 x 8, more than 50 times as long as it
+    is wide, a file of more than 150 million pixels, holds NaN or other values than 0..1, or cannot be read.
     """
-    found = list(_each(pictures))
-    if not found:
+    images = list(_each(pictures))
+    if not images:
         raise PezError("No picture was given: connect or name at least one.")
-    for image in found:
+    for image in images:
+        size = f"The picture is {image.width} x {image.height} pixels"
         if min(image.size) < MIN_SIDE:
-            raise PezError(
-                f"The picture is {image.width} x {image.height} pixels: too small to recognise anything, "
-                f"give one of at least {MIN_SIDE} x {MIN_SIDE}."
-            )
-    return found
+            raise PezError(f"{size}: too small to recognize anything, give one of at least {MIN_SIDE} x {MIN_SIDE}.")
+        if max(image.size) > MOST_ASPECT * min(image.size):
+            raise PezError(f"{size}: too narrow, crop it to at most {MOST_ASPECT} times its short side.")
+    return images
 
 
 def _each(pictures: Any) -> Iterable[Image.Image]:
     if isinstance(pictures, Image.Image):
         yield _from_pil(pictures)
     elif isinstance(pictures, str | os.PathLike):
-        yield _from_file(pictures)
+        yield _from_file(Path(pictures))
     elif isinstance(pictures, torch.Tensor):
-        yield from _from_array(
-            pictures.detach().cpu().float().numpy() if pictures.is_floating_point() else pictures.cpu().numpy()
-        )
+        yield from _from_array(_array(pictures))
     elif isinstance(pictures, np.ndarray):
         yield from _from_array(pictures)
     elif isinstance(pictures, list | tuple):
@@ -54,34 +85,134 @@ def _each(pictures: Any) -> Iterable[Image.Image]:
         raise PezError(f"A {type(pictures).__name__} is not a picture: give a PIL image, an array, a tensor or a path.")
 
 
-def _from_file(path: str | os.PathLike[str]) -> Image.Image:
+def _from_file(path: Path) -> Image.Image:
     try:
-        with Image.open(path) as image:
+        if not path.is_file():  # a pipe would be waited for without end
+            raise PezError(f"{str(path)!r} is not a file." if path.exists() else f"There is no file {str(path)!r}.")
+        return _opened(path)
+    except PezError:
+        raise
+    except Exception as error:  # a damaged file can make its decoder raise anything
+        with suppress(Exception):  # where only metadata is damaged, the picture can be had without it
+            return _opened(_without_metadata(path.read_bytes()))
+        raise PezError(f"{str(path)!r} cannot be read as a picture: {_why(error).rstrip('.')}.") from error
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, Image.DecompressionBombError):
+        return TOO_LARGE
+    if isinstance(error, UnidentifiedImageError):
+        return f"it is damaged, or of another format than {', '.join(FORMATS)}"
+    return (error.strerror if isinstance(error, OSError) else None) or first_line(error)
+
+
+def _opened(source: Path | BytesIO) -> Image.Image:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # on size and damaged metadata, which are both dealt with here
+        with Image.open(source, formats=_formats()) as image:
+            if image.width * image.height > MOST_PIXELS:
+                raise Image.DecompressionBombError
+            image.draft(None, _small(image.size))  # a JPEG is decoded at the size that is needed
             image.load()
-            return _from_pil(image)
-    except FileNotFoundError:
-        raise PezError(f"There is no file {os.fspath(path)!r}.") from None
-    except (UnidentifiedImageError, OSError, Image.DecompressionBombError, SyntaxError) as error:
-        raise PezError(f"{os.fspath(path)!r} cannot be read as a picture: {error}.") from None
+            return _converted(image)
+
+
+@cache
+def _formats() -> tuple[str, ...]:
+    """Those of FORMATS that this Pillow was built with."""
+    Image.init()
+    return tuple(name for name in FORMATS if name in Image.OPEN)
+
+
+def _without_metadata(data: bytes) -> BytesIO:
+    """A PNG less whatever does not show: texts and profiles that are damaged or too large keep no picture from us."""
+    if not data.startswith(_PNG):
+        raise ValueError("not a PNG")
+    kept, place = [_PNG], len(_PNG)
+    while place < len(data):
+        length, kind = int.from_bytes(data[place : place + 4], "big"), data[place + 4 : place + 8]
+        end = place + 12 + length
+        intact = zlib.crc32(data[place + 4 : end - 4]) == int.from_bytes(data[end - 4 : end], "big")
+        if kind in _SHOWN and (intact or kind != b"eXIf"):
+            kept.append(data[place:end])
+        place = end
+    return BytesIO(b"".join(kept))
 
 
 def _from_pil(image: Image.Image) -> Image.Image:
-    image = ImageOps.exif_transpose(image)
-    if image.mode in ("I;16", "I;16L", "I;16B", "I", "F"):
-        values = np.asarray(image).astype(np.float64)
-        top = (
-            1.0
-            if image.mode == "F" and values.max(initial=0) <= 1
-            else 255.0
-            if values.max(initial=0) <= 255
-            else 65535.0
-        )
-        return _to_image(values[..., None] / top)
-    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
-        image = image.convert("RGBA")
-        white = Image.new("RGBA", image.size, "white")
-        return Image.alpha_composite(white, image).convert("RGB")
-    return image.convert("RGB")
+    try:
+        image.load()
+        return _converted(image)
+    except PezError:
+        raise
+    except Exception as error:  # a file that is opened but cannot be read, or was closed
+        raise PezError(f"The PIL image cannot be read: {first_line(error).rstrip('.')}.") from error
+
+
+def _converted(image: Image.Image) -> Image.Image:
+    """The loaded picture as RGB, upright, its short side at most MOST_SIDE."""
+    upright = _UPRIGHT.get(_orientation(image))
+    if image.mode.startswith("I;16"):
+        image = Image.fromarray(_eight_bits(np.asarray(image)))
+    elif image.mode in ("I", "F"):
+        image = Image.fromarray(_from_numbers(np.array(image, dtype=np.float32), image.mode))
+    transparent = image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info
+    if image.mode == "La":  # which Pillow converts to LA only
+        image = image.convert("LA")
+    image = _finished(image.convert("RGBA" if transparent else "RGB"))
+    return image if upright is None else image.transpose(upright)
+
+
+def _orientation(image: Image.Image) -> int | None:
+    """As EXIF has it; None where it has none that can be read."""
+    with suppress(Exception), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return image.getexif().get(_ORIENTATION)
+    return None
+
+
+def _finished(image: Image.Image) -> Image.Image:
+    """The RGB or RGBA picture as RGB, its short side at most MOST_SIDE."""
+    small = _small(image.size)
+    if small != image.size:
+        image = image.resize(small, Image.Resampling.LANCZOS, reducing_gap=3.0)
+    if image.mode == "RGBA":
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
+    return image
+
+
+def _small(size: tuple[int, int]) -> tuple[int, int]:
+    """The size of a picture that is kept in place of one of `size`."""
+    by = min(1.0, MOST_SIDE / max(1, min(size)))
+    return round(size[0] * by), round(size[1] * by)
+
+
+def _eight_bits(values: np.ndarray) -> np.ndarray:
+    """uint16 as uint8: the nearest of values / 257, without numbers of more than 16 bits."""
+    return ((np.minimum(values, 65407) + np.uint16(128)) // np.uint16(257)).astype(np.uint8)
+
+
+def _from_numbers(values: np.ndarray, mode: str) -> np.ndarray:
+    """The float32 values of a picture of mode I or F, which do not say what is white, as uint8. They are changed."""
+    low, high = float(values.min()), float(values.max())
+    if not np.isfinite(low + high):
+        raise _not_finite()
+    white = next((top for top in (1, 255, 65535) if high <= top and (mode == "F" or top > 1)), 0)
+    if not white or low < LEAST_VALUE * white:
+        raise PezError(f"The picture's values run from {low:g} to {high:g}: they must be in 0..1, 0..255 or 0..65535.")
+    values *= 255 / white
+    return values.clip(0, 255, out=values).round(out=values).astype(np.uint8)
+
+
+def _array(tensor: torch.Tensor) -> np.ndarray:
+    try:
+        tensor = tensor.detach().cpu()
+        return (tensor.float() if tensor.is_floating_point() else tensor).numpy()
+    except (RuntimeError, TypeError) as error:
+        raise PezError(
+            f"A tensor of {tensor.dtype} on {tensor.device} ({tensor.layout}) holds no pixels that can be read: give a "
+            "dense one with values."
+        ) from error
 
 
 def _from_array(array: np.ndarray) -> Iterable[Image.Image]:
@@ -94,35 +225,34 @@ def _from_array(array: np.ndarray) -> Iterable[Image.Image]:
             f"An array of shape {array.shape} is not a picture: expected [height, width, channels] "
             "or [pictures, height, width, channels] with 1, 3 or 4 channels."
         )
-    if array.dtype == np.uint8:
-        values = array / 255.0
-    elif array.dtype == np.uint16:
-        values = array / 65535.0
-    elif array.dtype == np.bool_:
-        values = array.astype(np.float64)
-    elif np.issubdtype(array.dtype, np.floating):
-        values = array.astype(np.float64)
-        if not np.isfinite(values).all():
-            raise PezError("The picture holds NaN or infinite values: look at the node or program that made it.")
-        if values.size and (values.max() > 2 or values.min() < -1):
-            raise PezError(
-                f"The picture's values run from {values.min():g} to {values.max():g}: floating point pictures "
-                "must be in 0..1 (divide by 255, or give uint8)."
-            )
-    else:
-        raise PezError(f"A picture of {array.dtype} is not known: give uint8, uint16 or floating point in 0..1.")
-    for one in values:
-        yield _to_image(one)
+    for values in array:
+        if 0 in values.shape:
+            raise PezError(f"The picture is empty: its shape is {values.shape}.")
+        pixels = _pixels(values)
+        image = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
+        yield _finished(image if image.mode == "RGBA" else image.convert("RGB"))
 
 
-def _to_image(values: np.ndarray) -> Image.Image:
-    """float [H, W, C] in 0..1, clipped, as RGB; a fourth channel is opacity over white."""
-    if 0 in values.shape:
-        raise PezError(f"The picture is empty: its shape is {values.shape}.")
-    values = values.clip(0, 1)
-    if values.shape[-1] == 4:
-        alpha = values[..., 3:]
-        values = values[..., :3] * alpha + (1 - alpha)
-    if values.shape[-1] == 1:
-        values = values.repeat(3, axis=-1)
-    return Image.fromarray((values * 255).round().astype(np.uint8))
+def _pixels(values: np.ndarray) -> np.ndarray:
+    """The array [H, W, C] of one picture as uint8."""
+    if values.dtype == np.uint8:
+        return np.ascontiguousarray(values)
+    if values.dtype.kind == "u" and values.dtype.itemsize == 2:  # of either byte order
+        return _eight_bits(values.astype(np.uint16))
+    if values.dtype == np.bool_:
+        return values.astype(np.uint8) * 255
+    if values.dtype.kind != "f":
+        raise PezError(f"A picture of {values.dtype} is not supported: give uint8, uint16 or floating point in 0..1.")
+    low, high = float(values.min()), float(values.max())
+    if not np.isfinite(low) or not np.isfinite(high):
+        raise _not_finite()
+    if high > MOST_VALUE or low < LEAST_VALUE:
+        raise PezError(
+            f"The picture's values run from {low:g} to {high:g}: floating point pictures must be in 0..1 "
+            "(divide by 255, add 1 and halve, or give uint8)."
+        )
+    return (values.astype(np.float32).clip(0, 1) * 255).round().astype(np.uint8)
+
+
+def _not_finite() -> PezError:
+    return PezError("The picture holds NaN or infinite values: check the node or program that made it.")

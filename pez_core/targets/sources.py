@@ -1,4 +1,4 @@
-"""What a target is made of: pictures and texts, each with a weight, before a model has looked at them."""
+"""What a target is made of: pictures and texts, each with a weight, before a model encodes them."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from PIL import Image
 from torch import Tensor
 
 from ..errors import PezError
-from ..models.clip import ClipModel
+from ..models.clip import ClipModel, shorten
 from ..towers.plain import plain_torch
 from .pictures import as_rgb
-from .target import Target
+from .target import Target, expected
 from .views import Views, masked
 
 
@@ -32,16 +32,21 @@ class PictureSource:
     crops: bool = False
     flips: bool = False
 
+    def __post_init__(self) -> None:
+        if not self.pictures:
+            raise PezError("No picture was given: connect or name at least one.")
+        _check_weight(self.weight)
+
     @classmethod
     def of(cls, pictures: Any, masks: Sequence[np.ndarray] | None = None, **settings: Any) -> PictureSource:
         """Of whatever `pictures.as_rgb` takes. `masks`: one [H, W] for each picture, or one for all.
 
-        Raises PezError for pictures that cannot be used, and for another number of masks.
+        Raises PezError for pictures that cannot be used, and for a wrong number of masks.
         """
         rgb = as_rgb(pictures)
         if masks is not None:
             if len(masks) not in (1, len(rgb)):
-                raise PezError(f"{len(rgb)} pictures need {len(rgb)} masks, or one for all, not {len(masks)}.")
+                raise PezError(f"{expected(len(rgb), 'mask', 'picture', len(masks))[:-1]}; one for all is enough.")
             rgb = [masked(picture, masks[i % len(masks)]) for i, picture in enumerate(rgb)]
             as_rgb(rgb)  # what the mask leaves may be too small
         return cls(tuple(rgb), **settings)
@@ -49,26 +54,29 @@ class PictureSource:
 
 @dataclass(frozen=True)
 class TextSource:
-    """A text with a weight. One that is longer than a model reads counts piece by piece."""
+    """A text with a weight. One that is longer than the model's context is split, each part weighted by its length."""
 
     text: str
     weight: float = 1.0
 
     def __post_init__(self) -> None:
+        if not isinstance(self.text, str):
+            raise PezError(f"{shorten(repr(self.text))} is not a text: give a string.")
         if not self.text.strip():
             raise PezError("A text target is empty: give some words.")
+        _check_weight(self.weight)
 
 
 Source = PictureSource | TextSource
 
 
 def blend(groups: Sequence[Sequence[Source]], weights: Sequence[float]) -> tuple[Source, ...]:
-    """The sources of all `groups`, the weights of each group multiplied by its own of `weights`.
+    """The sources of all `groups`; the weights within each group are multiplied by the group's one of `weights`.
 
-    Raises PezError for another number of weights, and for ones that are not finite.
+    Raises PezError for a wrong number of weights, and for weights that are not finite.
     """
     if len(weights) != len(groups):
-        raise PezError(f"{len(groups)} targets need {len(groups)} weights, not {len(weights)}.")
+        raise PezError(expected(len(groups), "weight", "target", len(weights)))
     if not all(map(math.isfinite, weights)):
         raise PezError(f"Weights must be finite numbers, not {list(weights)}.")
     return tuple(
@@ -79,7 +87,7 @@ def blend(groups: Sequence[Sequence[Source]], weights: Sequence[float]) -> tuple
 
 
 def one_for_each(sources: Sequence[Source]) -> list[tuple[Source, ...]]:
-    """A blend for each picture that attracts, everything else being in all of them; one where there is no such."""
+    """A blend for each picture of positive weight, together with everything else; the blend itself if there is none."""
     attracting = [s for s in sources if isinstance(s, PictureSource) and s.weight > 0]
     shared = tuple(s for s in sources if not any(s is each for each in attracting))
     alone = [replace(source, pictures=(picture,)) for source in attracting for picture in source.pictures]
@@ -87,13 +95,15 @@ def one_for_each(sources: Sequence[Source]) -> list[tuple[Source, ...]]:
 
 
 @plain_torch()
-def make_target(model: ClipModel, sources: Sequence[Source]) -> Target:
+def make_target(model: ClipModel, sources: Source | Sequence[Source]) -> Target:
     """The target of a blend according to `model`, on the CPU.
 
     Pictures and their views are prepared batch by batch, so memory does not grow with the number of views.
 
     Raises PezError where there is no source, or the target cannot be made.
     """
+    if isinstance(sources, PictureSource | TextSource):
+        sources = [sources]
     if not sources:
         raise PezError("There is nothing to match: give a picture or a text.")
     ordered = sorted(sources, key=lambda each: isinstance(each, PictureSource))
@@ -115,6 +125,15 @@ def _encode(model: ClipModel, source: Source) -> tuple[Tensor, list[float]]:
     pieces = _pieces(model, source.text)
     shares = [max(len(ids), 1.0) for ids in model.vocabulary.encode_all(pieces)]
     return model.ready().encode_texts(pieces).cpu(), shares
+
+
+def _check_weight(weight: Any) -> None:
+    try:
+        finite = not isinstance(weight, str) and math.isfinite(weight)
+    except (TypeError, OverflowError):
+        finite = False
+    if not finite:
+        raise PezError(f"A weight must be a finite number, not {shorten(repr(weight))}.")
 
 
 def _pieces(model: ClipModel, text: str) -> list[str]:

@@ -17,14 +17,17 @@ if TYPE_CHECKING:
     from ..models.clip import ClipModel, Part
 
 
-@dataclass(frozen=True)
+LEAST_LENGTH = 1e-4  # of the weighted sum of features; rounding alone leaves up to 1e-6
+
+
+@dataclass(frozen=True, eq=False)
 class Target:
     """Unit features [B, F] in a model's joint space, with weights [B] whose absolute values sum to 1.
 
     A text with unit feature f has the similarity sum_i weights[i] * (features[i] . f), in -1..1. A
-    negative weight pushes away from its picture.
+    negative weight pushes away from its picture. Targets are compared by identity.
 
-    Raises PezError when features or weights are not finite, zero, or do not belong together.
+    Raises PezError when features or weights are not finite, do not belong together, are all zero, or cancel.
     """
 
     features: Tensor
@@ -38,10 +41,16 @@ class Target:
             )
         if not torch.isfinite(features).all() or not torch.isfinite(weights).all():
             raise PezError("The target's features or weights are not finite numbers: check picture, model and weights.")
-        if (features.norm(dim=-1) == 0).any() or weights.abs().sum() == 0:
-            raise PezError("The target is zero: every feature needs a direction, and one weight must not be 0.")
-        object.__setattr__(self, "features", F.normalize(features, dim=-1))
-        object.__setattr__(self, "weights", weights / weights.abs().sum())
+        if (features.norm(dim=-1) == 0).any() or not weights.any():
+            raise PezError("All target weights are 0 (or a feature is empty): give at least one weight.")
+        features = F.normalize(features, dim=-1)
+        if not torch.isfinite(weights.abs().sum()):
+            weights = weights / weights.abs().max()
+        weights = weights / weights.abs().sum()
+        if (weights @ features).norm() < LEAST_LENGTH:
+            raise PezError("The parts of the target cancel out: nothing is left to match. Change a weight or a part.")
+        object.__setattr__(self, "features", features)
+        object.__setattr__(self, "weights", weights)
 
     @classmethod
     def from_images(cls, model: ClipModel, images: Any, weights: Sequence[float] | None = None) -> Target:
@@ -49,7 +58,7 @@ class Target:
         rgb = as_rgb(images)
         chosen = [1.0] * len(rgb) if weights is None else list(weights)
         if len(chosen) != len(rgb):
-            raise PezError(f"{len(rgb)} pictures need {len(rgb)} weights, not {len(chosen)}.")
+            raise PezError(expected(len(rgb), "weight", "picture", len(chosen)))
         return cls(model.encode_images(rgb), torch.tensor(chosen))
 
     def check(self, model: ClipModel) -> None:
@@ -62,8 +71,17 @@ class Target:
             )
 
     def split(self) -> list[Target]:
-        """Each picture as a target of its own; weights are left behind."""
+        """Each picture as a target of its own, without its weight."""
         return [Target(feature[None], torch.ones(1, device=feature.device)) for feature in self.features]
+
+    def check(self, model: ClipModel) -> None:
+        """Raises PezError where the target cannot be of `model`: its features have another length."""
+        own, its = self.features.shape[1], model.text.features
+        if own != its:
+            raise PezError(
+                f"The target has features of length {own}, the model {model.name} has {its}: make the target with the "
+                "same model."
+            )
 
     def __len__(self) -> int:
         return len(self.features)
@@ -84,3 +102,9 @@ class Target:
     def similarity(self, texts: Tensor) -> Tensor:
         """Similarity [N], in -1..1, of unit text features [N, F]."""
         return texts.float() @ (self.weights @ self.features).to(texts.device)
+
+
+def expected(count: int, what: str, whose: str, given: int) -> str:
+    """A sentence for another number of things than one for each: "Expected 1 weight for 1 target, got 2."."""
+    things, owners = (f"{count} {name}{'' if count == 1 else 's'}" for name in (what, whose))
+    return f"Expected {things} for {owners}, got {given}."

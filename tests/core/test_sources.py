@@ -126,14 +126,50 @@ def test_blend_multiplies_weights():
     [
         (lambda model: TextSource("  "), "empty"),
         (lambda model: make_target(model, []), "nothing to match"),
-        (lambda model: make_target(model, [TextSource("a", 0.0)]), "not be 0"),
-        (lambda model: blend([[TextSource("a")]], [1, 2]), "1 targets need 1 weights, not 2"),
+        (lambda model: make_target(model, [TextSource("a", 0.0)]), "weights are 0"),
+        (lambda model: blend([[TextSource("a")]], [1, 2]), "Expected 1 weight for 1 target, got 2."),
         (lambda model: blend([[TextSource("a")]], [float("nan")]), "finite"),
         (lambda model: PictureSource.of(random_picture(1), [np.zeros((64, 64))]), "leaves nothing"),
-        (lambda model: PictureSource.of([random_picture(i) for i in range(3)], [np.ones((64, 64))] * 2), "3 masks"),
+        (
+            lambda model: PictureSource.of([random_picture(i) for i in range(3)], [np.ones((64, 64))] * 2),
+            "Expected 3 masks for 3 pictures, got 2; one",
+        ),
+        (lambda model: PictureSource(()), "No picture"),
+        (lambda model: TextSource(5), "5 is not a text"),
+        (lambda model: TextSource("a", "1"), "finite number, not '1'"),
+        (lambda model: TextSource("a", 10**400), "finite number"),
+        (lambda model: make_target(model, [TextSource("a"), TextSource("a", -1)]), "cancel out"),
+        (
+            lambda model: make_target(
+                model, [PictureSource((random_picture(1),) * 2), PictureSource((random_picture(1),), -1)]
+            ),
+            "cancel out",
+        ),
         (lambda model: PictureSource.of(random_picture(1), [np.eye(64)[:, :1].repeat(64, 1) > 2]), "leaves nothing"),
     ],
 )
 def test_what_cannot_be_a_target(model, make, said):
     with pytest.raises(PezError, match=said):
         make(model)
+
+
+def test_one_source_needs_no_list(model):
+    torch.testing.assert_close(make_target(model, TextSource("a cat")).features, model.encode_texts(["a cat"]))
+
+
+def test_huge_weights_are_shares_all_the_same():
+    assert Target(torch.eye(2), torch.tensor([3e38, 3e38])).weights.tolist() == [0.5, 0.5]
+
+
+def test_targets_can_be_compared(target):
+    assert target == target
+    assert target != Target(target.features, target.weights)
+    assert len({target, target}) == 1
+
+
+def test_a_target_of_another_model_is_refused(model):
+    Target(torch.randn(1, 128), torch.ones(1)).check(model)
+    with pytest.raises(
+        PezError, match="features of length 64, the model embedded has 128: make the target with the same"
+    ):
+        Target(torch.randn(1, 64), torch.ones(1)).check(model)
