@@ -1,8 +1,8 @@
-"""What comes before the first step: loading, the vocabulary, pictures, and the start of a first and a second run.
+"""Times what comes before the first step: the model, its vocabulary, a picture, and the start of two runs.
 
     python -m benchmarks.loading [--models ViT-B-32 ...] [--device D] [--json]
 
-A file of random weights in the real shapes is written for each model, and removed again.
+For each model a file of random weights in real shapes is written, and removed afterwards.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ MODELS = ("ViT-B-32", "ViT-L-14", "ViT-H-14")
 
 
 def measure(name: str, device: torch.device) -> dict[str, Any]:
-    """Seconds of each stage."""
+    """Returns the seconds that each stage takes."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "model.safetensors")
-        logging.disable(logging.WARNING)  # that the weights are random
+        logging.disable(logging.WARNING)  # the warning that the weights are random
         fresh: list[Any] = []
         drawn = milliseconds(lambda: fresh.append(open_clip.create_model(name)), device)
         logging.disable(logging.NOTSET)

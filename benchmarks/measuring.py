@@ -1,4 +1,4 @@
-"""Time and memory of work on a device."""
+"""Measures time and memory of work on a device."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import torch
 
 
 def finish(device: torch.device) -> None:
-    """Waits until the device has done what it was given."""
+    """Waits until the device has finished its work."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     elif device.type == "mps":
@@ -21,7 +21,7 @@ def finish(device: torch.device) -> None:
 
 
 def milliseconds(work: Callable[[], object], device: torch.device, times: int = 1) -> float:
-    """Of one call, the mean over `times` in a row."""
+    """Returns the milliseconds of one call, the mean over `times` calls in a row."""
     finish(device)
     begun = time.perf_counter()
     for _ in range(times):
@@ -31,13 +31,13 @@ def milliseconds(work: Callable[[], object], device: torch.device, times: int = 
 
 
 def in_turn(works: Sequence[Callable[[], object]], device: torch.device, turns: int, times: int = 1) -> list[float]:
-    """Milliseconds of each of several works, the median over `turns` in which all of them run one after another."""
+    """Returns the milliseconds of each of several works: medians over `turns`, in each of which all of them run."""
     taken = [[milliseconds(work, device, times) for work in works] for _ in range(turns)]
     return [statistics.median(each) for each in zip(*taken, strict=True)]
 
 
 def extra_megabytes(work: Callable[[], object], device: torch.device) -> float | None:
-    """The most memory that `work` held beyond what was held before; None where that cannot be told."""
+    """Returns the peak memory of `work` above what was in use before; None where it cannot be measured."""
     if device.type == "cuda":
         finish(device)
         torch.cuda.reset_peak_memory_stats(device)
@@ -49,15 +49,15 @@ def extra_megabytes(work: Callable[[], object], device: torch.device) -> float |
         return None
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
-        trim(0)  # memory that was freed but kept by the allocator would hide what is taken now
-    Path("/proc/self/clear_refs").write_text("5")  # begins the peak anew
+        trim(0)  # freed memory that the allocator keeps would hide what is taken now
+    Path("/proc/self/clear_refs").write_text("5")  # resets the peak
     before = _kilobytes("self/status", "VmRSS")
     work()
     return max(0, _kilobytes("self/status", "VmHWM") - before) / 1024
 
 
 def free_megabytes(device: torch.device) -> float:
-    """Memory that is free on the device; infinite where that cannot be told."""
+    """Returns the free memory of the device; infinite where it cannot be measured."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0] / 2**20
     return _kilobytes("meminfo", "MemAvailable") / 1024 if sys.platform == "linux" else float("inf")
@@ -71,7 +71,7 @@ def _kilobytes(file: str, name: str) -> int:
 
 
 def machine(device: torch.device) -> str:
-    """The device, in words, with the version of torch."""
+    """Describes the device and the version of torch."""
     if device.type == "cuda":
         return f"{torch.cuda.get_device_name(device)}, torch {torch.__version__}"
     return f"{device.type}, {torch.get_num_threads()} threads, torch {torch.__version__}"

@@ -1,8 +1,8 @@
-"""PEZ as it was published, restated plainly: the oracle for our search and the loop that it is timed against.
+"""A plain restatement of PEZ as published: our search is tested against it and timed against it.
 
-Full length, two passes of the tower a step, the vocabulary normalised anew each step, torch's own AdamW,
-values fetched to the host and the tokens decoded in every step. Two things are parameters that the
-published code fixes: the ids to start from, and the tokens that may be projected to (there: all).
+It works at full length, with two passes of the tower per step. In each step it normalizes the vocabulary again, uses
+torch's AdamW, fetches values to the host and decodes the tokens. Two things that the published code fixes are
+parameters here: the ids to start from, and the tokens that may be projected to (all, in the published code).
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def encode_embeddings(model: nn.Module, embeddings: Tensor, ids: Tensor) -> Tens
 
 
 def project(prompt: Tensor, table: Tensor, allowed: Tensor | None) -> Tensor:
-    """Nearest allowed token of each embedding by cosine; everything normalised here and now."""
+    """Nearest allowed token of each embedding by cosine; normalizes everything on each call."""
     queries = F.normalize(prompt.reshape(-1, prompt.shape[-1]), dim=-1)
     keys = F.normalize(table, dim=-1)
     if allowed is None:
@@ -44,9 +44,10 @@ def project(prompt: Tensor, table: Tensor, allowed: Tensor | None) -> Tensor:
 
 
 class PublishedLoop:
-    """The loop, a step at a time, from the ids `start` [1, L] towards the features `target` [B, F].
+    """The loop, one step at a time, from the ids `start` [1, L] towards the features `target` [B, F].
 
-    `allowed`: ids [A]; None for all. `decode`: text of ids; called in every step, as there.
+    `allowed`: ids [A]; None allows all. `decode`: returns the text of ids; called in every step, as in the published
+    code.
     """
 
     def __init__(
@@ -68,19 +69,19 @@ class PublishedLoop:
         self._row = row.to(start.device)
         self._target = F.normalize(target, dim=-1)
         self._prompt = self._table[start].detach().clone().requires_grad_()
-        self._optimiser = torch.optim.AdamW([self._prompt], lr=learning_rate, weight_decay=weight_decay)
+        self._optimizer = torch.optim.AdamW([self._prompt], lr=learning_rate, weight_decay=weight_decay)
         self.done = PublishedRun([], [], -1.0)
 
     def step(self) -> None:
-        """One step; what it found is added to `done`."""
+        """Takes one step and adds its outcome to `done`."""
         with torch.no_grad():
             ids = project(self._prompt, self._table, self._allowed)
             similarity = self._similarity(self._table[ids], ids).item()
         at = self._table[ids].detach().clone().requires_grad_()
         loss = 1 - self._similarity(at, ids)
         (self._prompt.grad,) = torch.autograd.grad(loss, [at])
-        self._optimiser.step()
-        self._optimiser.zero_grad()
+        self._optimizer.step()
+        self._optimizer.zero_grad()
         found = ids[0].tolist()
         if self._decode:
             self._decode(found)
@@ -98,7 +99,7 @@ class PublishedLoop:
 def run(
     model: nn.Module, target: Tensor, start: Tensor, allowed: Tensor | None, steps: int, **settings: float
 ) -> PublishedRun:
-    """`steps` steps of the loop."""
+    """Runs `steps` steps of the loop."""
     loop = PublishedLoop(model, target, start, allowed, **settings)
     for _ in range(steps):
         loop.step()

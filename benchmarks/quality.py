@@ -1,12 +1,13 @@
-"""Which search finds most: each method at equal budget and at equal wall time, on pictures no model was trained on.
+"""Compares the search methods on held-out pictures, with equal budgets or in equal time.
 
-    python -m benchmarks.quality [--methods NAME ...] [--pictures 56] [--seconds S] [--json]
+    python -m benchmarks.quality [--methods NAME ...] [--pictures 56] [--seconds S] [--exchange] [--json]
     python -m benchmarks.quality --model NAME --images FOLDER [--captions FILE.json]
 
-Prompts are searched in one model and looked at by another, the judge, which no search has seen. The budget
-is counted in passes of the text encoder: one prompt forward, or backward, is one. With --seconds every
-method has that long for a picture instead. With a model and pictures of your own there is no judge; a
-captions file maps names of files to captions.
+Prompts are searched with one model and scored by another one as well, the judge, which no search uses. With
+--exchange the two models change places: a gain that holds only one way round comes from the models, not from the
+method. The budget is counted in passes of the text encoder: one prompt forward is one, and so is one backward. With
+--seconds each method has that much time per picture instead. There is no judge for a model and pictures of your own.
+A captions file maps file names to captions.
 """
 
 from __future__ import annotations
@@ -33,16 +34,15 @@ from pez_core.targets.sources import make_target
 
 BASE = InversionConfig(patience=None)
 DEFAULT = "pez+swaps"
-CROPPED = "crops and flips"  # of each picture, as targets beside itself
+CROPPED = "crops and flips"  # of each picture, as further targets
 PLAIN = "pez 8 starts"
 METHODS: dict[str, InversionConfig] = {
     "random": replace(BASE, method="random", steps=100, restarts=32),
     "pez 1 start": replace(BASE, method="pez", steps=1600, restarts=1),
     PLAIN: replace(BASE, method="pez", steps=200),
-    "autoprompt-sgd": replace(
-        BASE, method="autoprompt-sgd", steps=200, learning_rate=10.0
-    ),  # the best of 1, 10 and 100
-    "fluentprompt": replace(BASE, method="fluentprompt", steps=200, learning_rate=1.0),  # as well
+    # Learning rates: the best of 1, 10 and 100.
+    "autoprompt-sgd": replace(BASE, method="autoprompt-sgd", steps=200, learning_rate=10.0),
+    "fluentprompt": replace(BASE, method="fluentprompt", steps=200, learning_rate=1.0),
     "autoprompt": replace(BASE, method="autoprompt", steps=24, restarts=4),
     "swaps": replace(BASE, method="swaps", steps=24, restarts=4),
     DEFAULT: BASE,
@@ -58,14 +58,14 @@ _SMALL_WORDS = {"a", "an", "and", "on", "background", "with", "of", "in"}
 
 
 class Pictures:
-    """What is searched for, and what the judge makes of it."""
+    """The target pictures with their captions, and the judge with its features of them."""
 
     def __init__(self, pictures: Sequence[Image.Image], captions: Sequence[str] | None, judge: ClipModel | None):
         self.pictures, self.captions, self.judge = pictures, captions, judge
         self.judged = judge.encode_images(pictures) if judge else None
 
     def run(self, model: ClipModel, config: InversionConfig, count: int, cropped: bool = False) -> list[dict[str, Any]]:
-        """A search for each of the first `count` pictures; `cropped`: for its crops and mirror image as well."""
+        """Searches a prompt for each of the first `count` pictures; `cropped`: for its crops and mirror image as well."""
         rows = []
         wholes = Target.from_images(model, list(self.pictures[:count])).split()
         for i, (picture, whole) in enumerate(zip(self.pictures[:count], wholes, strict=True)):
@@ -94,13 +94,13 @@ class Pictures:
 
 
 def words_found(prompt: str, caption: str) -> float:
-    """Share of the caption's telling words that the prompt has."""
+    """The share of the caption's words that the prompt has, small words aside."""
     telling = set(caption.lower().split()) - _SMALL_WORDS
     return len(telling & set(prompt.split())) / max(len(telling), 1)
 
 
 def summary(name: str, rows: list[dict[str, Any]], plain: list[dict[str, Any]] | None) -> dict[str, Any]:
-    """The means over pictures; against the `plain` runs of the same pictures, differences with standard errors."""
+    """The means over pictures, and the gains over the `plain` runs of the same pictures with their standard errors."""
     made: dict[str, Any] = {"method": name, "pictures": len(rows)}
     for key in ("passes", "seconds", "similarity", "judge", "first", "words"):
         if key in rows[0]:
@@ -124,20 +124,23 @@ _HEADS = {"similarity_gain": "gain", "similarity_error": "error", "judge_gain": 
 
 
 def header() -> str:
-    """The table's first line."""
+    """Returns the table's first line."""
     width = {key: int("".join(c for c in form.split(".")[0] if c.isdigit())) for key, form in COLUMNS.items()}
     return f"{'method':16}" + "".join(f"{_HEADS.get(key, key):>{width[key]}}" for key in COLUMNS)
 
 
 def line(row: dict[str, Any]) -> str:
-    """A row of the table."""
+    """Returns a row of the table."""
     return f"{row['method']:16}" + "".join(
         format(row[key], form) if key in row else " " * len(format(0, form)) for key, form in COLUMNS.items()
     )
 
 
 def own_pictures(folder: Path, captions: Path | None) -> Pictures:
-    """A person's pictures, with captions by the names of their files where they are given."""
+    """The pictures in a folder, with the captions that a file gives for their names.
+
+    Raises PezError for fewer than two pictures.
+    """
     files = sorted(file for file in folder.iterdir() if file.suffix.lower() in (".png", ".jpg", ".jpeg", ".webp"))
     if len(files) < 2:
         raise PezError(f"{folder} holds {len(files)} pictures (.png, .jpg, .webp): at least 2 are needed.")
@@ -150,8 +153,9 @@ def own_pictures(folder: Path, captions: Path | None) -> Pictures:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=list(METHODS), metavar="NAME")
-    parser.add_argument("--pictures", type=int, default=56, metavar="N", help="at most so many (default: 56)")
+    parser.add_argument("--pictures", type=int, default=56, metavar="N", help="at most this many (default: 56)")
     parser.add_argument("--seconds", type=float, metavar="S", help="equal wall time instead of equal passes")
+    parser.add_argument("--exchange", action="store_true", help="search with the judge, judged by the embedded model")
     parser.add_argument("--model", default="embedded", metavar="NAME")
     parser.add_argument("--checkpoint", metavar="FILE")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", metavar="D")
@@ -159,17 +163,23 @@ def main() -> None:
     parser.add_argument("--captions", type=Path, metavar="FILE.json")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
+    if given.exchange and (given.images or given.model != "embedded"):
+        parser.error("--exchange is for the embedded model and its judge: leave out --model and --images")
     model = load_model(given.model, given.checkpoint, given.device)
     if given.images:
         pictures = own_pictures(given.images, given.captions)
     else:
-        pictures = Pictures(*held_out(), load_folder(JUDGE_FOLDER, "judge").to(given.device))
+        judge = load_folder(JUDGE_FOLDER, "judge").to(given.device)
+        model, judge = (judge, model) if given.exchange else (model, judge)
+        pictures = Pictures(*held_out(), judge)
     count = min(given.pictures, len(pictures.pictures))
     if count < 2:
         parser.error(f"--pictures must be at least 2, not {given.pictures}")
     plain, rows = None, []
+    judge_name = pictures.judge.name if pictures.judge else None
+    searched = model.name + (f", judged by {judge_name}" if judge_name else "")
     if not given.json:
-        print(f"{machine(model.device)}; {count} pictures, model {model.name}", header(), sep="\n", flush=True)
+        print(f"{machine(model.device)}; {count} pictures, searched with {searched}", header(), sep="\n", flush=True)
     for name in sorted(given.methods, key=lambda name: (name != PLAIN, list(METHODS).index(name))):
         config = METHODS[name]
         if config.start == "words" and not pictures.captions:
@@ -182,7 +192,8 @@ def main() -> None:
         if not given.json:
             print(line(rows[-1]), flush=True)
     if given.json:
-        print(json.dumps({"machine": machine(model.device), "model": model.name, "rows": rows}, indent=2))
+        about = {"machine": machine(model.device), "model": model.name, "judge": judge_name}
+        print(json.dumps({**about, "rows": rows}, indent=2))
 
 
 if __name__ == "__main__":

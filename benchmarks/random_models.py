@@ -1,4 +1,4 @@
-"""CLIP models at random weights in real shapes: for time, memory and exactness, where meaning does not matter."""
+"""CLIP models with random weights in real shapes: to test time, memory and exactness, where meaning does not matter."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import torch
 
 
 def random_clip(architecture: str, text_layers: int | None = None) -> torch.nn.Module:
-    """An open_clip architecture with a tiny image tower and its text tower, cut to `text_layers` if given."""
+    """Returns an open_clip architecture with a tiny image tower; its text tower has `text_layers` layers if given."""
     torch.manual_seed(0)
     config = open_clip.get_model_config(architecture)
     text = {**config["text_cfg"], **({"layers": text_layers} if text_layers else {})}
@@ -20,7 +20,7 @@ def random_clip(architecture: str, text_layers: int | None = None) -> torch.nn.M
     else:
         kind = open_clip.CustomTextCLIP if config.get("custom_text") else open_clip.CLIP
     module = kind(config["embed_dim"], vision_cfg=vision, text_cfg=text, **settings).eval()
-    with torch.no_grad():  # real tables have features that differ much more than fresh ones
+    with torch.no_grad():  # the rows of trained tables differ much more than those of new ones
         for parameter in module.parameters():
             if parameter.ndim >= 2:
                 parameter.mul_(1.5)

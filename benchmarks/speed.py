@@ -1,9 +1,9 @@
-"""What a search step costs: ours, the published loop's, and that of its matrix products alone.
+"""Times a search step: ours, the published loop's, and the matrix products of a step alone.
 
     python -m benchmarks.speed [--models ViT-B-32 ...] [--restarts 1 8] [--device D] [--precision P] [--json]
 
-Random weights in real shapes; every figure of a row comes from runs taken in turn in one process. Both
-loops search over the whole vocabulary from the same start towards the same random feature.
+The models have random weights in real shapes. The times of a row come from runs taken in turn in one process. Both
+loops search the whole vocabulary, from the same start, for the same random feature.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ MODELS = ("ViT-B-32", "ViT-L-14", "ViT-H-14", "ViT-bigG-14")
 RESTARTS = (1, 4, 8, 16)
 LENGTH = 16
 STEPS = 10_000
-COMPARED = 50  # steps over which both loops must find the same
+COMPARED = 50  # steps in which both loops must find the same tokens
 
 
 class _Whole(Vocabulary):
-    """Every token but the special ones, as the published loop has it."""
+    """Every token except the special ones, as in the published loop."""
 
     @property
     def usable(self) -> Tensor:
@@ -49,7 +49,7 @@ class _Whole(Vocabulary):
 
 @dataclass(frozen=True)
 class Ours:
-    """PEZ, ready to step: from `start` [R, L], in the format `precision`."""
+    """Our PEZ, ready to step from `start` [R, L]; `precision` is the format that it computes in."""
 
     objective: MatchObjective
     search: PezSearch
@@ -59,7 +59,7 @@ class Ours:
 
 
 def ours(model: ClipModel, target: Target, restarts: int, precision: str) -> Ours:
-    """Our search over the same tokens as the published loop's."""
+    """Returns our search, over the same tokens as the published loop's."""
     config = InversionConfig(
         method="pez", steps=STEPS, length=LENGTH, restarts=restarts, vocabulary="any", precision=precision
     )
@@ -73,7 +73,7 @@ def ours(model: ClipModel, target: Target, restarts: int, precision: str) -> Our
 
 
 class Floor:
-    """The matrix products of a step alone, on the same weights, with the rows that our step has."""
+    """Only the matrix products of a step, on the same weights and with as many rows as our step."""
 
     def __init__(self, model: ClipModel, restarts: int, dtype: torch.dtype):
         weights = CausalWeights.of_open_clip(model.text.module)
@@ -106,10 +106,10 @@ class Floor:
 
 
 def compared(published: PublishedLoop, own: Ours) -> tuple[int, float]:
-    """How far both loops agree over COMPARED steps.
+    """Returns how far both loops agree over COMPARED steps.
 
-    The number of steps in which both, each left to itself, project to the same ids; and the largest
-    difference of the two similarities of the ids that the published loop comes to.
+    First the number of steps in which both loops, run separately, project to the same ids. Then the largest
+    difference between their similarities of the same ids, those of the published loop.
     """
     state, alike, difference = own.search.begin(own.start), 0, 0.0
     for step in range(COMPARED):
@@ -127,7 +127,7 @@ def compared(published: PublishedLoop, own: Ours) -> tuple[int, float]:
 
 
 def measure(name: str, restarts: list[int], device: torch.device, precision: str, turns: int) -> list[dict[str, Any]]:
-    """A row for each number of restarts of one architecture."""
+    """Returns a row for each number of restarts of one architecture."""
     model = ClipModel.of_open_clip(
         random_clip(name).to(device), lambda picture: picture, _Whole(open_clip.get_tokenizer(name), 49408), name
     )
@@ -177,7 +177,7 @@ def measure(name: str, restarts: list[int], device: torch.device, precision: str
 
 
 def missing_megabytes(name: str, device: torch.device) -> float:
-    """How much more memory the device would need for a row, roughly; not above 0 where there is enough."""
+    """Estimates how much more memory the device would need for a row; 0 or less if there is enough."""
     text = open_clip.get_model_config(name)["text_cfg"]
     weights = 12 * text["layers"] * text["width"] ** 2 + text["vocab_size"] * text["width"]
     return 2.5 * 4 * weights / 2**20 - free_megabytes(device)
@@ -190,7 +190,7 @@ HEADER = (
 
 
 def line(row: dict[str, Any]) -> str:
-    """A row of the table."""
+    """Returns a row of the table."""
     memory, theirs = (
         f"{row[key]:.0f}" if row[key] is not None else "-" for key in ("megabytes", "published_megabytes")
     )
@@ -208,7 +208,7 @@ def main() -> None:
     parser.add_argument("--restarts", nargs="+", type=int, default=RESTARTS, metavar="N")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", metavar="D")
     parser.add_argument("--precision", default="auto", choices=PRECISIONS)
-    parser.add_argument("--turns", type=int, default=7, metavar="N", help="of which medians are taken")
+    parser.add_argument("--turns", type=int, default=7, metavar="N", help="medians are taken over this many turns")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
     device = torch.device(given.device)
@@ -218,7 +218,7 @@ def main() -> None:
     for name in given.models:
         short = missing_megabytes(name, device)
         if short > 0:
-            print(f"{name}: left out, {short:.0f} MB of memory are missing", file=sys.stderr)
+            print(f"{name}: skipped, {short:.0f} MB more memory are needed", file=sys.stderr)
             continue
         rows += (made := measure(name, given.restarts, device, given.precision, given.turns))
         if not given.json:

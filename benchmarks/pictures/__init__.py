@@ -1,4 +1,4 @@
-"""256 renders that no model was trained on, with their captions."""
+"""256 rendered pictures that no model was trained on, with their captions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SIDE, COLUMNS = 64, 16
 
 
 def held_out() -> tuple[list[Image.Image], list[str]]:
-    """The pictures (RGB, 64 x 64) and their full captions, in the same order."""
+    """Returns the pictures (RGB, 64 x 64) and their full captions, in the same order."""
     captions = json.loads((HERE / "heldout.json").read_text("utf-8"))
     with Image.open(HERE / "heldout.png") as sheet:
         corners = [((i % COLUMNS) * SIDE, (i // COLUMNS) * SIDE) for i in range(len(captions))]
