@@ -1,1 +1,1 @@
-"""Making of the embedded model and of its judge: the pictures, the captions, the training."""
+"""How the embedded model and its judge were made: pictures, captions, training."""

@@ -1,7 +1,7 @@
-"""Emoji scenes: one or two things on a coloured background, with captions that name what is there.
+"""Emoji scenes: one or two things on a colored background, and captions that describe them.
 
-Glyphs come from Noto Color Emoji (SIL Open Font License 1.1), names from the `emoji` package
-(BSD 3-Clause, after Unicode's CLDR). Everything random comes from one `numpy.random.Generator`.
+The glyphs are from Noto Color Emoji (SIL Open Font License 1.1), the names from the `emoji` package (BSD 3-Clause,
+based on Unicode's CLDR). All random choices come from one `numpy.random.Generator`.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 DEFAULT_FONT = Path("/usr/share/fonts/truetype/noto/NotoColorEmoji.ttf")
-GLYPH_SIZE = 109  # the one size of the font's bitmaps
+GLYPH_SIZE = 109  # the only size of the font's bitmaps
 SINGLE_SIZES = (28, 32, 36, 40, 44, 48, 52, 56, 60)
 PAIR_SIZES = (22, 24, 26, 28, 30, 32)
 
-# What 64 pixels cannot tell apart, what no picture shows, and what names cannot be said in plain words.
+# Left out: emoji that look alike at 64 pixels, that do not show what they are called, or whose names are not plain words.
 UNREADABLE = re.compile(
     r"button|o’clock|-thirty|arrow|square|_circle|_diamond|banknote|exclamation|question|input|sign$|"
     r"moon_face|gibbous|quarter_moon|new_moon|keycap|symbol|room$|mailbox|speaker_|globe_|"
@@ -32,7 +32,7 @@ ZODIAC = {
     "sagittarius", "capricorn", "aquarius", "pisces", "ophiuchus",
 }  # fmt: skip
 
-COLOURS = {
+COLORS = {
     "red": (214, 40, 40),
     "orange": (245, 130, 32),
     "yellow": (250, 210, 50),
@@ -43,22 +43,22 @@ COLOURS = {
     "brown": (120, 78, 48),
     "black": (22, 22, 24),
     "white": (246, 246, 246),
-    "grey": (135, 135, 138),
+    "grey": (135, 135, 138),  # the spelling of the captions, which the weights have learned
 }
 
 
 @dataclass(frozen=True)
 class Thing:
-    """One emoji: its name in words, the colour most of it has (or None), its glyph as RGBA."""
+    """One emoji: its name in words, its main color (or None), its glyph as RGBA."""
 
     name: str
-    colour: str | None
+    color: str | None
     glyph: Image.Image
 
 
 @dataclass(frozen=True)
 class Scene:
-    """What a picture shows, left to right."""
+    """What a picture shows, from left to right."""
 
     things: tuple[Thing, ...]
     background: str
@@ -66,7 +66,7 @@ class Scene:
 
 
 def load_things(font: Path = DEFAULT_FONT) -> list[Thing]:
-    """All single-character emoji that can be told apart at 64 pixels, in a fixed order."""
+    """All single-character emoji that are distinct at 64 pixels, in a fixed order."""
     if not font.is_file():
         raise FileNotFoundError(f"No font at {font}: install Debian's fonts-noto-color-emoji or give its path.")
     face = ImageFont.truetype(str(font), GLYPH_SIZE)
@@ -81,8 +81,8 @@ def load_things(font: Path = DEFAULT_FONT) -> list[Thing]:
             continue
         glyph = _glyph(character, face)
         if glyph is None or (blank is not None and glyph.tobytes() == blank.tobytes()):
-            continue  # newer than the font
-        things.append(Thing(words, _main_colour(glyph), glyph))
+            continue  # the font lacks it
+        things.append(Thing(words, _main_color(glyph), glyph))
     return things
 
 
@@ -93,22 +93,22 @@ def _glyph(character: str, face: ImageFont.FreeTypeFont) -> Image.Image | None:
     return canvas.crop(box) if box else None
 
 
-def _main_colour(glyph: Image.Image) -> str | None:
-    """The named colour of at least 55 % of the glyph's opaque pixels, or None."""
+def _main_color(glyph: Image.Image) -> str | None:
+    """The named color nearest to at least 55 % of the glyph's opaque pixels, or None."""
     pixels = np.asarray(glyph).reshape(-1, 4).astype(np.float32)
     pixels = pixels[pixels[:, 3] > 200, :3]
     if not len(pixels):
         return None
-    table = np.array(list(COLOURS.values()), np.float32)
+    table = np.array(list(COLORS.values()), np.float32)
     nearest = ((pixels[:, None] - table) ** 2).sum(-1).argmin(1)
     share = np.bincount(nearest, minlength=len(table)) / len(pixels)
-    return list(COLOURS)[share.argmax()] if share.max() >= 0.55 else None
+    return list(COLORS)[share.argmax()] if share.max() >= 0.55 else None
 
 
 class EmojiPictures:
-    """Draws scenes and says what is on them.
+    """Chooses and draws scenes.
 
-    `size` is the side of the pictures in pixels; all other lengths follow it.
+    `size` is the side of the pictures in pixels; all other lengths scale with it.
     """
 
     def __init__(self, font: Path = DEFAULT_FONT, size: int = 64):
@@ -118,7 +118,7 @@ class EmojiPictures:
         self._place = {thing.name: i for i, thing in enumerate(self.things)}
 
     def scenes(self, rng: np.random.Generator, count: int) -> list[Scene]:
-        """`count` scenes, half of them pairs, no thing twice as long as there are enough."""
+        """`count` scenes, about half of them pairs. No thing repeats while there are enough of them."""
         order = iter(rng.permutation(np.resize(rng.permutation(len(self.things)), 2 * count)).tolist())
         scenes = []
         for pair in rng.random(count) < 0.5:
@@ -128,11 +128,11 @@ class EmojiPictures:
                 second = next(order)
                 chosen.append(second if second != first else (second + 1) % len(self.things))
             pattern = rng.choice(["plain", "plain", "gradient", "noisy", "striped", "dotted"])
-            scenes.append(Scene(tuple(self.things[i] for i in chosen), str(rng.choice(list(COLOURS))), str(pattern)))
+            scenes.append(Scene(tuple(self.things[i] for i in chosen), str(rng.choice(list(COLORS))), str(pattern)))
         return scenes
 
     def draw(self, rng: np.random.Generator, scene: Scene) -> np.ndarray:
-        """The scene as uint8 [size, size, 3], with random sizes, places and shades."""
+        """The scene as uint8 [size, size, 3], with random sizes, positions and shades."""
         picture = self._background(rng, scene)
         unit = self.size / 64
         if len(scene.things) == 1:
@@ -156,7 +156,7 @@ class EmojiPictures:
 
     def _background(self, rng: np.random.Generator, scene: Scene) -> np.ndarray:
         size = self.size
-        base = np.array(COLOURS[scene.background], np.float32) + rng.normal(0, 8, 3).astype(np.float32)
+        base = np.array(COLORS[scene.background], np.float32) + rng.normal(0, 8, 3).astype(np.float32)
         picture = np.empty((size, size, 3), np.float32)
         picture[:] = base
         darker = base * 0.78 + (40 if scene.background == "black" else 0)
@@ -191,15 +191,15 @@ class EmojiPictures:
 
 
 def full_caption(scene: Scene) -> str:
-    """Everything that the picture shows, in one fixed form: the caption that retrieval looks for."""
-    things = " and ".join(_phrase(thing, thing.colour) for thing in scene.things)
+    """The complete caption in one fixed form, as `train.retrieval` ranks it."""
+    things = " and ".join(_phrase(thing, thing.color) for thing in scene.things)
     return f"{things} on {_with_article(_background_words(scene))} background"
 
 
 def caption(rng: np.random.Generator, scene: Scene, long: bool = False) -> str:
-    """One of many ways to say the scene: whole, in part, or as a plain list of words.
+    """A random caption of the scene: complete, partial, or a plain list of words.
 
-    `long` says it several times over, so that training also sees the later positions of the context.
+    `long` joins several of them, so that training also covers the later positions of the context.
     """
     if long:
         return " ".join(caption(rng, scene) for _ in range(int(rng.integers(2, 7))))
@@ -207,11 +207,11 @@ def caption(rng: np.random.Generator, scene: Scene, long: bool = False) -> str:
     if way < 0.30:
         return full_caption(scene)
     if way < 0.45:
-        words = [word for thing in scene.things for word in (thing.colour, *thing.name.split()) if word]
+        words = [word for thing in scene.things for word in (thing.color, *thing.name.split()) if word]
         words += [scene.background, *(["background"] if rng.random() < 0.5 else [])]
         return " ".join(rng.permutation(words)) if rng.random() < 0.6 else " ".join(words)
     named = [
-        _phrase(thing, thing.colour if rng.random() < 0.5 else None, article=rng.random() < 0.6)
+        _phrase(thing, thing.color if rng.random() < 0.5 else None, article=rng.random() < 0.6)
         for thing in scene.things
     ]
     joined = str(rng.choice([" and ", ", ", " next to ", " with ", " "])).join(named)
@@ -234,10 +234,9 @@ def caption(rng: np.random.Generator, scene: Scene, long: bool = False) -> str:
 
 
 def distractor(rng: np.random.Generator, scene: Scene, words: list[str]) -> str:
-    """A text that is wrong about the scene: its caption with words exchanged, or mostly random words.
+    """A wrong text for the scene: its caption with words replaced, or mostly random words.
 
-    Searches look for texts that no person would write. A model that has met such texts as wrong answers
-    gives them the scores they deserve.
+    A search tries texts that no person would write. A model trained with such texts as wrong answers scores them low.
     """
     told = caption(rng, scene).split()
     if rng.random() < 0.5:
@@ -249,9 +248,9 @@ def distractor(rng: np.random.Generator, scene: Scene, words: list[str]) -> str:
     return " ".join(str(word) for word in rng.permutation(salad + kept))
 
 
-def _phrase(thing: Thing, colour: str | None, article: bool = True) -> str:
-    named = not colour or not COLOURS.keys().isdisjoint(thing.name.split())
-    words = thing.name if named else f"{colour} {thing.name}"
+def _phrase(thing: Thing, color: str | None, article: bool = True) -> str:
+    named = not color or not COLORS.keys().isdisjoint(thing.name.split())
+    words = thing.name if named else f"{color} {thing.name}"
     return _with_article(words) if article else words
 
 

@@ -1,9 +1,9 @@
-"""Draws the pictures that the repository ships.
+"""Draws the pictures that are part of the repository.
 
     python -m training.shipped_pictures
 
-The samples go beside the embedded model; 256 held-out renders, one sheet of 16 x 16 with their captions,
-go to `benchmarks/pictures`, so that tests and benchmarks need no font.
+The samples go next to the embedded model. 256 held-out renders, one sheet of 16 x 16, and their captions go to
+`benchmarks/pictures`, so that tests and benchmarks need no font.
 """
 
 from __future__ import annotations

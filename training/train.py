@@ -3,8 +3,8 @@
     python -m training.train pez_core/embedded --seed 1
     python -m training.train benchmarks/judge --seed 2
 
-The folder holds `model.json`, an open_clip architecture; beside it the run writes `model.safetensors`
-in half precision. Of the token table only the rows that training saw are kept, with their ids.
+The folder holds `model.json`, an open_clip architecture. The run writes `model.safetensors` next to it, in half
+precision. The token table keeps only the rows that training used, with their token ids.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from open_clip import CLIP, get_tokenizer
 from open_clip.constants import OPENAI_DATASET_MEAN, OPENAI_DATASET_STD
 from safetensors.torch import save_file
 
-from training.pictures import COLOURS, DEFAULT_FONT, EmojiPictures, caption, distractor, full_caption
+from training.pictures import COLORS, DEFAULT_FONT, EmojiPictures, caption, distractor, full_caption
 
 TOKENIZER = get_tokenizer("ViT-B-32")  # OpenAI's byte-pair tokens
-EVALUATION_SEED = 10_000  # far from any training seed
+EVALUATION_SEED = 10_000  # never a training seed
 
 
 class Rows:
-    """Maps OpenAI's token ids to the rows of a small table that holds only what captions can say."""
+    """Maps OpenAI's token ids to the rows of a small table of the tokens that captions use."""
 
     def __init__(self, pictures: EmojiPictures):
         rng = np.random.default_rng(0)
@@ -37,7 +37,7 @@ class Rows:
         for _ in range(120):
             for scene in pictures.scenes(rng, len(pictures.things)):
                 seen.update(TOKENIZER.encode(caption(rng, scene)))
-        self.ids = sorted(seen)  # the end token stays the highest, so pooling by argmax still finds it
+        self.ids = sorted(seen)  # the end token keeps the highest id, so pooling by argmax still finds it
         self._row = {token: row for row, token in enumerate(self.ids)}
 
     def __call__(self, texts: list[str]) -> torch.Tensor:
@@ -51,7 +51,7 @@ class Rows:
 
 
 def encode_text(model: CLIP, tokens: torch.Tensor) -> torch.Tensor:
-    """Unit features [B, F]; like open_clip's own, but at the length of `tokens` (exact: the tower is causal)."""
+    """Unit features [B, F]; as open_clip computes them, but at the length of `tokens` (exact: the tower is causal)."""
     length = tokens.shape[1]
     x = model.token_embedding(tokens) + model.positional_embedding[:length]
     x = model.ln_final(model.transformer(x, attn_mask=model.attn_mask[:length, :length]))
@@ -60,14 +60,14 @@ def encode_text(model: CLIP, tokens: torch.Tensor) -> torch.Tensor:
 
 
 def as_batch(pictures: list[np.ndarray]) -> torch.Tensor:
-    """float32 [B, 3, S, S], normalised as open_clip's own preprocessing does."""
+    """float32 [B, 3, S, S], normalized as in open_clip's preprocessing."""
     x = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 255
     mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (OPENAI_DATASET_MEAN, OPENAI_DATASET_STD))
     return (x - mean) / std
 
 
 def retrieval(model: CLIP, rows: Rows, pictures: EmojiPictures, count: int = 256, rounds: int = 4) -> float:
-    """Share of unseen renders whose own caption comes first among those of `count` different scenes."""
+    """Share of unseen renders whose own caption ranks first among those of `count` different scenes."""
     model.eval()
     rng = np.random.default_rng(EVALUATION_SEED)
     right = 0
@@ -82,7 +82,7 @@ def retrieval(model: CLIP, rows: Rows, pictures: EmojiPictures, count: int = 256
 
 
 def save(model: CLIP, rows: Rows, config: dict, path: Path) -> None:
-    """Half-precision tensors; `token_ids` says which token each row of the table belongs to."""
+    """Writes half-precision tensors; `token_ids` holds the token id of each row of the token table."""
     tensors = {k: v.half().contiguous() for k, v in model.state_dict().items() if v.is_floating_point()}
     tensors["token_ids"] = torch.tensor(rows.ids, dtype=torch.int32)
     save_file(tensors, path, metadata={"architecture": json.dumps(config)})
@@ -93,16 +93,16 @@ def train(folder: Path, seed: int, steps: int, batch: int, rate: float, font: Pa
     rng = np.random.default_rng(seed)
     pictures = EmojiPictures(font)
     rows = Rows(pictures)
-    words = sorted({word for thing in pictures.things for word in thing.name.split()} | COLOURS.keys())
+    words = sorted({word for thing in pictures.things for word in thing.name.split()} | COLORS.keys())
     config = json.loads((folder / "model.json").read_text())
     text = {**config["text_cfg"], "vocab_size": len(rows.ids)}
     model = CLIP(config["embed_dim"], config["vision_cfg"], text).train()
     decayed = [p for p in model.parameters() if p.ndim >= 2]
     plain = [p for p in model.parameters() if p.ndim < 2]
     groups = [{"params": decayed, "weight_decay": 0.05}, {"params": plain, "weight_decay": 0.0}]
-    optimiser = torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.98))
+    optimizer = torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.98))
     schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimiser,
+        optimizer,
         lambda s: min((s + 1) / 100, 1) * (0.01 + 0.99 * (1 + math.cos(math.pi * s / steps)) / 2),
     )
     print(f"{len(pictures.things)} things, {len(rows.ids)} token rows", flush=True)
@@ -116,10 +116,10 @@ def train(folder: Path, seed: int, steps: int, batch: int, rate: float, font: Pa
         logits = model.logit_scale.exp() * F.normalize(images, dim=-1) @ texts.T  # [batch, 2 * batch]
         own = torch.arange(batch)
         loss = (F.cross_entropy(logits, own) + F.cross_entropy(logits[:, :batch].T, own)) / 2
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimiser.step()
+        optimizer.step()
         schedule.step()
         with torch.no_grad():
             model.logit_scale.clamp_(0, math.log(100))
