@@ -1,15 +1,22 @@
-"""Translations: complete, and served by a real ComfyUI."""
+"""Translations: complete, up to date, and served by a real ComfyUI."""
 
 from __future__ import annotations
 
 import json
+import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-LOCALES = Path(__file__).parents[2] / "locales"
-LANGUAGES = sorted(folder.name for folder in LOCALES.iterdir())
+PACK = Path(__file__).parents[2]
+LOCALES = PACK / "locales"
+DOCS = PACK / "web" / "docs"
+LANGUAGES = ["de", "fr", "ja", "zh"]
+NODES = sorted(page.stem for page in DOCS.glob("*.md"))
+PLACEHOLDER = re.compile(r"\{\w+\}")
 
 
 def in_english(info: dict[str, Any]) -> dict[str, Any]:
@@ -45,21 +52,78 @@ def texts(found: Any, path: str = "") -> dict[str, str]:
     return {place: text for name, inner in found.items() for place, text in texts(inner, f"{path}/{name}").items()}
 
 
+def read(language: str, name: str) -> dict[str, Any]:
+    return json.loads((LOCALES / language / name).read_text("utf-8"))
+
+
+def page(node: str, language: str) -> str:
+    file = DOCS / f"{node}.md" if language == "en" else DOCS / node / f"{language}.md"
+    return file.read_text("utf-8")
+
+
+def test_every_folder_is_a_language():
+    assert sorted(folder.name for folder in LOCALES.iterdir() if folder.is_dir()) == LANGUAGES
+
+
+def test_what_the_script_writes_is_up_to_date():
+    run = subprocess.run([sys.executable, "-m", "locales.expand", "--check"], cwd=PACK, capture_output=True, text=True)
+    assert (run.returncode, run.stdout, run.stderr) == (0, "", "")
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_everything_is_translated(comfy, schemas, language):
-    translated = json.loads((LOCALES / language / "nodeDefs.json").read_text("utf-8"))
+def test_every_text_of_the_nodes_is_translated(comfy, schemas, language):
+    translated = read(language, "nodeDefs.json")
     own, english = texts(translated), texts(schemas)
     assert own.keys() == english.keys()
     assert all(text.strip() for text in own.values())
-    if language == "en":
-        assert own == english
-    else:
-        same = [place for place in own if place.endswith(("tooltip", "description")) and own[place] == english[place]]
-        assert not same
-    assert comfy.get("/i18n")[language]["nodeDefs"]["PEZInvert"] == translated["PEZInvert"]
+    assert not [place for place in own if place.endswith(("tooltip", "description")) and own[place] == english[place]]
+    served = comfy.get("/i18n")[language]
+    assert served["nodeDefs"].items() >= translated.items()
+    assert served["pez"] == read(language, "main.json")["pez"]
 
 
-def test_the_panel_speaks_the_same_languages():
-    words = (LOCALES.parent / "web" / "js" / "panel" / "words.js").read_text("utf-8")
-    assert LANGUAGES == ["de", "en", "fr", "ja", "zh"]
-    assert all(f"\n  {language}: {{" in words for language in LANGUAGES)
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_text_of_several_nodes_is_translated_once(language):
+    own = [
+        (kind, key, text["tooltip"])
+        for node in read(language, "nodes.json").values()
+        for kind in ("inputs", "outputs")
+        for key, text in node.get(kind, {}).items()
+    ]
+    assert len(own) == len(set(own))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_word_of_the_panel_is_translated(language):
+    script = (PACK / "web" / "js" / "panel" / "words.js").read_text("utf-8")
+    (table,) = re.findall(r"^const ENGLISH = \{\n(.*?)^\};", script, re.DOTALL | re.MULTILINE)
+    english = dict(re.findall(r'^  "?([\w ]+?)"?: "(.*)",$', table, re.MULTILINE))
+    assert len(english) == len(table.splitlines())
+    panel = read(language, "main.json")["pez"]["panel"]
+    assert panel.keys() == english.keys()
+    for key, text in panel.items():
+        assert text.strip()
+        assert sorted(PLACEHOLDER.findall(text)) == sorted(PLACEHOLDER.findall(english[key])), key
+
+
+@pytest.mark.parametrize("language", ["en", *LANGUAGES])
+def test_every_node_has_a_help_page(schemas, language):
+    assert sorted(schemas) == NODES
+    for node in NODES:
+        text, english = page(node, language), page(node, "en")
+        title = schemas[node]["display_name"] if language == "en" else read(language, "nodes.json")[node]["display_name"]
+        assert text.splitlines()[0] == f"# {title}"
+        assert re.findall(r"\]\((.+?)\)", text) == re.findall(r"\]\((.+?)\)", english)
+        assert text.count("\n## ") == english.count("\n## ")
+        assert text.count("\n- ") == english.count("\n- ")
+        assert text.count("\n|") == english.count("\n|")
+        assert all((DOCS / picture).is_file() for picture in re.findall(r"\]\((.+?)\)", text))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_help_pages_are_translated(language):
+    for node in NODES:
+        english = set(page(node, "en").splitlines())
+        prose = [line for line in page(node, language).splitlines() if len(line) > 40 and not line.startswith("|")]
+        assert prose
+        assert not english.intersection(prose)

@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 from chromium import look_at, opened
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 pytestmark = pytest.mark.slow
 
 WORKFLOW = json.loads((Path(__file__).parents[2] / "example_workflows" / "picture to prompt.json").read_text("utf-8"))
-PANEL = "Search and found prompt"
+PANEL = "Prompt search"
+ESTIMATE = re.compile(r"^Search's estimate by step: -?\d\.\d\d to -?\d\.\d\d$")
 LONG = {"steps": 20_000, "patience": -1, "swap_from": "any"}
 SHORT = {"preset": "fast", "length": 4}
 
@@ -40,7 +41,7 @@ def run(page: Page) -> None:
 
 def shown(page: Page) -> str:
     """The prompt on the panel."""
-    return " ".join(page.locator(".pez-panel .pez-token").all_inner_texts())
+    return page.locator(".pez-panel .pez-text").inner_text()
 
 
 def newest(server) -> dict[str, Any]:
@@ -68,11 +69,15 @@ def test_a_run_is_shown_stopped_kept_and_picked_from(server, browser, vue):
     expect(panel.locator(".pez-state")).to_have_text(re.compile(r"step \d+ of 20000 · \d+ s left"), timeout=60_000)
     expect(panel.locator("polyline.pez-best")).to_be_visible()
     assert panel.locator("polyline.pez-restart").count() >= 2
+    expect(panel.get_by_role("img", name=ESTIMATE)).to_be_visible()
     panel.get_by_role("button", name="Stop and keep the best").click()
-    expect(panel.locator(".pez-state")).to_contain_text("ended by: your stop", timeout=60_000)
+    expect(panel.locator(".pez-state")).to_have_text(
+        re.compile(r"^\d+ steps in [\d.]+ s \(stopped by you\)$"), timeout=60_000
+    )
     expect(panel.get_by_role("button", name="Stop and keep the best")).to_be_hidden()
 
-    page.wait_for_timeout(1000)  # the nodes behind it
+    expect(panel.locator(".pez-caption")).to_have_text(ESTIMATE)
+    page.wait_for_timeout(1000)  # for the nodes after it
     outputs = newest(server)
     (found,) = of(outputs, WORKFLOW, "PEZInvert")["pez"]
     assert shown(page) == found["text"]
@@ -91,6 +96,7 @@ def test_a_run_is_shown_stopped_kept_and_picked_from(server, browser, vue):
     choices = panel.locator(".pez-list button")
     assert choices.count() == len(found["candidates"]) > 1
     choices.nth(1).click()
+    expect(panel.locator(".pez-state")).to_have_text("Candidate 2 will be used from the next run.")
     expect(choices.nth(1)).to_have_attribute("aria-pressed", "true")
     run(page)
     expect(panel.locator(".pez-similarity")).to_have_text(f"{found['candidates'][1]['similarity']:.4f}", timeout=60_000)
@@ -116,8 +122,7 @@ def test_the_outcome_is_saved_with_the_workflow_and_copied_with_the_node(comfy, 
             const node = window.app.graph.nodes.find(each => each.type === "PEZInvert")
             const clone = node.clone()
             window.app.graph.add(clone)
-            const text = [...clone.widgets.find(w => w.name === "pez_panel").element.querySelectorAll(".pez-token")]
-            return text.map(each => each.textContent).join(" ")
+            return clone.widgets.find(w => w.name === "pez_panel").element.querySelector(".pez-text").textContent
         }"""
     )
     assert copied == prompt
@@ -171,11 +176,11 @@ def test_several_nodes_and_another_tab_do_not_disturb_each_other(comfy, browser)
     outputs = newest(comfy)
     texts = page.evaluate(
         """() => Object.fromEntries(window.app.graph.nodes.filter(each => each.type === "PEZInvert").map(node => [node.id,
-            [...node.widgets.find(w => w.name === "pez_panel").element.querySelectorAll(".pez-token")].map(each => each.textContent)]))"""
+            node.widgets.find(w => w.name === "pez_panel").element.querySelector(".pez-text").textContent]))"""
     )
-    assert {id_: len(words) for id_, words in texts.items()} == {str(invert_node(WORKFLOW)["id"]): 3, "90": 4}
-    for id_, words in texts.items():
-        assert outputs[id_]["text"] == [" ".join(words)]
+    assert {id_: len(text.split()) for id_, text in texts.items()} == {str(invert_node(WORKFLOW)["id"]): 3, "90": 4}
+    for id_, text in texts.items():
+        assert outputs[id_]["text"] == [text]
     expect(other.get_by_role("group", name=PANEL)).to_contain_text("The prompt appears here.")
     assert not errors + other_errors
     page.close()
@@ -204,12 +209,96 @@ def test_inside_a_sub_graph(comfy, browser):
     page.close()
 
 
-def test_the_panel_speaks_the_language_of_the_page(comfy, browser):
+def saved_with(text: str, tokens: list[dict[str, Any]]) -> dict[str, Any]:
+    """The workflow, saved after a run that gave this prompt."""
+    workflow = copy.deepcopy(WORKFLOW)
+    found = {"text": text, "delivered": text, "similarity": 0.5, "tokens": tokens, "candidates": [], "trace": []}
+    invert_node(workflow)["properties"]["pez_found"] = [found | {"steps": 88, "seconds": 0.7, "stopped": "patience"}]
+    return workflow
+
+
+def token(text: str, of: str, contribution: float) -> dict[str, Any]:
+    start = of.index(text)
+    return {"text": text, "contribution": contribution, "start": start, "end": start + len(text)}
+
+
+def test_a_prompt_is_shown_as_its_text_each_token_shaded(comfy, browser):
+    prompt = "🐧 a (blue) bird:"
+    tokens = [token(part, prompt, value) for part, value in [("🐧", 0.4), ("a", -0.1), ("blue", 0.2), ("bird", 0.1)]]
+    page, errors = opened(browser, comfy.address, saved_with(prompt, tokens))
+    panel = page.get_by_role("group", name=PANEL)
+    expect(panel.locator(".pez-state")).to_have_text("88 steps in 0.7 s (no more gain)", timeout=30_000)
+    assert shown(page) == prompt
+    shaded = panel.locator(".pez-token")
+    assert shaded.all_inner_texts() == ["🐧", "a", "blue", "bird"]
+    shares = [each.evaluate("e => e.style.getPropertyValue('--pez-share')") for each in shaded.all()]
+    assert shares == ["45%", "0%", "23%", "11%"]
+    expect(shaded.nth(2)).to_have_attribute("title", "contributes 0.200")
+    assert not errors
+    page.close()
+
+
+def test_older_outcomes_without_spans_show_their_text(comfy, browser):
+    prompt = "a (blue) bird:"
+    older = [{"text": part, "importance": 0.1} for part in ("a", "(", "blue", ")", "bird", ":")]
+    page, errors = opened(browser, comfy.address, saved_with(prompt, older))
+    expect(page.locator(".pez-panel .pez-similarity")).to_have_text("0.5000", timeout=30_000)
+    assert shown(page) == prompt
+    assert page.locator(".pez-panel .pez-token").count() == 0
+    assert not errors
+    page.close()
+
+
+@pytest.mark.parametrize(
+    ("locale", "idle"),
+    [("ja", "ここにプロンプトが表示されます。"), ("zh-TW", "提示词将显示在这里。"), ("ko", "The prompt appears here.")],
+)
+def test_the_panel_speaks_the_language_of_the_page(comfy, browser, locale, idle):
     page, errors = opened(browser, comfy.address, WORKFLOW)
-    page.evaluate("() => window.app.extensionManager.setting.set('Comfy.Locale', 'ja')")
+    page.evaluate("locale => window.app.extensionManager.setting.set('Comfy.Locale', locale)", locale)
     page.evaluate("workflow => window.app.loadGraphData(workflow)", WORKFLOW)
     try:
-        expect(page.locator(".pez-panel").last).to_contain_text("ここにプロンプトが表示されます", timeout=30_000)
+        expect(page.locator(".pez-panel .pez-prompts").last).to_have_text(idle, timeout=30_000)
+    finally:
+        page.evaluate("() => window.app.extensionManager.setting.set('Comfy.Locale', 'en')")
+    assert not errors
+    page.close()
+
+
+@pytest.mark.parametrize("body", [None, "no JSON"], ids=["no answer", "a wrong answer"])
+def test_the_panel_speaks_english_without_translations(comfy, browser, body):
+    def answered(route: Route) -> None:
+        if body is None:
+            route.abort()
+        else:
+            route.fulfill(body=body)
+
+    page, errors = opened(browser, comfy.address, WORKFLOW)
+    page.route("**/api/i18n", answered)
+    page.reload()
+    page.wait_for_function("() => window.app?.graph?.nodes?.some(each => each.type === 'PEZInvert')", timeout=90_000)
+    look_at(page)
+    expect(page.get_by_role("group", name=PANEL)).to_contain_text("The prompt appears here.", timeout=30_000)
+    assert not errors
+    page.close()
+
+
+@pytest.mark.parametrize(
+    ("locale", "line"),
+    [("fr", "Cherche un court prompt de vrais mots"), ("ko", "Searches for a short prompt of real words")],
+)
+def test_help_is_in_the_language_of_the_page_and_has_its_picture(comfy, browser, locale, line):
+    page, errors = opened(browser, comfy.address, WORKFLOW)
+    try:
+        page.evaluate("locale => window.app.extensionManager.setting.set('Comfy.Locale', locale)", locale)
+        page.evaluate("workflow => window.app.loadGraphData(workflow)", WORKFLOW)
+        look_at(page)
+        page.evaluate("() => app.canvas.selectNode(app.graph.nodes.find(each => each.type === 'PEZInvert'))")
+        page.get_by_test_id("info-button").dispatch_event("click")  # it may be outside of the window
+        help_page = page.locator(".node-help-content")
+        expect(help_page).to_contain_text(line, timeout=30_000)
+        page.wait_for_function("() => document.querySelector('.node-help-content img')?.naturalWidth > 0")
+        expect(help_page.locator("tr", has_text="autoprompt-sgd")).to_have_count(1)
     finally:
         page.evaluate("() => window.app.extensionManager.setting.set('Comfy.Locale', 'en')")
     assert not errors

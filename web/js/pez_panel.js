@@ -1,15 +1,17 @@
-// The panel on nodes that search: the run as it happens, then what was found.
+// The panel on nodes that search: first the running search, then its results.
 
 import { api } from "../../../scripts/api.js";
 import { app } from "../../../scripts/app.js";
 import { keep, kept } from "./panel/kept.js";
 import { nodeByLocator, nodeByPath } from "./panel/nodes.js";
 import { Panel } from "./panel/panel.js";
+import { loadWords } from "./panel/words.js";
 
-const NODES = ["PEZInvert", "PEZDistill"];
+const RESULT = "PEZ_RESULT"; // the output type that makes a node one that searches
 const WIDGET = "pez_panel";
 const HEIGHT = 260;
 
+const searching = new Set(); // names of node types
 const panels = new WeakMap();
 
 function addPanel(node) {
@@ -21,7 +23,7 @@ function addPanel(node) {
     getValue: () => "",
     setValue: () => {},
     getMinHeight: () => HEIGHT,
-    serialize: false, // shown only: neither saved with the workflow nor sent with the graph
+    serialize: false, // only shown: not saved with the workflow, not sent with the graph
   });
   widget.serialize = false;
   panels.set(node, panel);
@@ -46,7 +48,7 @@ function showFound(node, output) {
   panels.get(node)?.showFound(found, pickWidget(node)?.value);
 }
 
-// A graph in another tab of the page may have a node of the same number.
+// Another tab of the page may have a node with the same id.
 function isShown(workflow) {
   return !workflow || !app.rootGraph?.id || workflow === app.rootGraph.id;
 }
@@ -64,8 +66,12 @@ for (const end of ["execution_error", "execution_interrupted"]) {
 
 app.registerExtension({
   name: "pez.Panel",
+  init: loadWords,
+  beforeRegisterNodeDef(_nodeType, nodeData) {
+    if (nodeData.output?.includes(RESULT)) searching.add(nodeData.name);
+  },
   nodeCreated(node) {
-    if (!NODES.includes(node.comfyClass)) return;
+    if (!searching.has(node.comfyClass)) return;
     addPanel(node);
     const { onExecuted, onConfigure } = node;
     node.onExecuted = function (output) {
@@ -80,7 +86,7 @@ app.registerExtension({
   onNodeOutputsUpdated(outputs) {
     for (const [locator, output] of Object.entries(outputs)) {
       const node = nodeByLocator(app.rootGraph, locator);
-      if (NODES.includes(node?.comfyClass)) showFound(node, output);
+      if (panels.has(node)) showFound(node, output);
     }
   },
 });

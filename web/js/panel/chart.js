@@ -1,4 +1,4 @@
-// Similarity by step as SVG: the best in front, each restart faint behind it.
+// The search's own estimate by step, as SVG: the best in front, each restart fainter.
 
 const SVG = "http://www.w3.org/2000/svg";
 const WIDTH = 300;
@@ -14,18 +14,15 @@ function line(points, low, high, last, name) {
   return drawn;
 }
 
-// best: [[step, similarity], ...]; restarts: a list of such lists.
+// best: [[step, estimate], ...]; restarts: a list of such lists. Fewer than two points draw nothing.
 export function drawChart(svg, best, restarts = []) {
-  const all = [best, ...restarts].flat();
   svg.replaceChildren();
   svg.setAttribute("viewBox", `0 0 ${WIDTH} ${HEIGHT}`);
-  svg.style.display = best.length > 1 ? "" : "none";
   if (best.length < 2) return;
+  const all = [best, ...restarts].flat();
   const values = all.map(([, value]) => value);
   const [low, high] = [Math.min(...values), Math.max(...values)];
   const last = Math.max(...all.map(([step]) => step));
   for (const each of restarts) if (each.length > 1) svg.append(line(each, low, high, last, "pez-restart"));
   svg.append(line(best, low, high, last, "pez-best"));
-  const [first, end] = [best[0][1], best[best.length - 1][1]];
-  svg.setAttribute("aria-label", `Best similarity by step: from ${first.toFixed(2)} to ${end.toFixed(2)}`);
 }

@@ -1,5 +1,5 @@
-// An outcome lives in a property of its node: it is saved, opened and copied with the workflow. The page saves its draft
-// only after a person did something, so a reload right after a run would lose it; hence the copy in the session.
+// A node's results are a property of it, so they are saved, opened and copied with the workflow. The page saves its draft
+// only after an edit, so a reload right after a run would lose them: the session keeps a copy.
 
 const PROPERTY = "pez_found";
 
@@ -10,7 +10,7 @@ export function keep(node, found) {
   try {
     sessionStorage.setItem(key(node), JSON.stringify(found));
   } catch {
-    // no room, or not allowed: the property remains
+    // full, or not allowed: the property remains
   }
 }
 

@@ -1,6 +1,7 @@
-// What is on a node: a line of state, the prompt, the chart, buttons, the candidates.
+// What a node shows: a status line, buttons, the prompt, the chart, the candidates.
 
 import { drawChart } from "./chart.js";
+import { drawPrompt } from "./prompt.js";
 import { addStyle } from "./style.js";
 import { say } from "./words.js";
 
@@ -23,7 +24,7 @@ async function copied(text) {
   try {
     await navigator.clipboard.writeText(text);
   } catch {
-    // pages over plain HTTP from another machine have no clipboard
+    // the browser gives pages over plain HTTP from another machine no clipboard
     const area = made("textarea", "");
     area.value = text;
     document.body.append(area);
@@ -34,7 +35,7 @@ async function copied(text) {
 }
 
 export class Panel {
-  // actions.stop(run): asks the server to end a search; actions.pick(number): delivers another candidate.
+  // actions.stop(run): asks the server to end a search; actions.pick(number): makes another candidate the prompt.
   constructor(actions) {
     this.actions = actions;
     this.run = null;
@@ -48,19 +49,20 @@ export class Panel {
     this.chart.setAttribute("role", "img");
     this.chart.setAttribute("preserveAspectRatio", "none");
     this.chart.setAttribute("class", "pez-chart");
+    this.caption = made("div", "pez-caption", { "aria-hidden": "true" }); // the chart's own label says the same
     this.buttons = made("div", "pez-buttons");
     this.stopButton = button(say("stop"), () => this.stop());
     this.copyButton = button(say("copy"), () => this.copy());
     this.buttons.append(this.stopButton, this.copyButton);
     this.candidates = made("details", "pez-candidates");
-    const head = made("div", "pez-head"); // above what grows: a button must not move away under the pointer
+    const head = made("div", "pez-head"); // above everything that grows, so that no button moves under the pointer
     head.append(this.state, this.buttons);
-    this.element.append(head, this.prompts, this.chart, this.candidates);
-    this.element.addEventListener("wheel", (event) => event.stopPropagation()); // scrolls here, no zoom of the graph
+    this.element.append(head, this.prompts, this.chart, this.caption, this.candidates);
+    this.element.addEventListener("wheel", (event) => event.stopPropagation()); // scrolls the panel, does not zoom the graph
     this.showFound(null);
   }
 
-  // detail: an event of the server while it searches.
+  // detail: what the server reports while it searches.
   showRun(detail) {
     if (this.run !== detail.run || this.part !== detail.part) {
       this.best = [];
@@ -68,23 +70,26 @@ export class Panel {
       this.stopButton.disabled = false;
     }
     Object.assign(this, { run: detail.run, part: detail.part, delivered: [detail.delivered] });
-    const parts = detail.parts > 1 ? `${say("picture")} ${detail.part + 1}/${detail.parts} · ` : "";
-    const left = detail.left === null ? "" : ` · ${say("left", Math.ceil(detail.left))}`;
-    this.state.textContent = `${parts}${say("step", detail.step, detail.steps)}${left}`;
+    const said = [say("step", { step: detail.step, steps: detail.steps })];
+    if (detail.parts > 1) said.unshift(say("picture", { number: detail.part + 1, count: detail.parts }));
+    if (detail.left !== null) said.push(say("left", { seconds: Math.ceil(detail.left) }));
+    this.state.textContent = said.join(" · ");
     this.showPrompt([{ text: detail.prompt, similarity: detail.similarity }]);
-    this.best.push([detail.step, detail.similarity]);
     for (const [row, value] of Object.entries(detail.restarts)) {
       if (!this.restarts.has(row)) this.restarts.set(row, []);
       this.restarts.get(row).push([detail.step, value]);
     }
-    drawChart(this.chart, this.best, [...this.restarts.values()]);
+    const before = this.best.at(-1)?.[1] ?? -Infinity; // restarts that were given up are no longer reported
+    const best = Math.max(before, ...Object.values(detail.restarts));
+    if (Number.isFinite(best)) this.best.push([detail.step, best]);
+    this.showChart(this.best, [...this.restarts.values()]);
     this.element.classList.remove("pez-empty");
     this.stopButton.hidden = false;
     this.copyButton.hidden = false;
     this.candidates.hidden = true;
   }
 
-  // found: what the node gave, one entry for each prompt; picked: the number of the candidate that is to be delivered.
+  // found: the node's results, one for each prompt; picked: the number of the candidate that the next run returns.
   showFound(found, picked = 1) {
     const runHere = this.run;
     this.run = null;
@@ -95,40 +100,41 @@ export class Panel {
     if (!found?.length) {
       this.state.textContent = "";
       this.prompts.textContent = say("idle");
-      drawChart(this.chart, []);
+      this.showChart([]);
       return;
     }
     this.delivered = found.map((each) => each.delivered);
     const [first] = found;
-    this.state.textContent =
-      found.length > 1 ? say("prompts", found.length) : say("done", first.steps, first.seconds.toFixed(1), say("why", first.stopped));
+    const values = { steps: first.steps, seconds: first.seconds.toFixed(1), why: say(first.stopped) };
+    this.state.textContent = found.length > 1 ? say("prompts", { count: found.length }) : say("done", values);
     this.showPrompt(found);
-    const trace = first.trace.map(([step, value]) => [step, value]);
-    drawChart(this.chart, found.length > 1 ? [] : trace, runHere && found.length === 1 ? [...this.restarts.values()] : []);
+    if (found.length > 1) this.showChart([]);
+    else this.showChart(first.trace, runHere ? [...this.restarts.values()] : []);
     this.showCandidates(found, picked);
   }
 
-  // Tokens on the stronger a ground the more they are worth.
   showPrompt(found) {
     this.prompts.replaceChildren();
     for (const { text, similarity, tokens } of found) {
       const row = made("p", "pez-prompt");
-      const most = Math.max(...(tokens ?? []).map((token) => token.importance), 0);
-      for (const token of tokens ?? [{ text, importance: 0 }]) {
-        const word = made("span", "pez-token");
-        word.textContent = token.text;
-        if (tokens) {
-          const share = most > 0 ? Math.max(token.importance, 0) / most : 0;
-          word.style.setProperty("--pez-worth", `${Math.round(share * 45)}%`);
-          word.title = say("worth", token.importance.toFixed(3));
-        }
-        row.append(word, " ");
-      }
+      const words = made("span", "pez-text");
+      drawPrompt(words, text, tokens, (value) => say("contribution", { value: value.toFixed(3) }));
       const score = made("span", "pez-similarity");
       score.textContent = similarity.toFixed(4);
-      row.append(score);
+      row.append(words, " ", score);
       this.prompts.append(row);
     }
+  }
+
+  // The lines are the search's own numbers; the similarity beside the prompt is scored anew.
+  showChart(best, restarts = []) {
+    drawChart(this.chart, best, restarts);
+    const [first, last] = [best[0]?.[1], best.at(-1)?.[1]];
+    const label = best.length > 1 ? say("estimate", { first: first.toFixed(2), last: last.toFixed(2) }) : "";
+    this.chart.setAttribute("aria-label", label);
+    this.caption.textContent = label;
+    this.chart.style.display = label ? "" : "none";
+    this.caption.hidden = !label;
   }
 
   showCandidates(found, picked) {
@@ -141,7 +147,7 @@ export class Panel {
         const item = made("li", "");
         const choice = button(`${similarity.toFixed(4)}  ${text}`, () => {
           this.actions.pick(i + 1);
-          this.state.textContent = say("picked", i + 1);
+          this.state.textContent = say("picked", { number: i + 1 });
           for (const other of list.querySelectorAll("button")) other.setAttribute("aria-pressed", String(other === choice));
         });
         choice.setAttribute("aria-pressed", String(i + 1 === picked));

@@ -1,4 +1,4 @@
-// Colours come from ComfyUI's own, so that they follow its theme.
+// Colors are ComfyUI's own, so that they follow its theme.
 
 const CSS = `
 .pez-panel { display: flex; flex-direction: column; gap: 4px; box-sizing: border-box; padding: 6px; overflow: auto;
@@ -11,10 +11,12 @@ const CSS = `
 .pez-prompt { margin: 0 0 3px; user-select: text; }
 .pez-prompts:focus-visible, .pez-button:focus-visible, .pez-candidates summary:focus-visible {
   outline: 2px solid var(--p-primary-color, #60a5fa); outline-offset: 1px; }
-.pez-token { border-radius: 3px; padding: 0 2px;
-  background: color-mix(in srgb, var(--p-primary-color, #3b82f6) var(--pez-worth, 0%), transparent); }
+.pez-text { white-space: pre-wrap; }
+.pez-token { border-radius: 3px; box-decoration-break: clone;
+  background: color-mix(in srgb, var(--p-primary-color, #3b82f6) var(--pez-share, 0%), transparent); }
 .pez-similarity { font-variant-numeric: tabular-nums; font-size: 11px; opacity: 0.85; margin-left: 4px; }
 .pez-chart { flex: 0 0 64px; width: 100%; height: 64px; }
+.pez-caption { flex: none; font-size: 11px; opacity: 0.85; font-variant-numeric: tabular-nums; }
 .pez-chart polyline { fill: none; vector-effect: non-scaling-stroke; }
 .pez-best { stroke: var(--p-primary-color, #60a5fa); stroke-width: 2; }
 .pez-restart { stroke: currentColor; stroke-width: 1; opacity: 0.25; }

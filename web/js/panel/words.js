@@ -1,104 +1,46 @@
-// The panel's words in the language of the page; English where there is none.
+// The panel's words: English here, every other language in `pez.panel` of locales/<language>/main.json.
 
+import { api } from "../../../../scripts/api.js";
 import { app } from "../../../../scripts/app.js";
 
-const WORDS = {
-  en: {
-    panel: "Search and found prompt",
-    prompt: "Found prompt and its similarity",
-    idle: "The prompt appears here.",
-    stop: "Stop and keep the best",
-    copy: "Copy",
-    copied: "Copied",
-    candidates: "Other candidates",
-    picture: "picture",
-    step: (step, steps) => `step ${step} of ${steps}`,
-    left: (seconds) => `${seconds} s left`,
-    done: (steps, seconds, why) => `${steps} steps in ${seconds} s, ended by: ${why}`,
-    prompts: (count) => `${count} prompts`,
-    worth: (value) => `worth ${value} of the similarity`,
-    picked: (number) => `Candidate ${number} is delivered from the next run on.`,
-    why: (reason) => ({ steps: "all steps taken", patience: "no more gain", "time limit": "the time limit", "asked to": "your stop" })[reason] ?? reason,
-    over: "This search has ended already.",
-  },
-  zh: {
-    panel: "搜索与找到的提示词",
-    prompt: "找到的提示词及其相似度",
-    idle: "提示词将显示在这里。",
-    stop: "停止并保留最佳结果",
-    copy: "复制",
-    copied: "已复制",
-    candidates: "其他候选",
-    picture: "图片",
-    step: (step, steps) => `第 ${step} 步，共 ${steps} 步`,
-    left: (seconds) => `剩余 ${seconds} 秒`,
-    done: (steps, seconds, why) => `${steps} 步，用时 ${seconds} 秒，结束原因：${why}`,
-    prompts: (count) => `${count} 条提示词`,
-    worth: (value) => `对相似度的贡献 ${value}`,
-    picked: (number) => `下次运行起输出候选 ${number}。`,
-    why: (reason) => ({ steps: "已完成所有步数", patience: "不再提升", "time limit": "达到时间限制", "asked to": "手动停止" })[reason] ?? reason,
-    over: "该搜索已经结束。",
-  },
-  ja: {
-    panel: "探索と見つかったプロンプト",
-    prompt: "見つかったプロンプトと類似度",
-    idle: "ここにプロンプトが表示されます。",
-    stop: "停止して最良を採用",
-    copy: "コピー",
-    copied: "コピーしました",
-    candidates: "ほかの候補",
-    picture: "画像",
-    step: (step, steps) => `ステップ ${step} / ${steps}`,
-    left: (seconds) => `残り ${seconds} 秒`,
-    done: (steps, seconds, why) => `${steps} ステップ、${seconds} 秒、終了理由：${why}`,
-    prompts: (count) => `プロンプト ${count} 件`,
-    worth: (value) => `類似度への寄与 ${value}`,
-    picked: (number) => `次の実行から候補 ${number} を出力します。`,
-    why: (reason) => ({ steps: "全ステップ完了", patience: "改善なし", "time limit": "制限時間", "asked to": "手動停止" })[reason] ?? reason,
-    over: "この探索はすでに終了しています。",
-  },
-  de: {
-    panel: "Suche und gefundener Prompt",
-    prompt: "Gefundener Prompt und seine Ähnlichkeit",
-    idle: "Der Prompt erscheint hier.",
-    stop: "Anhalten und das Beste behalten",
-    copy: "Kopieren",
-    copied: "Kopiert",
-    candidates: "Weitere Kandidaten",
-    picture: "Bild",
-    step: (step, steps) => `Schritt ${step} von ${steps}`,
-    left: (seconds) => `noch ${seconds} s`,
-    done: (steps, seconds, why) => `${steps} Schritte in ${seconds} s, beendet durch: ${why}`,
-    prompts: (count) => `${count} Prompts`,
-    worth: (value) => `${value} der Ähnlichkeit wert`,
-    picked: (number) => `Kandidat ${number} wird ab dem nächsten Lauf ausgegeben.`,
-    why: (reason) => ({ steps: "alle Schritte getan", patience: "kein Gewinn mehr", "time limit": "die Zeitgrenze", "asked to": "Ihr Anhalten" })[reason] ?? reason,
-    over: "Diese Suche ist bereits zu Ende.",
-  },
-  fr: {
-    panel: "Recherche et prompt trouvé",
-    prompt: "Prompt trouvé et sa similarité",
-    idle: "Le prompt apparaît ici.",
-    stop: "Arrêter et garder le meilleur",
-    copy: "Copier",
-    copied: "Copié",
-    candidates: "Autres candidats",
-    picture: "image",
-    step: (step, steps) => `étape ${step} sur ${steps}`,
-    left: (seconds) => `encore ${seconds} s`,
-    done: (steps, seconds, why) => `${steps} étapes en ${seconds} s, fin : ${why}`,
-    prompts: (count) => `${count} prompts`,
-    worth: (value) => `vaut ${value} de la similarité`,
-    picked: (number) => `Le candidat ${number} sera livré à partir de la prochaine exécution.`,
-    why: (reason) => ({ steps: "toutes les étapes faites", patience: "plus de gain", "time limit": "la limite de temps", "asked to": "votre arrêt" })[reason] ?? reason,
-    over: "Cette recherche est déjà terminée.",
-  },
+const ENGLISH = {
+  panel: "Prompt search",
+  prompt: "Best prompt and its similarity",
+  idle: "The prompt appears here.",
+  stop: "Stop and keep the best",
+  copy: "Copy",
+  copied: "Copied",
+  candidates: "Other candidates",
+  picture: "picture {number} of {count}",
+  step: "step {step} of {steps}",
+  left: "{seconds} s left",
+  done: "{steps} steps in {seconds} s ({why})",
+  steps: "all steps done",
+  patience: "no more gain",
+  "time limit": "time limit reached",
+  "asked to": "stopped by you",
+  prompts: "{count} prompts",
+  contribution: "contributes {value}",
+  estimate: "Search's estimate by step: {first} to {last}",
+  picked: "Candidate {number} will be used from the next run.",
+  over: "This search has already ended.",
 };
 
-export const LANGUAGES = Object.keys(WORDS);
+let translations = {};
 
-export function say(key, ...values) {
-  const language = String(app.extensionManager?.setting?.get("Comfy.Locale") ?? "en").split("-")[0];
-  const said = (WORDS[language] ?? WORDS.en)[key];
-  return typeof said === "function" ? said(...values) : said;
+// Call before the first panel is made. Where the server has no translations the panel speaks English.
+export async function loadWords() {
+  try {
+    translations = await (await api.fetchApi("/i18n")).json();
+  } catch (error) {
+    console.warn("PEZ: the panel stays in English, as /i18n cannot be read.", error);
+  }
+}
+
+// The words for `key` in the language of the page; "zh-TW" reads "zh". values: what fills placeholders such as {step}.
+export function say(key, values = {}) {
+  const locale = String(app.extensionManager?.setting?.get("Comfy.Locale") ?? "en");
+  const words = [locale, locale.split("-")[0]].map((name) => translations[name]?.pez?.panel).find(Boolean);
+  const said = words?.[key] ?? ENGLISH[key] ?? key;
+  return said.replace(/\{(\w+)\}/g, (_, name) => values[name]);
 }

@@ -1,0 +1,181 @@
+"""Writes what follows from the translations: each nodeDefs.json, and the tables of settings in the help pages.
+
+    python -m locales.expand            writes them
+    python -m locales.expand --check    only names those that are out of date, and ends with status 1
+
+English is in the code: the nodes' schemas and web/js/panel/words.js. Every other language is a folder here:
+
+    main.json        the panel's words
+    nodes.json       each node's own texts, and under "shared" the groups that it takes from shared.json
+    shared.json      texts of several nodes, in groups; under "table" the column heads of the help pages' tables
+    nodeDefs.json    written by this script: nodes.json with its groups filled in
+
+ComfyUI serves main.json and nodeDefs.json. Help pages are web/docs/<node>.md in English, web/docs/<node>/<language>.md
+in other languages; a table goes between `<!-- settings -->` and `<!-- /settings -->`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+LOCALES = Path(__file__).parent
+DOCS = LOCALES.parent / "web" / "docs"
+TABLE = re.compile(r"(?<=<!-- settings -->\n).*?(?=<!-- /settings -->)", re.DOTALL)
+ENGLISH_HEAD = {"setting": "Setting", "range": "Range", "default": "Default", "help": "What it does"}
+
+
+class Row(NamedTuple):
+    """A setting in English: the name of its widget, its range, its default, its help."""
+
+    name: str
+    range: str
+    default: str
+    help: str
+
+
+def settings_rows() -> list[Row]:
+    """The advanced settings of the nodes that search, in the order of their widgets."""
+    return [
+        Row(
+            "steps",
+            "0 – 100000",
+            "0",
+            "Maximum steps; 0 uses the preset. With the same seed, more steps never score lower (except fluentprompt).",
+        ),
+        Row(
+            "restarts",
+            "0 – 1024",
+            "0",
+            "Starts searched side by side; the best one wins, the others become candidates. 0 uses the preset.",
+        ),
+        Row(
+            "method",
+            "as the preset, pez+swaps, pez, swaps, autoprompt, autoprompt-sgd, fluentprompt, random",
+            "as the preset",
+            "pez+swaps: PEZ, then swaps of single words, kept only where they help. pez: the paper's method. The others "
+            "are baselines.",
+        ),
+        Row(
+            "swap_from",
+            "as the preset, found, any",
+            "as the preset",
+            "Which words swaps may use. found: words of the best prompts of all restarts; a second model rates these "
+            "prompts no worse, within error. any: all words; the similarity rises more in the searched model and falls "
+            "in a second one.",
+        ),
+        Row(
+            "vocabulary",
+            "as the preset, words, any",
+            "as the preset",
+            "words: tokens that are plain words. any: also digits, symbols, emoji and other scripts.",
+        ),
+        Row(
+            "learning_rate",
+            "0 – 100",
+            "0",
+            "Step size of the method. 0 uses the method's own (pez: 0.1).",
+        ),
+        Row("weight_decay", "0 – 1", "0.1", "Weight decay of the optimizer. The paper uses 0.1."),
+        Row(
+            "batch_size",
+            "0 – 100000",
+            "0",
+            "With many pictures: how many are drawn at random for each step's gradient. 0 uses the preset, which is all "
+            "(paper: one). Swaps always use all.",
+        ),
+        Row(
+            "patience",
+            "-1 – 100000",
+            "0",
+            "Stop after this many steps without gain. 0 uses the preset; -1 never stops early.",
+        ),
+        Row(
+            "time_limit",
+            "0 – 86400",
+            "0",
+            "Stop after this many seconds for each prompt and keep the best. 0: no limit. Runs ended by the limit may "
+            "not be reproducible.",
+        ),
+        Row(
+            "precision",
+            "auto, fp32, bf16, fp16",
+            "auto",
+            "Precision of the search. auto: half precision on NVIDIA and AMD cards where it agrees with fp32. Scores are "
+            "always fp32.",
+        ),
+        Row(
+            "candidate",
+            "1 – 1024",
+            "1",
+            "Which candidate becomes the prompt: 1 is the best; larger numbers than there are candidates select the last. "
+            "Choosing another one after a run does not search again.",
+        ),
+    ]
+
+
+def languages() -> list[str]:
+    """All except English."""
+    return sorted(file.parent.name for file in LOCALES.glob("*/nodes.json"))
+
+
+def node_definitions(language: str) -> dict[str, Any]:
+    """The content of nodeDefs.json: a node's own texts go before those of its groups."""
+    groups = _read(language, "shared.json")["groups"]
+    definitions = {}
+    for node, own in _read(language, "nodes.json").items():
+        texts = {"display_name": own["display_name"], "description": own["description"]}
+        for kind in ("inputs", "outputs"):
+            shared = {key: text for name in own.get("shared", []) for key, text in groups[name].get(kind, {}).items()}
+            texts[kind] = dict(sorted((shared | own.get(kind, {})).items()))
+        definitions[node] = texts
+    return definitions
+
+
+def settings_table(language: str) -> str:
+    """The advanced settings as a table in Markdown."""
+    head, texts = ENGLISH_HEAD, {}
+    if language != "en":
+        shared = _read(language, "shared.json")
+        head, texts = shared["table"], shared["groups"]["search"]["inputs"]
+    lines = [[head["setting"], head["range"], head["default"], head["help"]], ["---"] * 4]
+    for row in settings_rows():
+        text = texts.get(row.name, {"name": row.name, "tooltip": row.help})
+        lines.append([f"**{text['name']}**", row.range, row.default, text["tooltip"]])
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def files() -> Iterator[tuple[Path, str]]:
+    """Every file that this script writes, with its content."""
+    for language in languages():
+        text = json.dumps(node_definitions(language), ensure_ascii=False, indent=2)
+        yield LOCALES / language / "nodeDefs.json", f"{text}\n"
+    for page in sorted(DOCS.rglob("*.md")):
+        language = "en" if page.parent == DOCS else page.stem
+        text = page.read_text("utf-8")
+        if TABLE.search(text):
+            table = settings_table(language)
+            yield page, TABLE.sub(lambda _, table=table: table, text)
+
+
+def _read(language: str, name: str) -> dict[str, Any]:
+    return json.loads((LOCALES / language / name).read_text("utf-8"))
+
+
+def main() -> int:
+    stale = [(path, text) for path, text in files() if not path.exists() or path.read_text("utf-8") != text]
+    if "--check" in sys.argv[1:]:
+        for path, _ in stale:
+            print(f"{path.relative_to(LOCALES.parent)} is out of date: run python -m locales.expand")
+        return 1 if stale else 0
+    for path, text in stale:
+        path.write_text(text, "utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
