@@ -72,6 +72,10 @@ class Setting:
         high = "2**64 - 1" if self.high == MAX_SEED else f"{self.high:,.0f}"
         return f"{'above ' if self.open_low else ''}{self.low:g} to {high}"
 
+    @property
+    def _limits(self) -> str:
+        return self.range if self.open_low else f"from {self.range}"
+
     def checked(self, value: Any) -> Any:
         """The value as the configuration keeps it.
 
@@ -93,7 +97,7 @@ class Setting:
         except TypeError:
             number = None
         if number is None or not self.low <= number <= self.high:
-            raise PezError(f"{self.name} must be a whole number, {self.range}, not {_shown(value)}.")
+            raise PezError(f"{self.name} must be a whole number {self._limits}, not {_shown(value)}.")
         return number
 
     def _number(self, value: Any) -> float:
@@ -102,7 +106,7 @@ class Setting:
         except (TypeError, ValueError, OverflowError):
             number = math.nan
         if not self.low <= number <= self.high or (self.open_low and number == self.low):
-            raise PezError(f"{self.name} must be a number, {self.range}, not {_shown(value)}.")
+            raise PezError(f"{self.name} must be a number {self._limits}, not {_shown(value)}.")
         return number
 
     def _choice(self, value: Any) -> str:

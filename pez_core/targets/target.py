@@ -61,15 +61,6 @@ class Target:
             raise PezError(expected(len(rgb), "weight", "picture", len(chosen)))
         return cls(model.encode_images(rgb), torch.tensor(chosen))
 
-    def check(self, model: ClipModel) -> None:
-        """Raises PezError where the features are not of `model`."""
-        own, needed = self.features.shape[1], sum(part.width for part in model.parts)
-        if own != needed:
-            raise PezError(
-                f"The target has features of length {own}, the model {model.name} has {needed}: make the target with the "
-                "same model."
-            )
-
     def split(self) -> list[Target]:
         """Each picture as a target of its own, without its weight."""
         return [Target(feature[None], torch.ones(1, device=feature.device)) for feature in self.features]
