@@ -291,10 +291,14 @@ def test_help_is_in_the_language_of_the_page_and_has_its_picture(comfy, browser,
     page, errors = opened(browser, comfy.address, WORKFLOW)
     try:
         page.evaluate("locale => window.app.extensionManager.setting.set('Comfy.Locale', locale)", locale)
-        page.evaluate("workflow => window.app.loadGraphData(workflow)", WORKFLOW)
-        look_at(page)
-        page.evaluate("() => app.canvas.selectNode(app.graph.nodes.find(each => each.type === 'PEZInvert'))")
-        page.get_by_test_id("info-button").dispatch_event("click")  # it may be outside of the window
+        page.wait_for_function(
+            """() => {
+                if (document.querySelector(".node-help-content")) return true
+                app.canvas.selectNode(app.graph.nodes.find(each => each.type === "PEZInvert"))
+                document.querySelector("[data-testid=info-button]")?.click()
+            }""",
+            polling=1000,  # opening a workflow clears the selection a moment later
+        )
         help_page = page.locator(".node-help-content")
         expect(help_page).to_contain_text(line, timeout=30_000)
         page.wait_for_function("() => document.querySelector('.node-help-content img')?.naturalWidth > 0")
