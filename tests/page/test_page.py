@@ -209,6 +209,24 @@ def test_inside_a_sub_graph(comfy, browser):
     page.close()
 
 
+def test_every_node_with_a_result_has_a_panel_and_no_other(server, browser):
+    info = server.get("/object_info")
+    own = {name: "PEZ_RESULT" in each["output"] for name, each in info.items() if each["python_module"].endswith("pez")}
+    page, errors = opened(browser, server.address, WORKFLOW)
+    panels = page.evaluate(
+        """names => Object.fromEntries(names.map(name => {
+            const node = window.LiteGraph.createNode(name)
+            window.app.graph.add(node)
+            return [name, (node.widgets ?? []).some(widget => widget.name === "pez_panel")]
+        }))""",
+        list(own),
+    )
+    assert panels == own
+    assert {True, False} == set(own.values())
+    assert not errors
+    page.close()
+
+
 def saved_with(text: str, tokens: list[dict[str, Any]]) -> dict[str, Any]:
     """The workflow, saved after a run that gave this prompt."""
     workflow = copy.deepcopy(WORKFLOW)
