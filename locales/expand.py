@@ -7,7 +7,7 @@ English is in the code: the nodes' schemas and web/js/panel/words.js. Every othe
 
     main.json        the panel's words
     nodes.json       each node's own texts, and under "shared" the groups that it takes from shared.json
-    shared.json      texts of several nodes, in groups; under "table" the column heads of the help pages' tables
+    shared.json      texts of several nodes, in groups; under "table" the words of the help pages' tables
     nodeDefs.json    written by this script: nodes.json with its groups filled in
 
 ComfyUI serves main.json and nodeDefs.json. Help pages are web/docs/<node>.md in English, web/docs/<node>/<language>.md
@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 LOCALES = Path(__file__).parent
 DOCS = LOCALES.parent / "web" / "docs"
 TABLE = re.compile(r"(?<=<!-- settings -->\n).*?(?=<!-- /settings -->)", re.DOTALL)
-ENGLISH_HEAD = {"setting": "Setting", "range": "Range", "default": "Default", "help": "What it does"}
+ENGLISH_HEAD = {"setting": "Setting", "range": "range", "default": "default", "help": "What it does"}
 
 
 class Row(NamedTuple):
@@ -137,16 +137,17 @@ def node_definitions(language: str) -> dict[str, Any]:
 
 
 def settings_table(language: str) -> str:
-    """The advanced settings as a table in Markdown."""
+    """The advanced settings as a table in Markdown, of two columns: ComfyUI shows it beside the graph."""
     head, texts = ENGLISH_HEAD, {}
     if language != "en":
         shared = _read(language, "shared.json")
         head, texts = shared["table"], shared["groups"]["search"]["inputs"]
-    lines = [[head["setting"], head["range"], head["default"], head["help"]], ["---"] * 4]
+    lines = [f"| {head['setting']} | {head['help']} |", "|---|---|"]
     for row in settings_rows():
         text = texts.get(row.name, {"name": row.name, "tooltip": row.help})
-        lines.append([f"**{text['name']}**", row.range, row.default, text["tooltip"]])
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+        values = f"{head['range']}: {row.range}; {head['default']}: {row.default}"
+        lines.append(f"| **{text['name']}** | {text['tooltip']}<br>*{values}* |")
+    return "".join(f"{line}\n" for line in lines)
 
 
 def files() -> Iterator[tuple[Path, str]]:

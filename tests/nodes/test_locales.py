@@ -111,7 +111,9 @@ def test_every_node_has_a_help_page(schemas, language):
     assert sorted(schemas) == NODES
     for node in NODES:
         text, english = page(node, language), page(node, "en")
-        title = schemas[node]["display_name"] if language == "en" else read(language, "nodes.json")[node]["display_name"]
+        title = (
+            schemas[node]["display_name"] if language == "en" else read(language, "nodes.json")[node]["display_name"]
+        )
         assert text.splitlines()[0] == f"# {title}"
         assert re.findall(r"\]\((.+?)\)", text) == re.findall(r"\]\((.+?)\)", english)
         assert text.count("\n## ") == english.count("\n## ")

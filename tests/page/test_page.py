@@ -209,6 +209,24 @@ def test_inside_a_sub_graph(comfy, browser):
     page.close()
 
 
+def test_every_node_with_a_result_has_a_panel_and_no_other(server, browser):
+    info = server.get("/object_info")
+    own = {name: "PEZ_RESULT" in each["output"] for name, each in info.items() if each["python_module"].endswith("pez")}
+    page, errors = opened(browser, server.address, WORKFLOW)
+    panels = page.evaluate(
+        """names => Object.fromEntries(names.map(name => {
+            const node = window.LiteGraph.createNode(name)
+            window.app.graph.add(node)
+            return [name, (node.widgets ?? []).some(widget => widget.name === "pez_panel")]
+        }))""",
+        list(own),
+    )
+    assert panels == own
+    assert {True, False} == set(own.values())
+    assert not errors
+    page.close()
+
+
 def saved_with(text: str, tokens: list[dict[str, Any]]) -> dict[str, Any]:
     """The workflow, saved after a run that gave this prompt."""
     workflow = copy.deepcopy(WORKFLOW)
@@ -291,10 +309,14 @@ def test_help_is_in_the_language_of_the_page_and_has_its_picture(comfy, browser,
     page, errors = opened(browser, comfy.address, WORKFLOW)
     try:
         page.evaluate("locale => window.app.extensionManager.setting.set('Comfy.Locale', locale)", locale)
-        page.evaluate("workflow => window.app.loadGraphData(workflow)", WORKFLOW)
-        look_at(page)
-        page.evaluate("() => app.canvas.selectNode(app.graph.nodes.find(each => each.type === 'PEZInvert'))")
-        page.get_by_test_id("info-button").dispatch_event("click")  # it may be outside of the window
+        page.wait_for_function(
+            """() => {
+                if (document.querySelector(".node-help-content")) return true
+                app.canvas.selectNode(app.graph.nodes.find(each => each.type === "PEZInvert"))
+                document.querySelector("[data-testid=info-button]")?.click()
+            }""",
+            polling=1000,  # opening a workflow clears the selection a moment later
+        )
         help_page = page.locator(".node-help-content")
         expect(help_page).to_contain_text(line, timeout=30_000)
         page.wait_for_function("() => document.querySelector('.node-help-content img')?.naturalWidth > 0")
