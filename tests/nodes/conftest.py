@@ -35,13 +35,14 @@ def pack() -> Iterator[Callable[..., ModuleType]]:
     """
     root = ModuleType(PACK)
     root.__path__ = [str(ROOT)]
-    stand_ins = {PACK: root}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, PACK, root)
 
-    def load(name: str, modules: dict[str, ModuleType] | None = None) -> ModuleType:
-        stand_ins.update(modules or {})
-        sys.modules.update(stand_ins)
-        return importlib.import_module(f"{PACK}.{name}")
+        def load(name: str, modules: dict[str, ModuleType] | None = None) -> ModuleType:
+            for each, module in (modules or {}).items():
+                patch.setitem(sys.modules, each, module)
+            return importlib.import_module(f"{PACK}.{name}")
 
-    yield load
-    for name in [name for name in sys.modules if name in stand_ins or name.startswith(f"{PACK}.")]:
+        yield load
+    for name in [name for name in sys.modules if name.startswith(f"{PACK}.")]:
         del sys.modules[name]
