@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from comfy_api.latest import io
 
-from .runtime import ManagedModel
+from ..pez_core import ClipModel, combine
 from .settings import weights_of
 from .wires import PezModel
 
@@ -18,14 +16,14 @@ class PEZCombineModels(io.ComfyNode):
             node_id="PEZCombineModels",
             display_name="PEZ Combine Models",
             category="PEZ",
-            description="One model of several that share a tokenizer: a prompt is searched for all of them at once. For SDXL "
-            "and SD 3, which read with CLIP-L and CLIP-bigG.",
+            description="Joins models that share a tokenizer, so that one prompt is searched for all of them. For SDXL and SD 3, "
+            "which use CLIP-L and CLIP-bigG.",
             search_aliases=["sdxl", "sd3", "two text encoders", "ensemble"],
             inputs=[
                 io.Autogrow.Input(
                     "models",
                     template=io.Autogrow.TemplatePrefix(
-                        input=PezModel.Input("pez_model", tooltip="Another one appears when this is connected."),
+                        input=PezModel.Input("pez_model", tooltip="Connect a model; another input then appears."),
                         prefix="pez_model",
                         min=2,
                         max=4,
@@ -35,13 +33,17 @@ class PEZCombineModels(io.ComfyNode):
                     "weights",
                     default="",
                     dynamic_prompts=False,
-                    tooltip="What each model counts for, in turn, separated by commas: 1, 2. Empty: all the same.",
+                    tooltip="How much each model counts, in order, separated by commas. Example: 1, 2. Empty: all the same.",
                 ),
             ],
-            outputs=[PezModel.Output("pez_model", display_name="pez_model", tooltip="For PEZ Invert and the others.")],
+            outputs=[
+                PezModel.Output(
+                    "pez_model", display_name="pez_model", tooltip="Connect to PEZ Invert, PEZ Distill or PEZ Score."
+                )
+            ],
         )
 
     @classmethod
-    def execute(cls, models: dict[str, Any], weights: str) -> io.NodeOutput:
+    def execute(cls, models: dict[str, ClipModel], weights: str) -> io.NodeOutput:
         loaded = list(models.values())
-        return io.NodeOutput(ManagedModel.combined(loaded, weights_of(weights, len(loaded))))
+        return io.NodeOutput(combine(loaded, weights_of(weights, len(loaded))))

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from typing import Any
 
-import torch
 from comfy_api.latest import io
 
-from ..pez_core import TextSource, read_like_comfyui
+from ..pez_core import ClipModel, TextSource, read_like_comfyui
 from ..pez_core.distillation import distilled_length
-from .metadata import record
-from .runtime import ManagedModel, Reporter
-from .settings import advanced_inputs, candidate_input, config_of, preset_input, seed_input, word_inputs
-from .wires import Found, PezModel, found_output, found_outputs
+from .searching import HIDDEN, search
+from .settings import candidate_input, config_of, preset_input, setting_inputs
+from .wires import PezModel, found_outputs
 
 
 class PEZDistill(io.ComfyNode):
@@ -22,7 +20,7 @@ class PEZDistill(io.ComfyNode):
             node_id="PEZDistill",
             display_name="PEZ Distill",
             category="PEZ",
-            description="Searches a shorter prompt that means the same to the model as a long one.",
+            description="Finds a shorter prompt that means the same to the model as a long one.",
             search_aliases=["shorten prompt", "compress prompt", "summarize prompt", "hard prompts made easy"],
             inputs=[
                 PezModel.Input("pez_model", tooltip="From PEZ Load Model, PEZ Model From CLIP or PEZ Combine Models."),
@@ -31,8 +29,8 @@ class PEZDistill(io.ComfyNode):
                     multiline=True,
                     default="",
                     dynamic_prompts=False,
-                    tooltip="The long prompt. Weights such as (word:1.2) are left out of account; a text of more than 75 "
-                    "tokens counts piece by piece.",
+                    tooltip="The long prompt. Weights such as (word:1.2) are ignored; text over 75 tokens is split, each part "
+                    "weighted by length.",
                 ),
                 io.Float.Input(
                     "ratio",
@@ -41,41 +39,31 @@ class PEZDistill(io.ComfyNode):
                     max=1.0,
                     step=0.05,
                     round=0.01,
-                    tooltip="Tokens of the short prompt for each token of the text. Used where length is 0.",
+                    tooltip="Length of the short prompt as a share of the text's tokens. Used where length is 0.",
                 ),
                 io.Int.Input(
                     "length",
                     default=0,
                     min=0,
                     max=75,
-                    tooltip="Tokens of the short prompt. 0: by the ratio.",
+                    tooltip="Tokens of the short prompt. 0 uses the ratio.",
                 ),
                 preset_input(),
-                seed_input(),
-                *word_inputs(),
-                *advanced_inputs(),
+                *setting_inputs(without="length"),
                 candidate_input(),
             ],
             outputs=found_outputs(
-                "How much of the text's meaning the short prompt keeps: the cosine of their features, 1 for all of it."
+                "How much of the text's meaning the short prompt keeps: the cosine similarity of their features, 1 for all "
+                "of it."
             ),
-            hidden=[io.Hidden.unique_id, io.Hidden.prompt, io.Hidden.extra_pnginfo],
+            hidden=HIDDEN,
             has_intermediate_output=True,
         )
 
     @classmethod
     def execute(
-        cls, pez_model: ManagedModel, text: str, ratio: float, length: int, candidate: int = 1, **settings
+        cls, pez_model: ClipModel, text: str, ratio: float, length: int, candidate: int = 1, **settings: Any
     ) -> io.NodeOutput:
-        config = config_of(**settings, **({"length": length} if length else {}))
         source = TextSource(read_like_comfyui(text))
-        with torch.inference_mode(False):
-            model = pez_model.ready()
-            if not length:
-                config = replace(config, length=distilled_length(model, source.text, ratio))
-            target = pez_model.target([source])
-            with Reporter(cls.hidden, 1) as report:
-                result = pez_model.picked(pez_model.search(target, config, report), target, candidate)
-            found = [Found(result, config, ())]
-        record(cls.hidden, "PEZDistill", found)
-        return found_output(found)
+        config = config_of(length=length or distilled_length(pez_model, source.text, ratio), **settings)
+        return search(cls, pez_model, [[source]], config, candidate)

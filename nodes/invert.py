@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from comfy_api.latest import io
 
-from ..pez_core import PezError
+from ..pez_core import ClipModel, PezError
 from ..pez_core.targets.sources import PictureSource, Source, one_for_each
-from .metadata import record
-from .runtime import ManagedModel, Reporter
-from .settings import advanced_inputs, candidate_input, config_of, length_input, preset_input, seed_input, word_inputs
-from .wired_clip import WiredClip
-from .wires import Found, PezModel, PezTarget, found_output, found_outputs
+from .searching import HIDDEN, search
+from .settings import candidate_input, config_of, preset_input, setting_inputs
+from .wires import PezModel, PezTarget, found_outputs
 
 ONE_FOR_ALL = "one prompt for all"
 ONE_FOR_EACH = "one prompt for each"
@@ -25,7 +25,7 @@ class PEZInvert(io.ComfyNode):
             node_id="PEZInvert",
             display_name="PEZ Invert",
             category="PEZ",
-            description="Searches a short prompt of real words that matches the picture. Connect the prompt to CLIP Text Encode.",
+            description="Finds a short prompt of real words that matches the picture. Connect it to CLIP Text Encode.",
             search_aliases=["hard prompts made easy", "image to prompt", "interrogate", "inversion", "describe image"],
             inputs=[
                 PezModel.Input("pez_model", tooltip="From PEZ Load Model, PEZ Model From CLIP or PEZ Combine Models."),
@@ -36,29 +36,23 @@ class PEZInvert(io.ComfyNode):
                     tooltip="Instead of an image: from PEZ Image Target, PEZ Text Target or PEZ Blend Targets.",
                 ),
                 io.Clip.Input(
-                    "clip",
-                    optional=True,
-                    tooltip="The CLIP that will read the prompt: only prompts that it splits into the very tokens that were "
-                    "scored are delivered.",
+                    "clip", optional=True, tooltip="Optional. Prompts this CLIP would tokenize differently are skipped."
                 ),
                 io.Combo.Input(
                     "pictures",
                     options=[ONE_FOR_ALL, ONE_FOR_EACH],
                     default=ONE_FOR_ALL,
-                    tooltip="What to do with a batch: find what its pictures have in common, or a prompt for each picture "
-                    "(a list, so that what follows runs once for each).",
+                    tooltip="For several pictures: one prompt for what they have in common, or a list with one prompt per "
+                    "picture (the nodes after this one then run once for each).",
                 ),
                 preset_input(),
-                length_input(),
-                seed_input(),
-                *word_inputs(),
-                *advanced_inputs(),
+                *setting_inputs(),
                 candidate_input(),
             ],
             outputs=found_outputs(
-                "Cosine similarity of prompt and picture in the model's eyes, -1 to 1. Compare it only within one model."
+                "Cosine similarity of prompt and picture according to the model, -1 to 1. Compare it only within one model."
             ),
-            hidden=[io.Hidden.unique_id, io.Hidden.prompt, io.Hidden.extra_pnginfo],
+            hidden=HIDDEN,
             has_intermediate_output=True,
         )
 
@@ -71,39 +65,25 @@ class PEZInvert(io.ComfyNode):
     @classmethod
     def execute(
         cls,
-        pez_model: ManagedModel,
+        pez_model: ClipModel,
         pictures: str,
         image: torch.Tensor | None = None,
         target: tuple[Source, ...] | None = None,
-        clip: object | None = None,
+        clip: Any = None,
         candidate: int = 1,
-        **settings,
+        **settings: Any,
     ) -> io.NodeOutput:
         config = config_of(**settings)
-        wired = WiredClip(clip) if clip is not None else None
-        with torch.inference_mode(False):
-            sources = _sources(image, target)
-            wanted = one_for_each(sources) if pictures == ONE_FOR_EACH else [sources]
-            targets = [pez_model.target(each) for each in wanted]
-            found = []
-            with Reporter(cls.hidden, len(targets)) as report:
-                for aim, parts in zip(targets, wanted, strict=True):
-                    result = pez_model.search(aim, config, report)
-                    if wired:
-                        result = wired.readable(result, pez_model.ready(), aim)
-                    result = pez_model.picked(result, aim, candidate)
-                    shown = [each for part in parts if isinstance(part, PictureSource) for each in part.pictures]
-                    found.append(Found(result, config, tuple(shown)))
-                    report.next_part()
-        record(cls.hidden, "PEZInvert", found)
-        return found_output(found)
+        sources = _sources(image, target)
+        wanted = one_for_each(sources) if pictures == ONE_FOR_EACH else [sources]
+        return search(cls, pez_model, wanted, config, candidate, clip)
 
 
 def _one_of(image: bool, target: bool) -> str:
     """What is wrong with the inputs that are connected; '' for nothing."""
     if image and target:
-        return "Both an image and a target are connected: take one off, or join them with PEZ Blend Targets."
-    return "" if image or target else "Nothing to match is connected: connect an image, or a target."
+        return "Both an image and a target are connected: disconnect one, or join them with PEZ Blend Targets."
+    return "" if image or target else "Nothing to match is connected: connect an image or a target."
 
 
 def _sources(image: torch.Tensor | None, target: tuple[Source, ...] | None) -> tuple[Source, ...]:

@@ -12,7 +12,7 @@ from comfy_api.latest import io
 from ..pez_core.errors import FetchError
 from ..pez_core.models.checkpoints import SUFFIXES
 from ..pez_core.models.presets import ALIASES, PRESETS
-from .runtime import ManagedModel
+from .placement import hosted
 from .wires import PezModel
 
 FOLDER = "open_clip"
@@ -30,15 +30,15 @@ class PEZLoadModel(io.ComfyNode):
             node_id="PEZLoadModel",
             display_name="PEZ Load Model",
             category="PEZ",
-            description="Loads the CLIP model in whose eyes prompts are searched. Choose the one that your generator reads prompts with.",
+            description="Loads the CLIP model that prompts are scored with. Choose the one that your image generator uses.",
             search_aliases=["clip", "open_clip", "hard prompts", "image to prompt", "interrogator"],
             inputs=[
                 io.Combo.Input(
                     "model",
                     options=CHOICES,
                     default=CHOICES[0],
-                    tooltip="Named by the generator that will read the prompt. All but the embedded one are downloaded when "
-                    f"first run. '{OTHER}' takes the name below.",
+                    tooltip="Listed by the generator that will read the prompt. All except Embedded are downloaded on first use. "
+                    f"'{OTHER}' uses the name below.",
                 ),
                 io.String.Input(
                     "name",
@@ -54,23 +54,27 @@ class PEZLoadModel(io.ComfyNode):
                     default=NO_FILE,
                     optional=True,
                     advanced=True,
-                    tooltip="A file of weights in models/open_clip to use instead of a download: for offline machines and own models.",
+                    tooltip="Weights from models/open_clip instead of a download: for machines without internet, and for your own models.",
                 ),
             ],
-            outputs=[PezModel.Output("pez_model", display_name="pez_model", tooltip="For PEZ Invert.")],
+            outputs=[
+                PezModel.Output(
+                    "pez_model", display_name="pez_model", tooltip="Connect to PEZ Invert, PEZ Distill or PEZ Score."
+                )
+            ],
         )
 
     @classmethod
     def validate_inputs(cls, model: str | None, name: str | None = "", checkpoint: str | None = NO_FILE) -> bool | str:
-        """Takes over ComfyUI's own check of the lists, so that labels of older versions stay valid.
+        """Replaces ComfyUI's own check of the lists, so that labels of older versions stay valid.
 
-        An input that comes over a wire is None here; loading then looks it over.
+        An input that comes over a wire is None here and is checked when the model is loaded.
         """
         if model is None or name is None:
             return True
         if model not in CHOICES and model not in ALIASES:
             near = difflib.get_close_matches(model, CHOICES, n=1, cutoff=0) or CHOICES[:1]
-            return f"There is no model {model!r} in the list. The nearest: {near[0]!r}."
+            return f"There is no model {model!r} in the list. The closest is {near[0]!r}."
         if model == OTHER and not name.strip():
             return f"'{OTHER}' needs the name of an open_clip model, such as ViT-B-32/laion2b_s34b_b79k."
         if model != OTHER and name.strip():
@@ -81,15 +85,15 @@ class PEZLoadModel(io.ComfyNode):
 
     @classmethod
     def execute(cls, model: str, name: str = "", checkpoint: str = NO_FILE) -> io.NodeOutput:
-        from ..pez_core import load_model  # here: it imports open_clip, which every start of ComfyUI would wait for
+        from ..pez_core import load_model  # imported late: open_clip would slow every start of ComfyUI
 
         file = None if checkpoint == NO_FILE else folder_paths.get_full_path_or_raise(FOLDER, checkpoint)
         with torch.inference_mode(False):
             try:
                 loaded = load_model(name.strip() if model == OTHER else model, file)
             except FetchError as error:
-                raise FetchError(f"{error} The folder for such files is {_folder()}.") from error
-            return io.NodeOutput(ManagedModel(loaded))
+                raise FetchError(f"{error} Put the file into {_folder()}.") from error
+            return io.NodeOutput(hosted(loaded))
 
 
 def _files() -> list[str]:

@@ -1,7 +1,7 @@
-"""What was found, in the metadata of the pictures that a graph saves.
+"""Results of searches in the metadata of the pictures that a graph saves.
 
 ComfyUI writes every entry of `extra_pnginfo` into a saved picture. A node adds its own while it runs. In a later
-run it may be answered from the cache and does not run at all; so what was found is kept here by the node's
+run ComfyUI may answer from its cache, and the node does not run at all. So results are also kept here, by the node's
 whole input, and put back when such a graph is queued again.
 """
 
@@ -15,17 +15,18 @@ from typing import Any
 
 from server import PromptServer
 
-from .wires import Found
+import nodes
+
+from .wires import Found, PezResult
 
 ENTRY = "pez"
-NODES = ("PEZInvert", "PEZDistill")
-MOST = 256  # outcomes remembered
+MOST = 256  # entries remembered
 
 _remembered: OrderedDict[str, list[dict[str, Any]]] = OrderedDict()
 
 
 def record(hidden: Any, kind: str, found: Sequence[Found]) -> None:
-    """Adds an outcome of the node that runs to the metadata. `hidden`: its unique_id, prompt and extra_pnginfo."""
+    """Adds the results of the node that runs to the metadata. `hidden`: its unique_id, prompt and extra_pnginfo."""
     entry = [{"node": kind, **each.to_json()} for each in found]
     if isinstance(hidden.extra_pnginfo, dict):
         hidden.extra_pnginfo.setdefault(ENTRY, {})[str(hidden.unique_id)] = entry
@@ -38,11 +39,11 @@ def record(hidden: Any, kind: str, found: Sequence[Found]) -> None:
 
 
 def restore(queued: dict[str, Any]) -> dict[str, Any]:
-    """Puts back what is remembered of a graph's nodes; they overwrite it if they run."""
+    """Puts back what is remembered of a graph's nodes that search; they overwrite it if they run."""
     graph = queued.get("prompt")
     if isinstance(graph, dict):
         for node, content in graph.items():
-            if isinstance(content, dict) and content.get("class_type") in NODES:
+            if isinstance(content, dict) and _searches(content.get("class_type")):
                 entry = _remembered.get(_signature(graph, node))
                 information = queued.setdefault("extra_data", {}).setdefault("extra_pnginfo", {})
                 if entry is not None and isinstance(information, dict):
@@ -55,18 +56,24 @@ def listen() -> None:
     PromptServer.instance.add_on_prompt_handler(restore)
 
 
+def _searches(kind: Any) -> bool:
+    """Whether nodes of this kind search, which their output says."""
+    known = nodes.NODE_CLASS_MAPPINGS.get(kind) if isinstance(kind, str) else None
+    return PezResult.io_type in (getattr(known, "RETURN_TYPES", None) or ())
+
+
 def _signature(graph: dict[str, Any], node: str) -> str:
     """The same for nodes whose inputs, and whatever these come from, are the same."""
     known: dict[str, str] = {}
 
-    def of(each: str, behind: tuple[str, ...]) -> str:
+    def of(each: str, path: tuple[str, ...]) -> str:
         if each not in known:
             content = graph.get(each, {})
             inputs = {}
             for name, value in sorted(content.get("inputs", {}).items()):
                 linked = isinstance(value, list) and len(value) == 2 and str(value[0]) in graph
-                if linked and str(value[0]) not in behind:  # a loop is refused by ComfyUI, later
-                    value = [of(str(value[0]), (*behind, each)), value[1]]
+                if linked and str(value[0]) not in path:  # a loop is refused by ComfyUI, later
+                    value = [of(str(value[0]), (*path, each)), value[1]]
                 inputs[name] = value
             text = json.dumps([content.get("class_type"), inputs], sort_keys=True, default=str)
             known[each] = hashlib.sha256(text.encode()).hexdigest()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import comfy.clip_model
-import comfy.model_management
+import comfy.model_management as management
 import folder_paths
 import numpy as np
 import torch
@@ -19,24 +19,24 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from ..pez_core import ClipModel, PezError
+from ..pez_core.models import pairing
 from ..pez_core.models.loading import vocabulary_of
-from ..pez_core.models.pairing import COLOURS, agree, colour_pictures
 from ..pez_core.towers import TextTower
 from ..pez_core.towers.hugging_face import text_module
-from .runtime import ManagedModel
+from .placement import hosted
 
 log = logging.getLogger(__name__)
 
 ENCODERS = {"clip_l": "CLIP-L", "clip_h": "CLIP-H", "clip_g": "CLIP-G"}  # parts of ComfyUI's text encoders
 TOLERANCE = 1e-3  # largest difference in a coordinate of a unit feature, ours against ComfyUI's own
 TEXTS = ("a", "a photo of a red bird", "two dogs on a beach at sunset, oil painting, highly detailed")
-FOLDERS = ("text_encoders", "clip_vision", "open_clip")  # where a whole CLIP file may be
+FOLDERS = ("text_encoders", "clip_vision", "open_clip")  # where a complete CLIP file may be
 PROJECTION, TABLE = "text_projection.weight", "text_model.embeddings.token_embedding.weight"
-SPREAD = (1e-3, 1.0)  # standard deviation of a projection that is none of uninitialised memory
+SPREAD = (1e-3, 1.0)  # of a trained projection: its standard deviation
 
 
 class ClipVisionTower:
-    """ComfyUI's CLIP_VISION as an image tower; ComfyUI looks after its place in memory."""
+    """ComfyUI's CLIP_VISION as an image tower; ComfyUI manages its memory already."""
 
     def __init__(self, clip_vision: Any):
         self._clip_vision = clip_vision
@@ -46,50 +46,51 @@ class ClipVisionTower:
         return (self,)
 
     @torch.no_grad()
-    def encode(self, pictures: Sequence[Image.Image], device: torch.device) -> Tensor:
-        """Unit features float32 [B, F] of RGB pictures, on `device`, prepared as ComfyUI does it."""
-        seen = []
+    def encode(self, pictures: Sequence[Image.Image]) -> Tensor:
+        """Unit features float32 [B, F] of RGB pictures, on the CPU, prepared as ComfyUI does it."""
+        features = []
         for picture in pictures:
+            management.throw_exception_if_processing_interrupted()
             pixels = torch.from_numpy(np.asarray(picture, dtype=np.float32) / 255)[None]
-            seen.append(self._clip_vision.encode_image(pixels)["image_embeds"])
-        return F.normalize(torch.cat(seen).float(), dim=-1).to(device)
+            features.append(self._clip_vision.encode_image(pixels)["image_embeds"].cpu())
+        return F.normalize(torch.cat(features).float(), dim=-1)
 
 
-def model_from_clip(clip: Any, clip_vision: Any) -> ManagedModel:
-    """A model of the text encoder in `clip` that reads what `clip_vision` sees.
+def model_from_clip(clip: Any, clip_vision: Any) -> ClipModel:
+    """A model that pairs the text encoder in `clip` with `clip_vision`.
 
     The weights of the text encoder are copied, LoRAs included; neither object is changed.
 
-    Raises PezError where no encoder of `clip` has a projection of the same size, where ours does not agree
-    with ComfyUI's own, and where both were not trained together.
+    Raises PezError where no encoder of `clip` has features of the same length, where the copy encodes differently
+    than ComfyUI, and where the two were not trained together.
     """
     width = _seen_width(clip_vision)
     name, encoder = _encoder(clip, width)
     patched = clip.clone(disable_dynamic=True)
-    comfy.model_management.load_models_gpu([patched.patcher], force_full_load=True)
+    management.load_models_gpu([patched.patcher], force_full_load=True)
     state = {key: value.detach().float().cpu() for key, value in encoder.transformer.state_dict().items()}
-    colours = ClipVisionTower(clip_vision).encode(colour_pictures(), torch.device("cpu"))
+    colors = ClipVisionTower(clip_vision).encode(pairing.colour_pictures())
     reason = "has no text projection"
     own = [state[PROJECTION]] if _is_projection(state[PROJECTION]) else []
     for projection in chain(own, _projections_in_files(state)):
         model = _copied(clip, clip_vision, name, encoder, {**state, PROJECTION: projection})
-        if agree(colours, model.encode_texts(COLOURS)):
-            return ManagedModel(model)
-        reason = "and this CLIP_VISION do not agree even on plain colours"
+        if pairing.agree(colors, model.encode_texts(pairing.COLOURS)):
+            return hosted(model)
+        reason = "and this CLIP_VISION do not agree even on plain colors"
     raise PezError(
-        f"The {ENCODERS[name]} of this CLIP {reason}: either its text projection is missing (the checkpoints of SD 1.5, "
-        "SDXL and Flux leave out that of CLIP-L), or the two were not trained together. Pair clip_g with clip_vision_g and "
-        "CLIP-H with ViT-H laion2B; for CLIP-L put a whole CLIP file of the same weights into models/text_encoders "
-        "(model.safetensors from huggingface.co/openai/clip-vit-large-patch14); or use PEZ Load Model."
+        f"The {ENCODERS[name]} of this CLIP {reason}: either its text projection is missing (checkpoints of SD 1.5, SDXL "
+        "and Flux lack the one of CLIP-L), or the two were not trained together. Pair clip_g with clip_vision_g and CLIP-H "
+        "with ViT-H laion2B. For CLIP-L, put a complete CLIP file with the same weights into models/text_encoders "
+        "(model.safetensors from huggingface.co/openai/clip-vit-large-patch14), or use PEZ Load Model."
     )
 
 
 def _copied(clip: Any, clip_vision: Any, name: str, encoder: Any, state: dict[str, Tensor]) -> ClipModel:
-    """A model of a copy of the text encoder, looked over against ComfyUI's own."""
+    """A model of a copy of the text encoder, checked against ComfyUI's own."""
     layer = encoder.transformer.text_model.encoder.layers[0]
     activations = comfy.clip_model.ACTIVATIONS.items()
     activation = next((key for key, function in activations if function is layer.mlp.activation), "unknown")
-    vocabulary = vocabulary_of("ViT-L-14")  # all CLIPs of ComfyUI read with OpenAI's
+    vocabulary = vocabulary_of("ViT-L-14")  # all CLIPs of ComfyUI use OpenAI's
     title = f"{ENCODERS[name]} of ComfyUI"
     text = TextTower(text_module(state, layer.self_attn.heads, activation), vocabulary, title)
     model = ClipModel(ClipVisionTower(clip_vision), text, vocabulary, title)
@@ -98,12 +99,12 @@ def _copied(clip: Any, clip_vision: Any, name: str, encoder: Any, state: dict[st
 
 
 def _seen_width(clip_vision: Any) -> int:
-    """F, the length of the features that `clip_vision` makes for comparing with texts."""
+    """F, the length of the features of `clip_vision` that can be compared with texts."""
     projection = getattr(clip_vision.model, "visual_projection", None)
     if not isinstance(projection, torch.nn.Module) or not hasattr(projection, "weight"):
         raise PezError(
-            "This CLIP_VISION has no projection into a space that texts share (DINO and SigLIP models have none): "
-            "load a CLIP vision model, such as clip_vision_g."
+            "This CLIP_VISION has no projection into a space shared with texts (DINO and SigLIP models have none): load a "
+            "CLIP vision model, such as clip_vision_g."
         )
     return len(projection.weight)
 
@@ -117,8 +118,8 @@ def _encoder(clip: Any, width: int) -> tuple[str, Any]:
     }
     if not encoders:
         raise PezError(
-            f"This CLIP ({type(clip.cond_stage_model).__name__}) has no text encoder of CLIP's kind; such generators read "
-            "through T5 or a language model. Use PEZ Load Model."
+            f"This CLIP ({type(clip.cond_stage_model).__name__}) contains no CLIP text encoder; such generators use T5 or "
+            "a language model. Use PEZ Load Model."
         )
     widths = {name: len(encoder.transformer.text_projection.weight) for name, encoder in encoders.items()}
     for name, own in widths.items():
@@ -126,8 +127,8 @@ def _encoder(clip: Any, width: int) -> tuple[str, Any]:
             return name, encoders[name]
     has = ", ".join(f"{ENCODERS[name]} ({own})" for name, own in widths.items())
     raise PezError(
-        f"The CLIP_VISION makes features of length {width}, this CLIP has {has}: they do not belong together. "
-        "clip_g goes with clip_vision_g (1280), CLIP-H with ViT-H (1024), CLIP-L with ViT-L (768)."
+        f"The features of this CLIP_VISION have the length {width}, those of this CLIP {has}: they do not belong together. "
+        "Pair clip_g with clip_vision_g (1280), CLIP-H with ViT-H (1024), CLIP-L with ViT-L (768)."
     )
 
 
@@ -135,20 +136,21 @@ _TEXT_MODEL = comfy.clip_model.CLIPTextModel
 
 
 def _is_projection(weight: Tensor) -> bool:
-    """Whether this can be a trained projection. ComfyUI leaves one that a file lacks as memory happened to be."""
+    """Whether this can be a trained projection. Where a file lacks one, ComfyUI leaves uninitialized memory."""
     low, high = SPREAD
     return bool(torch.isfinite(weight).all()) and low < weight.std().item() < high
 
 
 def _projections_in_files(state: dict[str, Tensor]) -> Iterator[Tensor]:
-    """The projections of whole CLIPs in the models' folders whose other weights are those of `state`."""
+    """The projections of complete CLIP files in the models' folders whose other weights are those of `state`."""
     for path in _clip_files():
+        management.throw_exception_if_processing_interrupted()  # large files on slow disks
         try:
             with safe_open(path, "pt") as file:
                 if {PROJECTION, TABLE} <= set(file.keys()) and _same(file.get_slice(TABLE)[:256], state[TABLE][:256]):
                     rest = [key for key in state if key != PROJECTION and key.startswith("text_model.")]
                     if all(_same(file.get_tensor(key), state[key]) for key in rest):
-                        log.info("The text projection of %s is tried: its other weights are the same.", path.name)
+                        log.info("Trying the text projection of %s: its other weights are the same.", path.name)
                         yield file.get_tensor(PROJECTION).float()
         except (SafetensorError, OSError):
             continue  # another program's file
@@ -185,6 +187,6 @@ def _check_against_comfyui(model: ClipModel, clip: Any, encoder: Any, state: dic
     apart = (theirs - model.encode_texts(TEXTS).cpu()).abs().max().item()
     if not apart <= TOLERANCE:
         raise PezError(
-            f"{model.name}: our copy of the text encoder differs from ComfyUI's own by {apart:.1e} (at most {TOLERANCE:g} is "
-            "right): its weights are quantised or of an unknown kind. Use PEZ Load Model."
+            f"{model.name}: our copy of the text encoder differs from ComfyUI's own by {apart:.1e} (more than "
+            f"{TOLERANCE:g}): its weights are quantized or of an unknown kind. Use PEZ Load Model."
         )

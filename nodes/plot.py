@@ -17,11 +17,14 @@ class PEZPlot(io.ComfyNode):
             node_id="PEZPlot",
             display_name="PEZ Plot",
             category="PEZ",
-            description="A picture of a search: what was looked at, how the similarity rose, and what each word is worth.",
+            description="Draws a search: the pictures, the best similarity after each step (the search's estimate), and how much each word "
+            "contributes.",
             search_aliases=["chart", "trace", "token importance"],
             inputs=[PezResult.Input("result", tooltip="From PEZ Invert or PEZ Distill.")],
             outputs=[
-                io.Image.Output("image", display_name="image", tooltip="1200 x 600 pixels, for Preview or Save Image.")
+                io.Image.Output(
+                    "image", display_name="image", tooltip="1200 x 600 pixels. Connect to Preview Image or Save Image."
+                )
             ],
         )
 

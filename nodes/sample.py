@@ -19,17 +19,21 @@ class PEZSamplePicture(io.ComfyNode):
             node_id="PEZSamplePicture",
             display_name="PEZ Sample Picture",
             category="PEZ",
-            description="A picture of the kind that the embedded model knows, to try the other nodes with.",
+            description="A sample picture of the kind that the embedded model understands, for trying the other nodes.",
             search_aliases=["example", "test picture", "emoji"],
             inputs=[
                 io.Combo.Input(
                     "picture",
                     options=sorted(file.stem for file in SAMPLES.glob("*.png")),
                     default="penguin",
-                    tooltip="These are part of the pack: nothing is downloaded.",
+                    tooltip="These are included in the pack; nothing is downloaded.",
                 ),
             ],
-            outputs=[io.Image.Output("image", display_name="image", tooltip="For PEZ Invert with the embedded model.")],
+            outputs=[
+                io.Image.Output(
+                    "image", display_name="image", tooltip="Connect to PEZ Invert, with the embedded model."
+                )
+            ],
         )
 
     @classmethod

@@ -13,6 +13,7 @@ import folder_paths
 from comfy_api.latest import io
 
 from ..pez_core import PezError
+from ..pez_core.errors import shorten
 from .wires import Found, PezResult
 
 JSON_LINES, CSV = "JSON Lines", "CSV"
@@ -27,22 +28,22 @@ class PEZSavePrompts(io.ComfyNode):
             node_id="PEZSavePrompts",
             display_name="PEZ Save Prompts",
             category="PEZ",
-            description="Appends what was found to a file in the output folder: prompt, similarity, model, seed, settings.",
+            description="Appends the result to a file in the output folder: prompt, similarity, model, seed, settings.",
             search_aliases=["csv", "jsonl", "log prompts"],
             is_output_node=True,
             inputs=[
-                PezResult.Input("result", tooltip="From PEZ Invert or PEZ Distill. Of a list, each one becomes a row."),
+                PezResult.Input("result", tooltip="From PEZ Invert or PEZ Distill. A list adds one row per result."),
                 io.String.Input(
                     "file",
                     default="pez/prompts",
                     dynamic_prompts=False,
-                    tooltip="Name in ComfyUI's output folder, without its ending. Folders are made; rows are appended.",
+                    tooltip="File name in ComfyUI's output folder, without extension. Missing folders are created; rows are appended.",
                 ),
                 io.Combo.Input(
                     "format",
                     options=[JSON_LINES, CSV],
                     default=JSON_LINES,
-                    tooltip="JSON Lines holds everything, candidates too. CSV opens in a spreadsheet.",
+                    tooltip="JSON Lines holds everything, including the candidates. CSV opens in a spreadsheet.",
                 ),
             ],
         )
@@ -51,7 +52,6 @@ class PEZSavePrompts(io.ComfyNode):
     def execute(cls, result: Found, file: str, format: str) -> io.NodeOutput:
         path = output_file(file, SUFFIXES[format])
         row = {"time": datetime.now(timezone.utc).isoformat(timespec="seconds"), **result.to_json()}
-        path.parent.mkdir(parents=True, exist_ok=True)
         append(path, _json_line(row) if format == JSON_LINES else _csv_line(row), _header() if format == CSV else "")
         return io.NodeOutput(ui={"text": [str(path.relative_to(folder_paths.get_output_directory()))]})
 
@@ -59,22 +59,30 @@ class PEZSavePrompts(io.ComfyNode):
 def output_file(name: str, suffix: str) -> Path:
     """The file `name` in the output folder.
 
-    Raises PezError for a name that is empty or leads out of it.
+    Raises PezError for a name that is empty, leads out of it, or is none to the file system.
     """
     folder = Path(folder_paths.get_output_directory()).resolve()
     given = name.strip().removesuffix(suffix)
-    path = (folder / f"{given}{suffix}").resolve()
-    if not Path(given).name or not path.is_relative_to(folder) or path.is_dir():
-        raise PezError(f"file must be a name within ComfyUI's output folder, such as pez/prompts, not {name!r}.")
+    try:
+        path = (folder / f"{given}{suffix}").resolve()
+        usable = Path(given).name and path.is_relative_to(folder) and not path.is_dir()
+    except (OSError, ValueError):  # too long, or with a zero character
+        usable = False
+    if not usable:
+        raise PezError(
+            f"file must be a name within ComfyUI's output folder, such as pez/prompts, not {shorten(repr(name))}."
+        )
     return path
 
 
 def append(path: Path, line: str, header: str = "") -> None:
     """Adds a line in one write, after the `header` in a new file. A line that was cut off stays a line of its own.
+    Missing folders are created.
 
     Raises PezError for a file that begins with another header, or cannot be written.
     """
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("a+b") as file:
             file.seek(0)
             first = file.readline().decode("utf-8", "replace").strip()
@@ -85,7 +93,9 @@ def append(path: Path, line: str, header: str = "") -> None:
             broken = size and file.read(1) != b"\n"
             file.write((("\n" if broken else "") + ("" if size else header) + line).encode("utf-8"))
     except OSError as error:
-        raise PezError(f"{path.name} cannot be written: {error.strerror or error}.") from error
+        raise PezError(
+            f"{shorten(path.name)} cannot be written: {error.strerror or error}. Choose another file."
+        ) from error
 
 
 def _json_line(row: dict[str, Any]) -> str:

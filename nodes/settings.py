@@ -2,206 +2,35 @@
 
 from __future__ import annotations
 
-import re
+from typing import Any
 
 from comfy_api.latest import io
 
 from ..pez_core import InversionConfig, PezError, escape_for_comfyui
-from ..pez_core.config import MAX_SEED, METHODS, PRECISIONS, SEARCH_PRESETS, SWAP_FROM, VOCABULARY_MODES
+from ..pez_core.config import SEARCH_PRESETS, SETTINGS, Setting
 
-AS_PRESET = "as the preset"
-_DEFAULT = InversionConfig()
+REQUIRED = ("length", "seed")  # ComfyUI puts required inputs first, and saved workflows hold values by their places
+FIXED = ("prefix", "suffix", "keep_words")  # they go into the prompt as they are
 
 
 def preset_input() -> io.Combo.Input:
+    """The widget that chooses what the others leave open."""
     return io.Combo.Input(
         "preset",
         options=list(SEARCH_PRESETS),
         default="balanced",
-        tooltip="How much is searched. fast: a sixth of balanced; thorough: four times as much. paper: the published "
-        "method and its 3000 steps, slow.",
+        tooltip="Search effort. fast: about 1/6 of balanced. thorough: about 4 times balanced. paper: the published method "
+        "with its own settings and 3000 steps, slow.",
     )
 
 
-def length_input() -> io.Int.Input:
-    return io.Int.Input(
-        "length",
-        default=_DEFAULT.length,
-        min=1,
-        max=75,
-        tooltip="Searched tokens; most words are one token. 8 to 16 suit most generators. Together with prefix and "
-        "suffix at most 75.",
-    )
-
-
-def seed_input() -> io.Int.Input:
-    return io.Int.Input(
-        "seed",
-        default=0,
-        min=0,
-        max=MAX_SEED,
-        control_after_generate=True,
-        tooltip="The same seed gives the same prompt. Another seed, another prompt.",
-    )
-
-
-def word_inputs() -> list[io.Input]:
-    """Fixed, banned, kept and first words."""
-    return [
-        io.String.Input(
-            "prefix",
-            default="",
-            optional=True,
-            dynamic_prompts=False,
-            tooltip="Fixed text before the searched words, part of the prompt and of its score: a photo of",
-        ),
-        io.String.Input(
-            "suffix",
-            default="",
-            optional=True,
-            dynamic_prompts=False,
-            tooltip="Fixed text after the searched words, part of the prompt and of its score: oil painting",
-        ),
-        io.String.Input(
-            "banned_words",
-            default="",
-            multiline=True,
-            optional=True,
-            dynamic_prompts=False,
-            placeholder="banned words, separated by commas",
-            tooltip="Words that must not appear, not even spelled from several tokens; separated by commas or lines. "
-            "hair* bans everything that begins with hair.",
-        ),
-        io.String.Input(
-            "keep_words",
-            default="",
-            optional=True,
-            dynamic_prompts=False,
-            tooltip="Words or phrases that must be in the prompt, separated by commas. The search finds their places; their tokens "
-            "are part of the length.",
-        ),
-        io.String.Input(
-            "start_words",
-            default="",
-            optional=True,
-            dynamic_prompts=False,
-            tooltip="Words of your own to start from instead of random ones: a caption, an older prompt. They are "
-            "changed where that fits the picture better.",
-        ),
-    ]
-
-
-def advanced_inputs() -> list[io.Input]:
-    return [
-        io.Int.Input(
-            "steps",
-            default=0,
-            min=0,
-            max=100_000,
-            optional=True,
-            advanced=True,
-            tooltip="Most steps of the search. 0: as the preset has it. More steps with the same seed never find less (but for fluentprompt).",
-        ),
-        io.Int.Input(
-            "restarts",
-            default=0,
-            min=0,
-            max=1024,
-            optional=True,
-            advanced=True,
-            tooltip="Starts searched side by side; the best one wins, the others become candidates. 0: as the preset.",
-        ),
-        io.Combo.Input(
-            "method",
-            options=[AS_PRESET, *METHODS],
-            default=AS_PRESET,
-            optional=True,
-            advanced=True,
-            tooltip="pez+swaps: PEZ, then swaps of single words that are kept only where they help. pez: the paper's. "
-            "The others are there to compare with.",
-        ),
-        io.Combo.Input(
-            "swap_from",
-            options=list(SWAP_FROM),
-            default=_DEFAULT.swap_from,
-            optional=True,
-            advanced=True,
-            tooltip="Which words swaps bring in. found: those that the restarts have found; such prompts hold in other "
-            "models too. any: all words; the similarity rises more, in this model alone.",
-        ),
-        io.Combo.Input(
-            "vocabulary",
-            options=list(VOCABULARY_MODES),
-            default=_DEFAULT.vocabulary,
-            optional=True,
-            advanced=True,
-            tooltip="words: tokens that are plain words. any: also digits, signs, emoji and other scripts.",
-        ),
-        io.Float.Input(
-            "learning_rate",
-            default=_DEFAULT.learning_rate,
-            min=0.0001,
-            max=100.0,
-            step=0.01,
-            round=0.0001,
-            optional=True,
-            advanced=True,
-            tooltip="Step size of the optimiser. The paper's is 0.1.",
-        ),
-        io.Float.Input(
-            "weight_decay",
-            default=_DEFAULT.weight_decay,
-            min=0.0,
-            max=1.0,
-            step=0.01,
-            round=0.0001,
-            optional=True,
-            advanced=True,
-            tooltip="Pull of the optimiser towards zero. The paper's is 0.1.",
-        ),
-        io.Int.Input(
-            "batch_size",
-            default=0,
-            min=0,
-            max=100_000,
-            optional=True,
-            advanced=True,
-            tooltip="Pictures drawn at random for each step's gradient, when there are many. 0: as the "
-            "preset has it, which is all (paper: one). Swaps always take all.",
-        ),
-        io.Int.Input(
-            "patience",
-            default=0,
-            min=-1,
-            max=100_000,
-            optional=True,
-            advanced=True,
-            tooltip="Stop after so many steps without gain. 0: as the preset has it. -1 never stops early.",
-        ),
-        io.Float.Input(
-            "time_limit",
-            default=0.0,
-            min=0.0,
-            max=86_400.0,
-            step=1.0,
-            optional=True,
-            advanced=True,
-            tooltip="Stop after so many seconds and keep the best, for each prompt. 0 for no limit. A run cut short "
-            "by time need not repeat exactly.",
-        ),
-        io.Combo.Input(
-            "precision",
-            options=list(PRECISIONS),
-            default=_DEFAULT.precision,
-            optional=True,
-            advanced=True,
-            tooltip="What the search computes in. auto: half precision on NVIDIA and AMD cards where it agrees "
-            "with fp32. Scores are fp32 always.",
-        ),
-    ]
+def setting_inputs(without: str = "") -> list[io.Input]:
+    """A widget for each setting that nodes show, in their order; `without`: one that the node has its own of."""
+    return [_input(setting) for setting in SETTINGS.values() if setting.widget and setting.widget != without]
 
 
 def candidate_input() -> io.Int.Input:
+    """The widget that chooses among the candidates of a search."""
     return io.Int.Input(
         "candidate",
         default=1,
@@ -209,43 +38,19 @@ def candidate_input() -> io.Int.Input:
         max=1024,
         optional=True,
         advanced=True,
-        tooltip="Which of the candidates is delivered as the prompt: 1 is the best, a number that is too high the last. "
-        "Choosing another one after a run does not search again.",
+        tooltip="Which candidate becomes the prompt. 1 is the best; larger numbers than there are candidates select the last. "
+        "Choosing another one after a complete run does not search again.",
     )
 
 
-def config_of(
-    preset: str,
-    banned_words: str = "",
-    keep_words: str = "",
-    batch_size: int = 0,
-    time_limit: float = 0.0,
-    start_words: str = "",
-    steps: int = 0,
-    restarts: int = 0,
-    patience: int = 0,
-    method: str = AS_PRESET,
-    **settings,
-) -> InversionConfig:
-    """The widgets as a configuration: 0 stands for None or the preset's, texts for lists of words.
+def config_of(preset: str, **values: Any) -> InversionConfig:
+    """The configuration of the widgets, by their names.
 
-    Raises PezError for what no configuration takes, and for fixed words that CLIP Text Encode reads as something
-    else than words.
+    Raises PezError for what no configuration takes, and for fixed words that mean something else in CLIP Text Encode.
     """
-    own = {"steps": steps, "restarts": restarts, "patience": patience, "batch_size": batch_size}
-    for name, value in own.items():
-        if value:
-            settings[name] = value if value > 0 else None
-    if method != AS_PRESET:
-        settings["method"] = method
-    if start_words.strip():
-        settings |= {"start": "words", "words": start_words}
-    for name in ("prefix", "suffix"):
-        escape_for_comfyui(settings.get(name, ""))
-    escape_for_comfyui(keep_words)
-    return InversionConfig.preset(
-        preset, banned=_listed(banned_words), keep=_listed(keep_words), time_limit=time_limit or None, **settings
-    )
+    for name in FIXED:
+        escape_for_comfyui(values.get(name, ""))
+    return InversionConfig.of_widgets(preset, values)
 
 
 def weights_of(text: str, count: int) -> list[float]:
@@ -265,5 +70,30 @@ def weights_of(text: str, count: int) -> list[float]:
     return weights
 
 
-def _listed(text: str) -> tuple[str, ...]:
-    return tuple(word.strip() for word in re.split(r"[,\n]", text) if word.strip())
+def _input(setting: Setting) -> io.Input:
+    shared = {
+        "optional": setting.widget not in REQUIRED,
+        "advanced": setting.advanced or None,
+        "tooltip": setting.tooltip,
+        **(setting.options or {}),
+    }
+    special = [value for value in (setting.unset, setting.never) if value is not None]
+    default = setting.default if setting.unset is None else setting.unset
+    if default is None:
+        default = setting.never
+    if setting.kind == "choice":
+        return io.Combo.Input(setting.widget, options=[*special, *setting.choices], default=default, **shared)
+    if setting.kind in ("text", "words"):
+        return io.String.Input(setting.widget, default="", dynamic_prompts=False, **shared)
+    low, high = min([setting.low, *special]), setting.high if setting.most is None else setting.most
+    if setting.kind == "whole":
+        return io.Int.Input(setting.widget, default=default, min=low, max=high, **shared)
+    return io.Float.Input(
+        setting.widget,
+        default=float(default),
+        min=float(low),
+        max=float(high),
+        step=setting.step,
+        round=setting.step / 100,  # finer values can be typed
+        **shared,
+    )

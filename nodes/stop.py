@@ -23,7 +23,7 @@ def asked(run: str) -> bool:
 
 
 def end(run: str) -> None:
-    """The search is over: its id means nothing any more."""
+    """The search is over: its id is no longer known."""
     _running.pop(run, None)
 
 

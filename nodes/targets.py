@@ -1,4 +1,4 @@
-"""What to match, as things on wires: PEZ Image Target, PEZ Text Target, PEZ Blend Targets."""
+"""What a prompt should match: PEZ Image Target, PEZ Text Target, PEZ Blend Targets."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _weight_input() -> io.Float.Input:
         max=WEIGHT,
         step=0.05,
         round=0.001,
-        tooltip="What this counts for beside others in a blend. Below 0 pushes away: for negative prompts.",
+        tooltip="How much this counts in a blend. Negative values push away from it: for negative prompts.",
     )
 
 
@@ -34,28 +34,32 @@ class PEZImageTarget(io.ComfyNode):
             node_id="PEZImageTarget",
             display_name="PEZ Image Target",
             category="PEZ/targets",
-            description="Pictures to match: a batch, or a list of pictures of any sizes. With a mask only what it covers counts.",
+            description="Pictures to match: a batch, or a list of pictures of any sizes. With a mask, only the masked area counts.",
             search_aliases=["style from images", "mask", "hard prompts made easy"],
             is_input_list=True,
             inputs=[
-                io.Image.Input("image", tooltip="One picture, a batch, or a list; they share the weight."),
+                io.Image.Input("image", tooltip="One picture, a batch or a list. They share the weight."),
                 io.Mask.Input(
                     "mask",
                     optional=True,
-                    tooltip="White counts, black does not. One for all pictures, or one for each.",
+                    tooltip="White counts, black is ignored. One mask for all pictures, or one for each.",
                 ),
                 _weight_input(),
                 io.Boolean.Input(
                     "crops",
                     default=False,
-                    tooltip="Let the corners of each picture count as well as the whole: less hangs on its frame.",
+                    tooltip="Also match the corners of each picture: makes the result less sensitive to framing.",
                 ),
                 io.Boolean.Input(
-                    "flips", default=False, tooltip="Let the mirror image count as well: less hangs on left and right."
+                    "flips",
+                    default=False,
+                    tooltip="Also match the mirror image: makes the result less sensitive to orientation.",
                 ),
             ],
             outputs=[
-                PezTarget.Output("target", display_name="target", tooltip="For PEZ Invert, PEZ Score or a blend.")
+                PezTarget.Output(
+                    "target", display_name="target", tooltip="Connect to PEZ Invert, PEZ Score or PEZ Blend Targets."
+                )
             ],
         )
 
@@ -82,7 +86,7 @@ class PEZTextTarget(io.ComfyNode):
             node_id="PEZTextTarget",
             display_name="PEZ Text Target",
             category="PEZ/targets",
-            description="A text to match, such as a long prompt or a concept to keep away from.",
+            description="A text to match, such as a long prompt, or a concept to avoid.",
             search_aliases=["concept", "negative", "hard prompts made easy"],
             inputs=[
                 io.String.Input(
@@ -90,12 +94,14 @@ class PEZTextTarget(io.ComfyNode):
                     multiline=True,
                     default="",
                     dynamic_prompts=False,
-                    tooltip="Any words. Weights such as (word:1.2) are left out of account.",
+                    tooltip="Any text. Weights such as (word:1.2) are ignored.",
                 ),
                 _weight_input(),
             ],
             outputs=[
-                PezTarget.Output("target", display_name="target", tooltip="For PEZ Invert, PEZ Score or a blend.")
+                PezTarget.Output(
+                    "target", display_name="target", tooltip="Connect to PEZ Invert, PEZ Score or PEZ Blend Targets."
+                )
             ],
         )
 
@@ -111,13 +117,13 @@ class PEZBlendTargets(io.ComfyNode):
             node_id="PEZBlendTargets",
             display_name="PEZ Blend Targets",
             category="PEZ/targets",
-            description="One target of several: what a prompt should match all at once, and what it should keep away from.",
+            description="Joins targets: what one prompt should match all at once, and what it should avoid.",
             search_aliases=["mix", "join concepts", "style transfer"],
             inputs=[
                 io.Autogrow.Input(
                     "targets",
                     template=io.Autogrow.TemplatePrefix(
-                        input=PezTarget.Input("target", tooltip="Another one appears when this is connected."),
+                        input=PezTarget.Input("target", tooltip="Connect a target; another input then appears."),
                         prefix="target",
                         min=2,
                         max=50,
@@ -127,11 +133,13 @@ class PEZBlendTargets(io.ComfyNode):
                     "weights",
                     default="",
                     dynamic_prompts=False,
-                    tooltip="A factor for each target in turn, separated by commas: 1, 0.5, -1. Empty: as their own weights are.",
+                    tooltip="A factor for each target, in order, separated by commas. Example: 1, 0.5, -1. Empty: keep each target's own weight.",
                 ),
             ],
             outputs=[
-                PezTarget.Output("target", display_name="target", tooltip="For PEZ Invert, PEZ Score or a blend.")
+                PezTarget.Output(
+                    "target", display_name="target", tooltip="Connect to PEZ Invert, PEZ Score or PEZ Blend Targets."
+                )
             ],
         )
 

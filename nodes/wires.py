@@ -1,4 +1,4 @@
-"""What travels between this pack's nodes."""
+"""What travels on the wires between this pack's nodes; PEZ_MODEL wires carry a ClipModel."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ POINTS = 64  # of the chart on a node, at most about twice as many
 
 @dataclass(frozen=True)
 class Found:
-    """An outcome with what it was found for and by: what is on PEZ_RESULT wires."""
+    """A result with its settings and the pictures that it is for: what PEZ_RESULT wires carry."""
 
     result: InversionResult
     config: InversionConfig
@@ -40,30 +40,30 @@ def found_outputs(similarity: str) -> list[io.Output]:
             "prompt",
             display_name="prompt",
             is_output_list=True,
-            tooltip="For CLIP Text Encode as it is. One, or one for each picture.",
+            tooltip="Ready for CLIP Text Encode. One prompt, or one per picture.",
         ),
         io.Float.Output("similarity", display_name="similarity", is_output_list=True, tooltip=similarity),
         io.String.Output(
             "candidates",
             display_name="candidates",
             is_output_list=True,
-            tooltip="The best prompts of the restarts, best first; for each picture in turn.",
+            tooltip="The best prompts of the restarts, best first; with several pictures, one list after the other.",
         ),
         PezResult.Output(
-            "result", display_name="result", is_output_list=True, tooltip="For PEZ Plot and PEZ Save Prompts."
+            "result", display_name="result", is_output_list=True, tooltip="Connect to PEZ Plot or PEZ Save Prompts."
         ),
     ]
 
 
 def _shown(result: InversionResult) -> dict[str, Any]:
-    """What the panel on the node shows of a result."""
+    """What the panel on the node shows of a result: exact scores of texts, and in `trace` the search's estimates."""
     every = max(1, len(result.trace) // POINTS)
     points = [(step, value) for step, value in enumerate(result.trace, 1) if math.isfinite(value)]
     return {
         "text": result.prompt,
         "delivered": escape_for_comfyui(result.prompt),
         "similarity": result.similarity,
-        "tokens": [asdict(token) for token in result.tokens],
+        "tokens": [token.to_json() for token in result.tokens],
         "candidates": [each.to_json() for each in sorted(result.candidates, key=lambda each: -each.similarity)],
         "trace": [*points[:-1:every], *points[-1:]],
         "steps": result.steps,
@@ -73,7 +73,7 @@ def _shown(result: InversionResult) -> dict[str, Any]:
 
 
 def found_output(found: list[Found]) -> io.NodeOutput:
-    """What nodes that search give and show."""
+    """What nodes that search return and show."""
     results = [each.result for each in found]
     return io.NodeOutput(
         [escape_for_comfyui(result.prompt) for result in results],

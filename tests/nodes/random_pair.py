@@ -5,7 +5,7 @@
 text_encoders/whole.safetensors: a text encoder with its projection, named as Hugging Face does; bare.safetensors:
 the same without; tuned.safetensors: another, without; stranger.safetensors: the first with a projection of its own.
 clip_vision/vision.safetensors: a vision model. Random towers agree on nothing, so the projection of the first is
-solved for: by it the texts of plain colours fit pictures of these colours, as in a CLIP that was trained.
+solved for: by it the texts of plain colors fit pictures of these colors, as in a CLIP that was trained.
 """
 
 import sys
@@ -25,7 +25,7 @@ from comfy.sd1_clip import SDClipModel, SDTokenizer  # noqa: E402
 from PIL import ImageColor  # noqa: E402
 from safetensors.torch import save_file  # noqa: E402
 
-COLOURS = ("red", "green", "blue", "yellow", "black", "white", "orange", "purple")
+COLORS = ("red", "green", "blue", "yellow", "black", "white", "orange", "purple")
 generator = torch.Generator().manual_seed(0)
 
 
@@ -48,11 +48,11 @@ text = {name: drawn(name, value) for name, value in encoder.transformer.state_di
 encoder.transformer.load_state_dict(text)
 tokenizer = SDTokenizer()
 with torch.no_grad():
-    colours = [torch.tensor(ImageColor.getrgb(colour)).float() / 255 for colour in COLOURS]
-    pictures = [colour.view(1, 1, 1, 3).expand(1, 224, 224, 3) for colour in colours]
+    colors = [torch.tensor(ImageColor.getrgb(color)).float() / 255 for color in COLORS]
+    pictures = [color.view(1, 1, 1, 3).expand(1, 224, 224, 3) for color in colors]
     looks = torch.cat([vision.encode_image(picture)["image_embeds"] for picture in pictures]).double()
     encoder.set_clip_options({"projected_pooled": False})
-    words = torch.cat([encoder.encode_token_weights(tokenizer.tokenize_with_weights(c))[1] for c in COLOURS]).double()
+    words = torch.cat([encoder.encode_token_weights(tokenizer.tokenize_with_weights(c))[1] for c in COLORS]).double()
     middle = words.mean(0, keepdim=True)  # what all texts share must not drown what sets them apart
     solved = torch.linalg.pinv(torch.cat([words - middle, middle])) @ torch.cat([looks - looks.mean(0), 0 * looks[:1]])
     text["text_projection.weight"] = (solved.T * (0.03 / solved.std())).half().contiguous()

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def pair(comfy):
-    """The server, with files of a text encoder and a vision model that agree on colours."""
+    """The server, with files of a text encoder and a vision model that agree on colors."""
     for folder in ("text_encoders", "clip_vision"):
         (comfy.base / "models" / folder).mkdir(exist_ok=True)
     comfy.python("random_pair.py", comfy.base / "models")
@@ -81,7 +81,7 @@ def test_towers_that_were_not_trained_together_are_refused(pair):
     """With no file from which the right projection could be taken: the weights are those of a CLIP that lost its own."""
     (pair.base / "models" / "text_encoders" / "whole.safetensors").rename(pair.base / "whole.safetensors")
     try:
-        assert "do not agree even on plain colours" in pair.run(native("stranger")).error
+        assert "do not agree even on plain colors" in pair.run(native("stranger")).error
     finally:
         (pair.base / "whole.safetensors").rename(pair.base / "models" / "text_encoders" / "whole.safetensors")
 

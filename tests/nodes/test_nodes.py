@@ -138,7 +138,16 @@ def test_stop_keeps_the_best_and_lets_the_graph_go_on(comfy):
     assert comfy.status(f"/pez/stop/{live['run']}") == 404  # it is over
 
 
-def test_another_candidate_is_delivered_without_another_search(comfy):
+def test_a_stopped_search_does_not_answer_for_its_seed(comfy):
+    for candidate in (1, 2):  # else ComfyUI's own cache would answer; the search is the same
+        made = graph(steps=100_000, patience=-1, seed=25, swap_from="any", candidate=candidate)
+        prompt_id = comfy.queue(made)
+        (live,) = comfy.listen(prompt_id, until="pez.progress").of("pez.progress")  # it searches
+        assert comfy.status(f"/pez/stop/{live['run']}") == 204
+        assert comfy.listen(prompt_id).output("invert")["pez"][0]["stopped"] == "asked to"
+
+
+def test_another_candidate_costs_no_other_search(comfy):
     first = comfy.run(graph(seed=24))
     candidates = shown(first, "candidates")
     for number, expected in ((2, candidates[1]), (1000, candidates[-1])):
@@ -198,7 +207,7 @@ def test_bad_input_says_what_and_how_to_mend_it(comfy, made, said):
     ("made", "said"),
     [
         (graph(steps=-1), "smaller than min"),
-        (graph(length=0), "smaller than min"),
+        (graph(length=-1), "smaller than min"),
         (graph({"model": "SD 1.5"}), "SD 1.5 (ViT-L-14 openai)"),
         (graph({"model": "Other (by name)"}), "needs the name"),
         (graph({"name": "ViT-B-32"}), "clear the name"),

@@ -168,7 +168,7 @@ def test_score_ranks_texts(comfy, model, penguin):
     assert "no text to score" in comfy.run(made).error
 
 
-def test_kept_words_are_delivered(comfy):
+def test_kept_words_are_in_the_prompt(comfy):
     run = comfy.run(graph(keep_words="oil painting, sky"))
     (prompt,) = run.output("invert")["text"]
     assert "oil painting" in prompt
@@ -191,7 +191,7 @@ def test_a_connected_clip_reads_what_was_scored_or_the_prompt_is_replaced_or_ref
     assert shown(repaired, "candidates") == [each for each in candidates if word not in each]
     (panel,) = repaired.output("invert")["pez"]
     assert [token["text"] for token in panel["tokens"]] == panel["text"].split()
-    assert "splits" in run("every word").error
+    assert "tokenizes" in run("every word").error
     assert "tokenizer is t5xxl" in run("t5xxl").error
 
 
@@ -221,6 +221,16 @@ def test_prompts_are_appended_to_files(comfy):
 def test_files_outside_the_output_folder_are_refused(comfy, file):
     assert "within ComfyUI's output folder" in comfy.run(saving(file, "CSV")).error
     assert not (comfy.base / "out.csv").exists()
+
+
+@pytest.mark.parametrize("file", ["a\0b", "long" * 75, f"{'long' * 75}/a"], ids=["zero", "long", "long folder"])
+def test_names_that_no_file_can_have_are_refused(comfy, file):
+    (error,) = comfy.run(saving(file, "CSV")).of("execution_error")
+    assert error["exception_type"].endswith("PezError")
+    said = error["exception_message"]
+    assert "within ComfyUI's output folder" in said or "Choose another file" in said
+    assert len(said) < 200
+    assert str(comfy.base) not in said
 
 
 def test_a_table_of_other_columns_is_left_alone(comfy):

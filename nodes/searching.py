@@ -1,0 +1,70 @@
+"""What all nodes that search do: targets, runs with reports, the chosen candidate, metadata, outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from comfy.model_management import throw_exception_if_processing_interrupted
+from comfy_api.latest import io
+
+from ..pez_core import ClipModel, InversionConfig, InversionResult, PictureSource, Target, invert, make_target, pick
+from ..pez_core.errors import NothingAccepted
+from ..pez_core.targets.sources import Source
+from .memory import remembered
+from .metadata import record
+from .reporting import Reporter
+from .wired_clip import WiredClip
+from .wires import Found, found_output
+
+HIDDEN = [io.Hidden.unique_id, io.Hidden.prompt, io.Hidden.extra_pnginfo]
+"""What a node that searches must ask ComfyUI for."""
+
+
+def search(
+    node: type[io.ComfyNode],
+    model: ClipModel,
+    wanted: Sequence[Sequence[Source]],
+    config: InversionConfig,
+    candidate: int,
+    clip: Any = None,
+) -> io.NodeOutput:
+    """Searches a prompt for each of the blends that are `wanted`.
+
+    node: the one that runs, with HIDDEN. candidate: which one becomes the prompt, from 1.
+    clip: ComfyUI's, which must read the prompts as they were scored; None for no such check.
+
+    Raises PezError for what cannot be searched, and where `clip` accepts no prompt.
+    """
+    wired = WiredClip(clip, model) if clip is not None else None
+    targets = [_target(model, sources) for sources in wanted]
+    found = []
+    with Reporter(node.hidden, len(targets)) as report:
+        for target, sources in zip(targets, wanted, strict=True):
+            result = pick(model, target, _searched(model, target, config, report, wired), candidate)
+            found.append(Found(result, config, _pictures(sources)))
+            report.next_part()
+    record(node.hidden, node.SCHEMA.node_id, found)
+    return found_output(found)
+
+
+def _target(model: ClipModel, sources: Sequence[Source]) -> Target:
+    throw_exception_if_processing_interrupted()  # many pictures take long to encode
+    return make_target(model, sources)
+
+
+def _searched(
+    model: ClipModel, target: Target, config: InversionConfig, report: Reporter, wired: WiredClip | None
+) -> InversionResult:
+    if wired is None:
+        return remembered(model, target, config, lambda: invert(model, target, config, report))
+    try:
+        return remembered(
+            model, target, config, lambda: invert(model, target, config, report, wired.accepts), wired.reader
+        )
+    except NothingAccepted as nothing:
+        raise wired.refused_all(nothing) from nothing
+
+
+def _pictures(sources: Sequence[Source]) -> tuple[Any, ...]:
+    return tuple(each for source in sources if isinstance(source, PictureSource) for each in source.pictures)
