@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SAMPLE ?= pez_core/embedded/samples/penguin.png
 
-.PHONY: demo test lint
+.PHONY: demo test lint locales
 
 demo: .venv/.run-ready
 	@mkdir -p out
@@ -10,6 +10,9 @@ demo: .venv/.run-ready
 
 test: .venv/.test-ready lint
 	$(BIN)/python -m pytest
+
+locales: .venv/.run-ready
+	$(BIN)/python -m locales.expand
 
 lint: .venv/.test-ready
 	$(BIN)/ruff check .

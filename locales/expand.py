@@ -23,6 +23,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from pez_core.config import SETTINGS, Setting
+
 LOCALES = Path(__file__).parent
 DOCS = LOCALES.parent / "web" / "docs"
 TABLE = re.compile(r"(?<=<!-- settings -->\n).*?(?=<!-- /settings -->)", re.DOTALL)
@@ -40,82 +42,16 @@ class Row(NamedTuple):
 
 def settings_rows() -> list[Row]:
     """The advanced settings of the nodes that search, in the order of their widgets."""
-    return [
-        Row(
-            "steps",
-            "0 – 100000",
-            "0",
-            "Maximum steps; 0 uses the preset. With the same seed, more steps never score lower (except fluentprompt).",
-        ),
-        Row(
-            "restarts",
-            "0 – 1024",
-            "0",
-            "Starts searched side by side; the best one wins, the others become candidates. 0 uses the preset.",
-        ),
-        Row(
-            "method",
-            "as the preset, pez+swaps, pez, swaps, autoprompt, autoprompt-sgd, fluentprompt, random",
-            "as the preset",
-            "pez+swaps: PEZ, then swaps of single words, kept only where they help. pez: the paper's method. The others "
-            "are baselines.",
-        ),
-        Row(
-            "swap_from",
-            "as the preset, found, any",
-            "as the preset",
-            "Which words swaps may use. found: words of the best prompts of all restarts; a second model rates these "
-            "prompts no worse, within error. any: all words; the similarity rises more in the searched model and falls "
-            "in a second one.",
-        ),
-        Row(
-            "vocabulary",
-            "as the preset, words, any",
-            "as the preset",
-            "words: tokens that are plain words. any: also digits, symbols, emoji and other scripts.",
-        ),
-        Row(
-            "learning_rate",
-            "0 – 100",
-            "0",
-            "Step size of the method. 0 uses the method's own (pez: 0.1).",
-        ),
-        Row("weight_decay", "0 – 1", "0.1", "Weight decay of the optimizer. The paper uses 0.1."),
-        Row(
-            "batch_size",
-            "0 – 100000",
-            "0",
-            "With many pictures: how many are drawn at random for each step's gradient. 0 uses the preset, which is all "
-            "(paper: one). Swaps always use all.",
-        ),
-        Row(
-            "patience",
-            "-1 – 100000",
-            "0",
-            "Stop after this many steps without gain. 0 uses the preset; -1 never stops early.",
-        ),
-        Row(
-            "time_limit",
-            "0 – 86400",
-            "0",
-            "Stop after this many seconds for each prompt and keep the best. 0: no limit. Runs ended by the limit may "
-            "not be reproducible.",
-        ),
-        Row(
-            "precision",
-            "auto, fp32, bf16, fp16",
-            "auto",
-            "Precision of the search. auto: half precision on NVIDIA and AMD cards where it agrees with fp32. Scores are "
-            "always fp32.",
-        ),
-        Row(
-            "candidate",
-            "1 – 1024",
-            "1",
-            "Which candidate becomes the prompt: 1 is the best; larger numbers than there are candidates select the last. "
-            "Choosing another one after a run does not search again.",
-        ),
-    ]
+    return [_row(setting) for setting in SETTINGS.values() if setting.widget and setting.advanced]
+
+
+def _row(setting: Setting) -> Row:
+    if setting.kind == "choice":
+        values = ", ".join(setting.widget_choices)
+    else:
+        low, high = setting.widget_limits
+        values = f"{low:g} – {high:,.0f}"
+    return Row(setting.widget, values, str(setting.widget_default), setting.tooltip)
 
 
 def languages() -> list[str]:

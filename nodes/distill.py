@@ -9,7 +9,7 @@ from comfy_api.latest import io
 from ..pez_core import ClipModel, TextSource, read_like_comfyui
 from ..pez_core.distillation import distilled_length
 from .searching import HIDDEN, search
-from .settings import candidate_input, config_of, preset_input, setting_inputs
+from .settings import config_of, search_inputs
 from .wires import PezModel, found_outputs
 
 
@@ -48,9 +48,7 @@ class PEZDistill(io.ComfyNode):
                     max=75,
                     tooltip="Tokens of the short prompt. 0 uses the ratio.",
                 ),
-                preset_input(),
-                *setting_inputs(without="length"),
-                candidate_input(),
+                *search_inputs(without="length"),
             ],
             outputs=found_outputs(
                 "How much of the text's meaning the short prompt keeps: the cosine similarity of their features, 1 for all "

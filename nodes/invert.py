@@ -10,7 +10,7 @@ from comfy_api.latest import io
 from ..pez_core import ClipModel, PezError
 from ..pez_core.targets.sources import PictureSource, Source, one_for_each
 from .searching import HIDDEN, search
-from .settings import candidate_input, config_of, preset_input, setting_inputs
+from .settings import config_of, search_inputs
 from .wires import PezModel, PezTarget, found_outputs
 
 ONE_FOR_ALL = "one prompt for all"
@@ -45,9 +45,7 @@ class PEZInvert(io.ComfyNode):
                     tooltip="For several pictures: one prompt for what they have in common, or a list with one prompt per "
                     "picture (the nodes after this one then run once for each).",
                 ),
-                preset_input(),
-                *setting_inputs(),
-                candidate_input(),
+                *search_inputs(),
             ],
             outputs=found_outputs(
                 "Cosine similarity of prompt and picture according to the model, -1 to 1. Compare it only within one model."

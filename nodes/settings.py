@@ -10,10 +10,11 @@ from ..pez_core import InversionConfig, PezError, escape_for_comfyui
 from ..pez_core.config import SEARCH_PRESETS, SETTINGS, Setting
 
 REQUIRED = ("length", "seed")  # ComfyUI puts required inputs first, and saved workflows hold values by their places
+LAST = "precision"  # the last setting before the candidate
 FIXED = ("prefix", "suffix", "keep_words")  # they go into the prompt as they are
 
 
-def preset_input() -> io.Combo.Input:
+def _preset_input() -> io.Combo.Input:
     """The widget that chooses what the others leave open."""
     return io.Combo.Input(
         "preset",
@@ -24,12 +25,19 @@ def preset_input() -> io.Combo.Input:
     )
 
 
-def setting_inputs(without: str = "") -> list[io.Input]:
-    """A widget for each setting that nodes show, in their order; `without`: one that the node has its own of."""
-    return [_input(setting) for setting in SETTINGS.values() if setting.widget and setting.widget != without]
+def search_inputs(without: str = "") -> list[io.Input]:
+    """The preset, a widget for each setting that nodes show, in their order, and the candidate.
+
+    without: a setting that the node has its own widget of. Saved workflows hold values by their places: the candidate
+    stays after LAST, and settings that came later stand after it.
+    """
+    shown = [setting for setting in SETTINGS.values() if setting.widget]
+    place = 1 + next(i for i, setting in enumerate(shown) if setting.widget == LAST)
+    first, later = ([_input(each) for each in part if each.widget != without] for part in (shown[:place], shown[place:]))
+    return [_preset_input(), *first, _candidate_input(), *later]
 
 
-def candidate_input() -> io.Int.Input:
+def _candidate_input() -> io.Int.Input:
     """The widget that chooses among the candidates of a search."""
     return io.Int.Input(
         "candidate",
@@ -77,15 +85,12 @@ def _input(setting: Setting) -> io.Input:
         "tooltip": setting.tooltip,
         **(setting.options or {}),
     }
-    special = [value for value in (setting.unset, setting.never) if value is not None]
-    default = setting.default if setting.unset is None else setting.unset
-    if default is None:
-        default = setting.never
+    default = setting.widget_default
     if setting.kind == "choice":
-        return io.Combo.Input(setting.widget, options=[*special, *setting.choices], default=default, **shared)
+        return io.Combo.Input(setting.widget, options=list(setting.widget_choices), default=default, **shared)
     if setting.kind in ("text", "words"):
         return io.String.Input(setting.widget, default="", dynamic_prompts=False, **shared)
-    low, high = min([setting.low, *special]), setting.high if setting.most is None else setting.most
+    low, high = setting.widget_limits
     if setting.kind == "whole":
         return io.Int.Input(setting.widget, default=default, min=low, max=high, **shared)
     return io.Float.Input(

