@@ -34,7 +34,7 @@ class _Mlp(torch.autograd.Function):
 
 
 def mlp(x: Tensor, layer: Layer, activation: Activation, eps: float) -> Tensor:
-    """The residual stream [N, D] behind the MLP of `layer`."""
+    """The residual stream [N, D] after the MLP of `layer`."""
     return _Mlp.apply(x, layer, activation, eps)
 
 
