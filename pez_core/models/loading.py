@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import open_clip
 import torch
@@ -133,11 +134,12 @@ def _fetched(architecture: str, tag: str) -> nn.Module:
 def _from_file(architecture: str, tag: str, path: Path) -> nn.Module:
     tensors = checkpoint_tensors(path)
     with _without_weights():
-        module = _create(architecture, tag)
+        module: Any = _create(architecture, tag)
     why = misfit(module, convert_state_dict(module, tensors))  # before the values of a wrong file are read
     if not why:
         try:
-            load_checkpoint(module, _LowerCase(path) if is_safetensors(path) else path)
+            source: Any = _LowerCase(path) if is_safetensors(path) else path
+            load_checkpoint(module, source)
         except (RuntimeError, LookupError, AttributeError, AssertionError, TypeError) as error:
             why = first_line(error)
     if why:
@@ -193,9 +195,10 @@ def _create(architecture: str, tag: str, weights: str | None = None) -> nn.Modul
         raise PezError(f"{architecture} needs a package that is not installed: {error}") from error
 
 
-def _preprocess(module: nn.Module) -> Callable[..., torch.Tensor]:
+def _preprocess(module: Any) -> Callable[..., torch.Tensor]:
     settings = {**getattr(module.visual, "preprocess_cfg", {}), "size": module.visual.image_size}
-    return image_transform_v2(PreprocessCfg(**settings), is_train=False)
+    transform: Any = image_transform_v2(PreprocessCfg(**settings), is_train=False)
+    return transform
 
 
 @lru_cache(maxsize=8)
@@ -204,7 +207,10 @@ def vocabulary_of(architecture: str) -> Vocabulary:
 
     Raises PezError where its tokenizer cannot be had.
     """
-    text = open_clip.get_model_config(architecture)["text_cfg"]
+    config = open_clip.get_model_config(architecture)
+    if config is None:
+        raise PezError(f"There is no architecture {architecture!r}.{_nearest(architecture)}")
+    text = config["text_cfg"]
     try:
         tokenizer = open_clip.get_tokenizer(architecture)
     except (OSError, ImportError) as error:

@@ -37,7 +37,8 @@ class _Attention(torch.autograd.Function):
         return x + (branch if layer.scale_1 is None else branch * layer.scale_1)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        (gradient,) = gradients
         layer, (x, mean, rstd) = ctx.layer, ctx.saved_tensors
         branch = gradient if layer.scale_1 is None else gradient * layer.scale_1
         count, heads, length, size = ctx.attended.shape

@@ -126,7 +126,11 @@ class TextTower:
     @torch.no_grad()
     def encode(self, rows: Tensor) -> Tensor:
         """Unit features [N, F] of padded rows int64 [N, context_length]: the model's own encoding, nothing of ours."""
-        return F.normalize(self.module.encode_text(rows).float(), dim=-1)
+        return F.normalize(self._encode_text(rows).float(), dim=-1)
+
+    def _encode_text(self, rows: Tensor) -> Tensor:
+        encode: Any = self.module.encode_text
+        return encode(rows)
 
     def _lean(self, before: Sequence[int], after: Sequence[int], dtype: torch.dtype) -> CausalEncoder:
         weights = CausalWeights.of_open_clip(self.module)
@@ -149,7 +153,7 @@ class TextTower:
             fixed = self._embedding(rows).detach()
             replaced = torch.cat([fixed[:, :first], embeddings, fixed[:, first + length :]], dim=1)
             with _replacing(self._embedding, replaced):
-                return F.normalize(self.module.encode_text(rows), dim=-1)
+                return F.normalize(self._encode_text(rows), dim=-1)
 
         return encode
 
