@@ -2,55 +2,114 @@
 
 from __future__ import annotations
 
+import pickle
+import re
+import warnings
+import zipfile
 from pathlib import Path
 
 import torch
 from safetensors import safe_open
-from torch import nn
+from torch import Tensor, nn
 
 from ..errors import PezError, first_line
 
 SUFFIXES = (".safetensors", ".pt", ".pth", ".bin")
 _NAMED = 4  # tensors named in a message; more would hide the point
-_RESIZED = ("positional_embedding", "logit_scale", "logit_bias", "position_ids")  # open_clip mends these itself
+_RESIZED = ("positional_embedding", "logit_scale", "logit_bias", "position_ids")  # open_clip adapts these itself
 
 
-def tensor_shapes(path: Path) -> dict[str, list[int]]:
-    """Name and shape of each tensor of a checkpoint, without reading the tensors.
+def checkpoint_tensors(path: Path) -> dict[str, Tensor]:
+    """Each tensor of a checkpoint by name, on the meta device: its shape and format, without reading its values.
 
-    Raises PezError when the file is missing, of another kind, damaged, or needs code to be run.
+    Raises PezError when the file is missing, of another kind, damaged, holds whole numbers, or needs code to
+    be run.
     """
     if not path.is_file():
         raise PezError(f"There is no checkpoint {str(path)!r}: check the name and the folder.")
-    if path.suffix not in SUFFIXES:
-        raise PezError(f"{path.name!r} is not a checkpoint: one ends in {', '.join(SUFFIXES)}.")
+    if path.suffix.lower() not in SUFFIXES:
+        raise PezError(f"{path.name!r} is not a checkpoint: the name of one ends in {', '.join(SUFFIXES)}.")
     try:
-        shapes = _safetensors_shapes(path) if path.suffix == ".safetensors" else _pickle_shapes(path)
+        tensors = _of_safetensors(path) if is_safetensors(path) else _of_pickle(path)
     except Exception as error:  # a damaged pickle can make its reader raise anything
-        raise PezError(
-            f"{path.name} cannot be read as a checkpoint: it is damaged, cut short, or another kind of file; "
-            f"fetch it again, as .safetensors if there is a choice. ({first_line(error)})"
-        ) from error
-    if not shapes:
+        raise PezError(f"{path.name} cannot be read as a checkpoint: {_why(error)}") from error
+    if not tensors:
         raise PezError(f"{path.name} holds no tensors: it is not a checkpoint of a CLIP model.")
-    return shapes
+    whole = [name for name, value in tensors.items() if value.ndim > 1 and not value.is_floating_point()]
+    whole = [name for name in whole if not name.endswith(_RESIZED)]
+    if whole:
+        raise PezError(
+            f"{path.name} is quantized: {whole[0]} holds {str(tensors[whole[0]].dtype).removeprefix('torch.')}. Use the "
+            "same model in float32, float16 or bfloat16."
+        )
+    return tensors
 
 
-def _safetensors_shapes(path: Path) -> dict[str, list[int]]:
+def is_safetensors(path: Path) -> bool:
+    """Whether the file's name says so, in any case."""
+    return path.suffix.lower() == ".safetensors"
+
+
+def _of_safetensors(path: Path) -> dict[str, Tensor]:
     with safe_open(path, framework="pt") as file:
-        return {key: list(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118 - not a dict
+        names = list(file.keys())
+        shapes = {name: file.get_slice(name) for name in names}
+        return {
+            name: torch.empty(part.get_shape(), dtype=_SAFETENSORS.get(part.get_dtype(), torch.float32), device="meta")
+            for name, part in shapes.items()
+        }
 
 
-def _pickle_shapes(path: Path) -> dict[str, list[int]]:
-    loaded = torch.load(path, map_location="meta", weights_only=True)
+_SAFETENSORS = {"BOOL": torch.bool, "I8": torch.int8, "U8": torch.uint8, "I16": torch.int16, "I32": torch.int32}
+_SAFETENSORS |= {"I64": torch.int64, "U16": torch.int32, "U32": torch.int64, "U64": torch.int64}
+
+
+def _of_pickle(path: Path) -> dict[str, Tensor]:
+    _check_archive(path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # on the kind of archive, which the error says as well
+        loaded = torch.load(path, map_location="meta", weights_only=True)
     state = loaded.get("state_dict", loaded) if isinstance(loaded, dict) else {}
-    return {key: list(value.shape) for key, value in state.items() if isinstance(value, torch.Tensor)}
+    named = state.items() if isinstance(state, dict) else ()
+    return {key: value for key, value in named if isinstance(key, str) and isinstance(value, Tensor)}
 
 
-def misfit(module: nn.Module, shapes: dict[str, list[int]]) -> str:
-    """Which tensors of a file (see `tensor_shapes`) do not fit `module`, in words; '' when all do."""
+def _check_archive(path: Path) -> None:
+    """Raises PezError for an archive of code, and for one that grows when it is read: torch writes neither."""
+    if not zipfile.is_zipfile(path):
+        return
+    with zipfile.ZipFile(path) as archive:
+        entries = archive.infolist()
+    if any(entry.filename.endswith("/constants.pkl") or "/code/" in entry.filename for entry in entries):
+        raise PezError(
+            "it is a TorchScript archive, as OpenAI's own files are, which holds code beside the weights. Fetch the same "
+            "model as .safetensors, or as a plain file of weights."
+        )
+    if sum(entry.file_size for entry in entries) > path.stat().st_size:
+        raise PezError("it is a compressed archive, which torch does not write: fetch the model from its own source.")
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, PezError):
+        return str(error)
+    if isinstance(error, PermissionError):
+        return "this user may not read the file. Change its permissions."
+    said = first_line(error)
+    if isinstance(error, pickle.UnpicklingError):  # torch's own words advise to load the file with its code
+        code = re.search(r"GLOBAL (\S+)", str(error))
+        if code:
+            return f"it holds {code[1]} beside weights, and loading that would run code. Fetch the same model as .safetensors."
+        said = "no pickle of weights"
+    return (
+        "it is damaged, cut short, or another kind of file; fetch it again, as .safetensors if there is a choice. "
+        f"({said})"
+    )
+
+
+def misfit(module: nn.Module, tensors: dict[str, Tensor]) -> str:
+    """Which tensors of a file (see `checkpoint_tensors`) do not fit `module`, in words; '' when all do."""
     own = {key: list(value.shape) for key, value in module.state_dict().items()}
-    given = {key.removeprefix("module."): shape for key, shape in shapes.items()}
+    given = {key.removeprefix("module."): list(value.shape) for key, value in tensors.items()}
     if "text.positional_embedding" in own and "positional_embedding" in given:  # the older way to name a text tower
         given = {key if key.startswith(("visual.", "logit_")) else f"text.{key}": shape for key, shape in given.items()}
     compared = {key for key in own.keys() | given.keys() if not key.endswith(_RESIZED)}
@@ -63,3 +122,18 @@ def misfit(module: nn.Module, shapes: dict[str, list[int]]) -> str:
     wrong += [f"{key} does not belong" for key in sorted(compared & given.keys() - own.keys())]
     more = f"; and {len(wrong) - _NAMED} more" if len(wrong) > _NAMED else ""
     return "; ".join(wrong[:_NAMED]) + more
+
+
+def check_values(module: nn.Module, name: str) -> None:
+    """Raises PezError for weights that are not finite, and for a half of the model that is all zero."""
+    filled = {True: False, False: False}
+    for key, weight in module.named_parameters():
+        low, high = torch.aminmax(weight.detach()) if weight.numel() else (weight.sum(), weight.sum())
+        if not torch.isfinite(low + high):
+            raise PezError(
+                f"The weights of {name} are damaged: {key} holds NaN or infinite values. Fetch the file again."
+            )
+        filled[key.startswith("visual.")] |= weight.ndim > 1 and bool(low != high)
+    if not all(filled.values()):
+        which = "text" if filled[True] else "image"
+        raise PezError(f"The weights of {name} are damaged: its {which} tower is all zeros. Fetch the file again.")

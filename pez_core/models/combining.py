@@ -38,12 +38,12 @@ def combine(models: Sequence[ClipModel], weights: Sequence[float] | None = None)
     """
     weights = [1.0] * len(models) if weights is None else list(weights)
     if len(models) < 2:
-        raise PezError(f"Two models at least can be combined, not {len(models)}: load another one.")
+        raise PezError(f"Combining needs at least two models, got {len(models)}: load another one.")
     if len(weights) != len(models) or not all(0 < weight < float("inf") for weight in weights):
-        raise PezError(f"{len(models)} models need {len(models)} weights above 0, not {weights}.")
+        raise PezError(f"Expected {len(models)} weights above 0 for {len(models)} models, got {weights}.")
     names = [part.name for model in models for part in model.parts]
     if len(set(names)) < len(names):
-        raise PezError(f"Each model counts once: {' + '.join(names)} has one twice.")
+        raise PezError(f"Each model may be combined only once: {' + '.join(names)} has one twice.")
     first, *others = models
     for other in others:
         if not first.vocabulary.reads_like(other.vocabulary):

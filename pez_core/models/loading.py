@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import difflib
 import json
+import logging
 import warnings
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import open_clip
 import torch
+from open_clip.convert import convert_state_dict
+from open_clip.factory import load_checkpoint
 from open_clip.transform import PreprocessCfg, image_transform_v2
 from safetensors.torch import load_file
 from torch import nn
@@ -19,11 +23,13 @@ from torch import nn
 from ..errors import FetchError, PezError, first_line
 from ..text.vocabulary import Vocabulary
 from ..towers.initialization import NoInitialization
-from .checkpoints import misfit, tensor_shapes
+from ..towers.plain import plain_torch
+from .checkpoints import check_values, checkpoint_tensors, is_safetensors, misfit
 from .clip import ClipModel
 from .presets import EMBEDDED, EMBEDDED_FOLDER, PRESETS, resolve
 
 
+@plain_torch()
 def load_model(
     name: str = EMBEDDED, checkpoint: str | Path | None = None, device: str | torch.device = "cpu"
 ) -> ClipModel:
@@ -36,8 +42,13 @@ def load_model(
 
     Raises PezError for an unknown name (with the nearest ones), a file that is missing, damaged or of
     another architecture (with the tensors that do not fit), weights that cannot be fetched (with where
-    to fetch them), or a text tower that cannot be searched.
+    to fetch them) or are not finite, an unknown device, or a text tower that cannot be searched.
     """
+    if not isinstance(name, str):
+        raise PezError(
+            f"A model's name is a text such as 'ViT-L-14/openai', not {name!r}; a file goes into checkpoint."
+        )
+    _check_device(device)
     name = resolve(name)
     if name == EMBEDDED:
         if checkpoint is not None:
@@ -52,24 +63,34 @@ def load_model(
         module, shown = _fetched(architecture, tag), name
     else:
         module, shown = _from_file(architecture, tag, Path(checkpoint)), f"{architecture}/{Path(checkpoint).name}"
+    check_values(module, shown)
     return ClipModel.of_open_clip(module, _preprocess(module), vocabulary_of(architecture), shown).to(device)
 
 
+def _check_device(device: str | torch.device) -> None:
+    try:
+        torch.ones(1, device=device).item()  # the device meta holds no values
+    except Exception as error:  # each kind of device refuses in its own way
+        raise PezError(
+            f"The device {str(device)!r} cannot be used: choose cpu, or cuda where there is a GPU. ({first_line(error)})"
+        ) from error
+
+
+@plain_torch()
 def load_folder(folder: Path, name: str) -> ClipModel:
-    """A model of our own: `model.json`, an open_clip architecture, and `model.safetensors`.
+    """A model that this project trained: `model.json`, an open_clip architecture, and `model.safetensors`.
 
     The weights are in half precision. Of the token table the file holds only the rows that training
-    saw, and in `token_ids` which tokens they are; the vocabulary leaves the others out.
+    used, and in `token_ids` which tokens they are; the vocabulary leaves the others out.
     """
     config = json.loads((folder / "model.json").read_text("utf-8"))
     tensors = load_file(folder / "model.safetensors")
-    module = open_clip.CLIP(config["embed_dim"], config["vision_cfg"], config["text_cfg"])
+    with NoInitialization():
+        module = open_clip.CLIP(config["embed_dim"], config["vision_cfg"], config["text_cfg"])
     ids = tensors.pop("token_ids").long()
     rows = tensors["token_embedding.weight"]
     tensors["token_embedding.weight"] = rows.new_zeros(module.vocab_size, rows.shape[1]).index_copy(0, ids, rows)
-    state = module.state_dict()
-    state.update({key: value.float() for key, value in tensors.items()})
-    module.load_state_dict(state)
+    module.load_state_dict({key: value.float() for key, value in tensors.items()})
     known = torch.zeros(module.vocab_size, dtype=torch.bool)
     known[ids] = True
     vocabulary = Vocabulary(open_clip.get_tokenizer("ViT-B-32"), module.vocab_size, known)
@@ -111,22 +132,57 @@ def _fetched(architecture: str, tag: str) -> nn.Module:
 
 
 def _from_file(architecture: str, tag: str, path: Path) -> nn.Module:
-    shapes = tensor_shapes(path)
+    tensors = checkpoint_tensors(path)
+    with _without_weights():
+        module: Any = _create(architecture, tag)
+    why = misfit(module, convert_state_dict(module, tensors))  # before the values of a wrong file are read
+    if not why:
+        try:
+            source: Any = _LowerCase(path) if is_safetensors(path) else path
+            load_checkpoint(module, source)
+        except (RuntimeError, LookupError, AttributeError, AssertionError, TypeError) as error:
+            why = first_line(error)
+    if why:
+        raise PezError(f"{path.name} does not fit the architecture {architecture}: {why}.")
+    return module
+
+
+class _LowerCase:
+    """A path that reads as lower-case text: open_clip looks for the ending .safetensors."""
+
+    def __init__(self, path: Path):
+        self._path = path
+
+    def __fspath__(self) -> str:
+        return str(self._path)
+
+    def __str__(self) -> str:
+        return str(self._path).lower()
+
+
+@contextmanager
+def _without_weights() -> Iterator[None]:
+    """Keeps open_clip from warning that a model has no weights yet."""
+
+    def wanted(record: logging.LogRecord) -> bool:
+        return not record.getMessage().startswith("No pretrained weights loaded")
+
+    logging.getLogger().addFilter(wanted)
     try:
-        return _create(architecture, tag, weights=str(path))
-    except (RuntimeError, LookupError, AttributeError, AssertionError, TypeError) as error:
-        why = misfit(_create(architecture, tag), shapes)
-        raise PezError(
-            f"{path.name} does not fit the architecture {architecture}: {why or first_line(error)}."
-        ) from error
+        yield
+    finally:
+        logging.getLogger().removeFilter(wanted)
 
 
 def _create(architecture: str, tag: str, weights: str | None = None) -> nn.Module:
-    """The open_clip model with the activation and the preprocessing of `tag`, weights from a tag or a path."""
+    """The open_clip model with the activation and the preprocessing of `tag`.
+
+    `weights`: the tag of weights to fetch; None leaves them to be loaded, whatever they are.
+    """
     trained = open_clip.get_pretrained_cfg(architecture, tag) if tag else {}
     preprocessing = {key: trained[key] for key in ("mean", "std", "interpolation", "resize_mode") if key in trained}
     try:
-        with warnings.catch_warnings(), NoInitialization() if weights else nullcontext():
+        with warnings.catch_warnings(), NoInitialization():
             warnings.simplefilter("ignore", UserWarning)  # about the activation, which is set right here
             return open_clip.create_model(
                 architecture,
@@ -139,9 +195,10 @@ def _create(architecture: str, tag: str, weights: str | None = None) -> nn.Modul
         raise PezError(f"{architecture} needs a package that is not installed: {error}") from error
 
 
-def _preprocess(module: nn.Module) -> Callable[..., torch.Tensor]:
+def _preprocess(module: Any) -> Callable[..., torch.Tensor]:
     settings = {**getattr(module.visual, "preprocess_cfg", {}), "size": module.visual.image_size}
-    return image_transform_v2(PreprocessCfg(**settings), is_train=False)
+    transform: Any = image_transform_v2(PreprocessCfg(**settings), is_train=False)
+    return transform
 
 
 @lru_cache(maxsize=8)
@@ -150,7 +207,10 @@ def vocabulary_of(architecture: str) -> Vocabulary:
 
     Raises PezError where its tokenizer cannot be had.
     """
-    text = open_clip.get_model_config(architecture)["text_cfg"]
+    config = open_clip.get_model_config(architecture)
+    if config is None:
+        raise PezError(f"There is no architecture {architecture!r}.{_nearest(architecture)}")
+    text = config["text_cfg"]
     try:
         tokenizer = open_clip.get_tokenizer(architecture)
     except (OSError, ImportError) as error:

@@ -6,21 +6,24 @@ import torch
 from PIL import Image, ImageColor
 from torch import Tensor
 
-COLOURS = ("red", "green", "blue", "yellow", "black", "white", "orange", "purple")
+COLORS = ("red", "green", "blue", "yellow", "black", "white", "orange", "purple")
 ORDERS = 2000  # of the texts, drawn at random and compared with the right one
 CHANCE = 0.01  # at most, of a wrong pair to pass
 
 
-def colour_pictures() -> list[Image.Image]:
-    """A picture of each of COLOURS, which every CLIP knows: towers that belong together agree on them."""
-    return [Image.new("RGB", (64, 64), ImageColor.getrgb(colour)) for colour in COLOURS]
+def color_pictures() -> list[Image.Image]:
+    """A picture of each of COLORS, which every CLIP knows: towers that belong together agree on them."""
+    return [Image.new("RGB", (64, 64), ImageColor.getrgb(color)) for color in COLORS]
 
 
 def agree(pictures: Tensor, texts: Tensor) -> bool:
     """Whether features [N, F] of pictures fit those of their texts better than of the same texts in other orders."""
     seen = (pictures.float().cpu() @ texts.float().cpu().T).double()
-    centred = seen - seen.mean(0) - seen.mean(1, keepdim=True)
-    rows = torch.arange(len(centred))
+    centered = seen - seen.mean(0) - seen.mean(1, keepdim=True)
+    rows = torch.arange(len(centered))
     orders = torch.rand(ORDERS, len(rows), generator=torch.Generator().manual_seed(0)).argsort(dim=1)
-    others = centred[rows, orders].sum(1)
-    return bool((others >= centred.diag().sum()).double().mean() < CHANCE)
+    others = centered[rows, orders].sum(1)
+    return bool((others >= centered.diag().sum()).double().mean() < CHANCE)
+
+
+COLOURS, colour_pictures = COLORS, color_pictures  # their names until version 0.2

@@ -1,4 +1,4 @@
-"""The models worth choosing, by the generator that reads the prompt."""
+"""The recommended models, by the generator that reads the prompt."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ ALIASES: dict[str, str] = {}
 
 
 def resolve(choice: str) -> str:
-    """The model name behind a preset's label, an alias of one, or a model name itself."""
+    """The model name of a preset's label, an alias of one, or a model name itself."""
     choice = ALIASES.get(choice, choice)
     for preset in PRESETS:
         if choice in (preset.label, preset.name):

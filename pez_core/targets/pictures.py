@@ -163,12 +163,12 @@ def _converted(image: Image.Image) -> Image.Image:
     return image if upright is None else image.transpose(upright)
 
 
-def _orientation(image: Image.Image) -> int | None:
-    """As EXIF has it; None where it has none that can be read."""
+def _orientation(image: Image.Image) -> int:
+    """As EXIF has it; 0 where it has none that can be read."""
     with suppress(Exception), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return image.getexif().get(_ORIENTATION)
-    return None
+        return int(image.getexif().get(_ORIENTATION, 0))
+    return 0
 
 
 def _finished(image: Image.Image) -> Image.Image:

@@ -54,7 +54,7 @@ class Target:
 
     @classmethod
     def from_images(cls, model: ClipModel, images: Any, weights: Sequence[float] | None = None) -> Target:
-        """The target of one or several pictures (see `pictures.as_rgb`), equally weighted unless told otherwise."""
+        """The target of one or several pictures (see `pictures.as_rgb`), equally weighted by default."""
         rgb = as_rgb(images)
         chosen = [1.0] * len(rgb) if weights is None else list(weights)
         if len(chosen) != len(rgb):

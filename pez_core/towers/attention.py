@@ -23,13 +23,13 @@ class _Attention(torch.autograd.Function):
     ) -> Tensor:
         normed, mean, rstd = torch.native_layer_norm(x, x.shape[-1:], *layer.norm_1, eps)
         q, k, v = split_heads(product(normed, *layer.qkv), x.shape[-1], count, heads)
-        parts = [q.contiguous(), *behind(known, k, v)]  # else no fused attention on CPUs
+        parts = [q.contiguous(), *_after(known, k, v)]  # else no fused attention on CPUs
         if ctx.needs_input_grad[0]:
             with torch.enable_grad():
                 parts = [part.requires_grad_() for part in parts]
                 attended = F.scaled_dot_product_attention(*parts, attn_mask=mask)
             ctx.parts, ctx.attended = parts, attended
-            ctx.layer, ctx.behind = layer, known[0].shape[2]
+            ctx.layer, ctx.known = layer, known[0].shape[2]
             ctx.save_for_backward(x, mean, rstd)
         else:
             attended = F.scaled_dot_product_attention(*parts, attn_mask=mask)
@@ -37,19 +37,20 @@ class _Attention(torch.autograd.Function):
         return x + (branch if layer.scale_1 is None else branch * layer.scale_1)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        (gradient,) = gradients
         layer, (x, mean, rstd) = ctx.layer, ctx.saved_tensors
         branch = gradient if layer.scale_1 is None else gradient * layer.scale_1
         count, heads, length, size = ctx.attended.shape
         attended = (branch @ layer.out[0]).view(count, length, heads, size).transpose(1, 2)
         q, k, v = torch.autograd.grad(ctx.attended, ctx.parts, attended)
-        parts = torch.stack([part.transpose(1, 2) for part in (q, k[:, :, ctx.behind :], v[:, :, ctx.behind :])], dim=2)
+        parts = torch.stack([part.transpose(1, 2) for part in (q, k[:, :, ctx.known :], v[:, :, ctx.known :])], dim=2)
         normed = parts.view(count * length, -1) @ layer.qkv[0]
         return gradient + norm_gradient(normed, x, mean, rstd, *layer.norm_1), *[None] * 6
 
 
 def attention(x: Tensor, layer: Layer, heads: int, eps: float, known: KeysValues, mask: Tensor, count: int) -> Tensor:
-    """The residual stream [R * T, D] behind the attention of `layer`.
+    """The residual stream [R * T, D] after the attention of `layer`.
 
     `count`: R; `mask` [T, P + T] is added to the scores.
     """
@@ -63,7 +64,7 @@ def attention_at_end(x: Tensor, layer: Layer, heads: int, eps: float, known: Key
     normed = F.layer_norm(x, (width,), *layer.norm_1, eps)
     last = normed.view(count, -1, width)[:, -1]
     (q,) = split_heads(linear(last, weight[:width], bias[:width]), width, count, heads)
-    k, v = behind(known, *split_heads(linear(normed, weight[width:], bias[width:]), width, count, heads))
+    k, v = _after(known, *split_heads(linear(normed, weight[width:], bias[width:]), width, count, heads))
     branch = linear(join_heads(F.scaled_dot_product_attention(q, k, v)), *layer.out)
     return x.view(count, -1, width)[:, -1] + (branch if layer.scale_1 is None else branch * layer.scale_1)
 
@@ -79,7 +80,7 @@ def join_heads(attended: Tensor) -> Tensor:
     return attended.transpose(1, 2).flatten(2).flatten(0, 1)
 
 
-def behind(known: KeysValues, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+def _after(known: KeysValues, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
     """Keys and values [R, H, P + T, D/H]: the known ones before the new ones."""
     first, second = (
         torch.cat([old.expand(len(new), -1, -1, -1), new], dim=2) for old, new in zip(known, (k, v), strict=True)

@@ -1,8 +1,8 @@
 """The lean way through a causal text tower: only what the searched tokens change, nothing twice.
 
-In a causal tower a position sees those before it. So nothing behind the end token reaches the feature,
+In a causal tower a position sees those before it. So nothing after the end token reaches the feature,
 keys and values of the fixed beginning never change, and the last layer need only be finished where the
-feature is read. All of that is exact; whether a tower is of this kind is found out by trying (text_tower.py).
+feature is read. All of that is exact; text_tower.py tests whether a tower is of this kind.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class CausalEncoder:
         self._layers = [layer.to(dtype) for layer in weights.layers]
         self._dtype = dtype
         self._after = after.detach()
-        self._behind = len(before)
+        self._fixed = len(before)
         with torch.no_grad():
             self._known = self._keys_values(before)
 
@@ -41,8 +41,8 @@ class CausalEncoder:
         w, scale, count = self._weights, GradientScale(self._dtype), len(embeddings)
         x = torch.cat([scale.leave(embeddings), self._after.expand(count, -1, -1)], dim=1)
         length = x.shape[1]
-        x = (x + w.positions[self._behind : self._behind + length]).to(self._dtype).flatten(0, 1)
-        mask = _causal_mask(self._behind, length, x)
+        x = (x + w.positions[self._fixed : self._fixed + length]).to(self._dtype).flatten(0, 1)
+        mask = _causal_mask(self._fixed, length, x)
         for layer, known in zip(self._layers[:-1], self._known[:-1], strict=True):
             x = attention(x, layer, w.heads, w.eps, known, mask, count)
             x = mlp(x, layer, w.activation, w.eps)
@@ -72,12 +72,12 @@ class CausalEncoder:
         return k.contiguous(), v.contiguous()
 
 
-def _causal_mask(behind: int, length: int, like: Tensor) -> Tensor:
+def _causal_mask(before: int, length: int, like: Tensor) -> Tensor:
     """[T, P + T]: 0 where a position may look, -inf elsewhere; P positions stand before the first.
 
     Rows lie 16 numbers apart or a multiple of that: fused attention on GPUs would else copy the mask anew
     in every layer.
     """
-    keys = behind + length
-    mask = like.new_full((length, -(-keys // 16) * 16), -torch.inf).triu_(behind + 1)
+    keys = before + length
+    mask = like.new_full((length, -(-keys // 16) * 16), -torch.inf).triu_(before + 1)
     return mask[:, :keys]

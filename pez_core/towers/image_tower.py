@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -58,9 +59,10 @@ class ImageTower:
             self.placement.send_home(self.module)
 
     def _encode(self, pictures: Sequence[Image.Image], device: torch.device) -> Tensor:
+        encode: Any = self.module.encode_image
         features = []
         for start in range(0, len(pictures), BATCH):
             places = range(start, min(start + BATCH, len(pictures)))
             batch = torch.stack([self._preprocess(pictures[i]) for i in places])
-            features.append(F.normalize(self.module.encode_image(batch.to(device)).float(), dim=-1).cpu())
+            features.append(F.normalize(encode(batch.to(device)).float(), dim=-1).cpu())
         return torch.cat(features)

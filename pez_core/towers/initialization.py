@@ -10,7 +10,10 @@ from torch.overrides import TorchFunctionMode
 
 
 class NoInitialization(TorchFunctionMode):
-    """Leaves new weights as they are: drawing random numbers that a checkpoint overwrites takes most of a load."""
+    """Draws no random numbers for new weights: a checkpoint overwrites them, and drawing takes most of a load.
+
+    Torch's global random state stays as it is.
+    """
 
     DRAWING = (
         torch.Tensor.normal_,
@@ -25,6 +28,8 @@ class NoInitialization(TorchFunctionMode):
     )
 
     def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if function is torch.randn:
+            function = torch.zeros
         if function in self.DRAWING:
             return args[0] if args else kwargs["tensor"]
         return function(*args, **(kwargs or {}))

@@ -12,7 +12,7 @@ from .text_tower import PromptEncoder, TextTower
 
 
 class JointTextTower:
-    """Towers side by side: embeddings and features are those of all of them, one behind the other.
+    """Towers side by side: embeddings and features are those of all of them, concatenated.
 
     `shares`: what each tower counts for, above 0, 1 in sum.
     """
@@ -44,7 +44,7 @@ class JointTextTower:
         return torch.cat([tower.embed(ids) for tower in self.towers], dim=-1)
 
     def positions(self, tokens: int) -> int:
-        """How many positions a prompt of so many tokens takes in the tower that takes most."""
+        """How many positions a prompt of this many tokens takes in the tower that takes most."""
         return max(tower.positions(tokens) for tower in self.towers)
 
     def prompt_encoder(

@@ -26,7 +26,8 @@ class _Mlp(torch.autograd.Function):
         return x + (branch if layer.scale_2 is None else branch * layer.scale_2)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
+        (gradient,) = gradients
         layer, (x, mean, rstd) = ctx.layer, ctx.saved_tensors
         branch = gradient if layer.scale_2 is None else gradient * layer.scale_2
         hidden = ctx.activation.backward(branch @ layer.down[0], ctx.hidden.contiguous()) @ layer.up[0]
@@ -34,7 +35,7 @@ class _Mlp(torch.autograd.Function):
 
 
 def mlp(x: Tensor, layer: Layer, activation: Activation, eps: float) -> Tensor:
-    """The residual stream [N, D] behind the MLP of `layer`."""
+    """The residual stream [N, D] after the MLP of `layer`."""
     return _Mlp.apply(x, layer, activation, eps)
 
 

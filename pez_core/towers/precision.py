@@ -1,4 +1,4 @@
-"""Which number format a search computes in, looked over against float32."""
+"""Which number format a search computes in, checked against float32."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def choose(precision: str, device: torch.device, sample: Sample | None, name: st
 
     precision: one of the configuration's. "auto" takes half precision on CUDA and ROCm where it agrees with
         float32 on the sample (fp16 before bf16: the same speed, eight times as fine), and float32 elsewhere.
-        The others are taken at their word.
+        The others are used as they are.
 
     Raises PezError where the one asked for does not agree with float32.
     """

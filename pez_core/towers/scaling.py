@@ -17,12 +17,13 @@ class _Scaled(torch.autograd.Function):
         return x.view_as(x)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        (gradient,) = gradients
         return ctx.pass_back(gradient), None
 
 
 class GradientScale:
-    """Scales each row's gradient on its way back into a stretch of half precision, and undoes it behind it.
+    """Scales each row's gradient on its way back into a stretch of half precision, and undoes it after.
 
     On the way forward values go through `leave` first and `enter` last (named for the gradient's way).
     Where nothing is halved both do nothing.
@@ -37,7 +38,7 @@ class GradientScale:
         return x if self._idle else _Scaled.apply(x, self._multiply)
 
     def leave(self, x: Tensor) -> Tensor:
-        """`x` [R, L, D]; its gradient has the stretch behind it."""
+        """`x` [R, L, D]; its gradient has passed the stretch."""
         return x if self._idle else _Scaled.apply(x, self._divide)
 
     def _multiply(self, gradient: Tensor) -> Tensor:

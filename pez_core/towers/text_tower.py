@@ -2,7 +2,7 @@
 
 The plain way runs the model's own `encode_text` at full length, with the output of its token embedding
 replaced by ours: right for every architecture. The lean way (causal.py) does the least that a causal
-tower needs. Whether it gives the same features is found out by trying, once, when the tower is made.
+tower needs. Whether its features are the same is tested once, when the tower is made.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class TextTower:
             embedding.register_forward_hook(_replacement)
         model.requires_grad_(False)
         self.placement = MovePlacement(device_of(model))
-        self._chosen: dict[tuple[str, torch.device], torch.dtype] = {}  # which formats were looked over
+        self._chosen: dict[tuple[str, torch.device], torch.dtype] = {}  # formats that were checked already
         self.features = self.encode(vocabulary.rows(self._sample(1))).shape[1]
         self.lean = self._lean_is_exact()
         if not self.lean:
@@ -100,7 +100,7 @@ class TextTower:
         return self.table.detach()[ids].float()
 
     def positions(self, tokens: int) -> int:
-        """How many positions a prompt of so many tokens takes in the tower, at most."""
+        """How many positions a prompt of this many tokens takes in the tower, at most."""
         words = self._vocabulary
         return len(words.start_ids) + tokens + 1 if self.lean else words.context_length
 
@@ -126,7 +126,11 @@ class TextTower:
     @torch.no_grad()
     def encode(self, rows: Tensor) -> Tensor:
         """Unit features [N, F] of padded rows int64 [N, context_length]: the model's own encoding, nothing of ours."""
-        return F.normalize(self.module.encode_text(rows).float(), dim=-1)
+        return F.normalize(self._encode_text(rows).float(), dim=-1)
+
+    def _encode_text(self, rows: Tensor) -> Tensor:
+        encode: Any = self.module.encode_text
+        return encode(rows)
 
     def _lean(self, before: Sequence[int], after: Sequence[int], dtype: torch.dtype) -> CausalEncoder:
         weights = CausalWeights.of_open_clip(self.module)
@@ -149,7 +153,7 @@ class TextTower:
             fixed = self._embedding(rows).detach()
             replaced = torch.cat([fixed[:, :first], embeddings, fixed[:, first + length :]], dim=1)
             with _replacing(self._embedding, replaced):
-                return F.normalize(self.module.encode_text(rows), dim=-1)
+                return F.normalize(self._encode_text(rows), dim=-1)
 
         return encode
 

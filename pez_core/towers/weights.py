@@ -58,13 +58,16 @@ class CausalWeights:
     @classmethod
     def of_open_clip(cls, model: nn.Module) -> CausalWeights | None:
         """For an open_clip model whose text tower has the usual parts; None for another."""
-        parts = getattr(model, "text", model)
+        parts: Any = getattr(model, "text", model)
         needed = ("transformer", "positional_embedding", "attn_mask", "ln_final", "text_projection")
         if not all(hasattr(parts, name) for name in needed) or parts.attn_mask is None:
             return None
         blocks = list(getattr(parts.transformer, "resblocks", ()))
         if getattr(parts, "cls_emb", None) is not None or not blocks or not all(map(_is_usual, blocks)):
             return None
+
+        activation = activations.of(blocks[0].mlp.gelu)
+        assert activation is not None  # see _is_usual
 
         def finish(pooled: Tensor) -> Tensor:
             pooled, projection = parts.ln_final(pooled), parts.text_projection
@@ -75,7 +78,7 @@ class CausalWeights:
         return cls(
             layers=tuple(map(_layer, blocks)),
             heads=blocks[0].attn.num_heads,
-            activation=activations.of(blocks[0].mlp.gelu),
+            activation=activation,
             eps=blocks[0].ln_1.eps,
             positions=parts.positional_embedding,
             finish=finish,

@@ -131,12 +131,12 @@ def test_memory_is_that_of_both(model, judge, joint):
 
 
 def test_what_cannot_be_combined(model, judge, tmp_path):
-    with pytest.raises(PezError, match="Two models at least"):
+    with pytest.raises(PezError, match="Combining needs at least two models, got 1"):
         combine([model])
     with pytest.raises(PezError, match="has one twice"):
         combine([model, judge, model])
     for weights in ([1], [1, 0], [1, -1], [1, float("inf")]):
-        with pytest.raises(PezError, match="2 models need 2 weights above 0"):
+        with pytest.raises(PezError, match="Expected 2 weights above 0 for 2 models"):
             combine([model, judge], weights)
     tokenizer = hugging_face_tokenizer(tmp_path, "bert")
     strange = ClipModel(judge.image, judge.text, Vocabulary(tokenizer, 80), "strange")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import zipfile
 from pathlib import Path
 
 import open_clip
@@ -12,6 +13,7 @@ from safetensors.torch import save_file
 from stand_ins import random_picture, small
 
 from pez_core import InversionConfig, PezError, Target, invert, load_model
+from pez_core.models.checkpoints import check_values
 from pez_core.models.loading import download_source
 from pez_core.models.presets import ALIASES, PRESETS, resolve
 
@@ -122,6 +124,120 @@ def test_what_is_no_checkpoint(tmp_path, name, content, said):
         path.write_bytes(content)
     with pytest.raises(PezError, match=said) as caught:
         load_model("ViT-B-32", path)
+    assert "\n" not in str(caught.value)
+
+
+def test_code_is_named_without_torchs_advice(tmp_path):
+    torch.save({"state_dict": Harm()}, tmp_path / "evil.pt")
+    with pytest.raises(PezError, match="holds getattr beside weights, and loading that would run code") as caught:
+        load_model("ViT-B-32", tmp_path / "evil.pt")
+    assert "weights_only" not in str(caught.value)
+
+
+def test_torchscript_is_named(tmp_path):
+    torch.jit.save(torch.jit.trace(torch.nn.Linear(2, 2), torch.zeros(1, 2)), tmp_path / "script.pt")
+    with pytest.raises(PezError, match="TorchScript archive") as caught:
+        load_model("ViT-B-32", tmp_path / "script.pt")
+    assert "\n" not in str(caught.value)
+
+
+def test_an_archive_that_grows_is_not_read(tmp_path):
+    torch.save({"weight": torch.zeros(10_000_000)}, tmp_path / "plain.pt")
+    with (
+        zipfile.ZipFile(tmp_path / "plain.pt") as plain,
+        zipfile.ZipFile(tmp_path / "bomb.pt", "w", zipfile.ZIP_DEFLATED) as bomb,
+    ):
+        for name in plain.namelist():
+            bomb.writestr(name, plain.read(name))
+    assert (tmp_path / "bomb.pt").stat().st_size < 100_000
+    with pytest.raises(PezError, match="compressed archive"):
+        load_model("ViT-B-32", tmp_path / "bomb.pt")
+
+
+def test_a_file_that_may_not_be_read(tmp_path, monkeypatch):
+    def forbidden(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    (tmp_path / "closed.pt").touch()
+    monkeypatch.setattr(torch, "load", forbidden)
+    with pytest.raises(PezError, match="may not read"):
+        load_model("ViT-B-32", tmp_path / "closed.pt")
+
+
+@pytest.mark.parametrize("dtype", [torch.int8, torch.uint8, torch.bool])
+@pytest.mark.parametrize("suffix", [".safetensors", ".pt"])
+def test_whole_numbers_are_no_weights(tmp_path, dtype, suffix):
+    state = {"weight": torch.zeros(4, 4, dtype=dtype)}
+    (save_file if suffix == ".safetensors" else torch.save)(state, tmp_path / f"b32{suffix}")
+    with pytest.raises(PezError, match=f"is quantized: weight holds {str(dtype).removeprefix('torch.')}"):
+        load_model("ViT-B-32", tmp_path / f"b32{suffix}")
+
+
+def test_a_wrong_file_is_not_read_whole(tmp_path, monkeypatch):
+    torch.save({"weight": torch.zeros(4, 4)}, tmp_path / "wrong.pt")
+    places = []
+    plain = torch.load
+    monkeypatch.setattr(
+        torch, "load", lambda *args, **options: places.append(options["map_location"]) or plain(*args, **options)
+    )
+    with pytest.raises(PezError, match="does not fit the architecture ViT-B-32"):
+        load_model("ViT-B-32", tmp_path / "wrong.pt")
+    assert places == ["meta"]
+
+
+def test_names_that_are_numbers(tmp_path):
+    torch.save({0: torch.zeros(2), 1: torch.zeros(2)}, tmp_path / "numbered.bin")
+    with pytest.raises(PezError, match="holds no tensors"):
+        load_model("ViT-B-32", tmp_path / "numbered.bin")
+
+
+@pytest.mark.slow
+def test_the_ending_may_be_in_capitals(safetensors, tmp_path):
+    path = tmp_path / "B32.SAFETENSORS"
+    path.write_bytes(safetensors.read_bytes())
+    assert load_model("ViT-B-32", path).name == "ViT-B-32/B32.SAFETENSORS"
+
+
+def test_damaged_values_are_refused():
+    module = small("ViT-B-32")
+    check_values(module, "fine")
+    with torch.no_grad():
+        module.token_embedding.weight[320, 5] = float("nan")
+    with pytest.raises(PezError, match=r"weights of x are damaged: token_embedding.weight holds NaN"):
+        check_values(module, "x")
+    for half, others in (("image", False), ("text", True)):
+        module = small("ViT-B-32")
+        for name, weight in module.named_parameters():
+            if name.startswith("visual.") != others:
+                weight.data.zero_()
+        with pytest.raises(PezError, match=f"its {half} tower is all zeros"):
+            check_values(module, "x")
+
+
+@pytest.mark.slow
+def test_a_file_of_damaged_values_is_refused(real_shapes, tmp_path):
+    broken = {**real_shapes, "text_projection": torch.full_like(real_shapes["text_projection"], float("nan"))}
+    torch.save(broken, tmp_path / "b32.pt")
+    with pytest.raises(PezError, match=r"ViT-B-32/b32\.pt are damaged: text_projection"):
+        load_model("ViT-B-32", tmp_path / "b32.pt")
+
+
+def test_loading_leaves_the_random_state_alone():
+    before = torch.get_rng_state()
+    load_model()
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("name", [None, 5, Path("model.pt")])
+def test_a_name_is_text(name):
+    with pytest.raises(PezError, match="name is a text"):
+        load_model(name)
+
+
+@pytest.mark.parametrize("device", ["nope", "meta", "cuda:99", "hpu", 3.5])
+def test_a_device_that_cannot_be_used(device):
+    with pytest.raises(PezError, match="cannot be used") as caught:
+        load_model(device=device)
     assert "\n" not in str(caught.value)
 
 

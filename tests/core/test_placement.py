@@ -11,7 +11,7 @@ import torch
 from stand_ins import random_picture, small
 
 from benchmarks.pictures import JUDGE_FOLDER
-from pez_core import ClipModel, PictureSource, TextSource, combine, load_model
+from pez_core import ClipModel, PezError, PictureSource, TextSource, combine, load_model
 from pez_core.models.loading import load_folder
 from pez_core.targets.sources import make_target
 from pez_core.towers.placement import MovePlacement
@@ -171,3 +171,47 @@ def test_a_tower_of_another_kind_is_left_alone(own, openai_vocabulary):
     text = ClipModel.of_open_clip(small("ViT-B-32"), lambda picture: picture, openai_vocabulary, "x").text
     model = ClipModel(Elsewhere(), text, openai_vocabulary, "x").place(Recorded())
     assert model.encode_images([random_picture(1)] * 2).shape == (2, 512)
+
+
+class TestTextsInBatches:
+    def test_many_texts_are_encoded_a_few_at_a_time(self, own, monkeypatch):
+        texts = [f"a red bird and {i} dogs" for i in range(10)]
+        expected = own.encode_texts(texts)
+        sizes = []
+        plain = own.text.encode
+        monkeypatch.setattr(own.text, "encode", lambda rows: sizes.append(len(rows)) or plain(rows))
+        monkeypatch.setattr("pez_core.models.clip.TEXTS_AT_ONCE", 4)
+        torch.testing.assert_close(own.encode_texts(texts), expected, atol=1e-5, rtol=0)
+        assert sizes == [4, 4, 2]
+
+    def test_fewer_at_once_where_memory_is_short(self, own, monkeypatch):
+        texts = [f"a red bird and {i} dogs" for i in range(10)]
+        expected = own.encode_texts(texts)
+        sizes = []
+        plain = own.text.encode
+
+        def short(rows):
+            if len(rows) > 3:
+                raise torch.cuda.OutOfMemoryError("no memory")
+            sizes.append(len(rows))
+            return plain(rows)
+
+        monkeypatch.setattr(own.text, "encode", short)
+        torch.testing.assert_close(own.encode_texts(texts), expected, atol=1e-5, rtol=0)
+        assert sizes == [2] * 5
+
+    def test_no_memory_for_a_single_text_is_said(self, own, monkeypatch):
+        def full(rows):
+            raise torch.cuda.OutOfMemoryError("no memory")
+
+        monkeypatch.setattr(own.text, "encode", full)
+        with pytest.raises(PezError, match="Not enough memory on cpu to encode a text with embedded"):
+            own.encode_texts(["a cat"])
+
+    def test_no_texts_have_no_features(self, own):
+        assert own.encode_texts([]).shape == (0, 128)
+
+    @pytest.mark.parametrize("texts", ["cat", [5], [None, "a"]])
+    def test_what_is_no_list_of_texts(self, own, texts):
+        with pytest.raises(PezError, match="A list of texts is needed"):
+            own.encode_texts(texts)

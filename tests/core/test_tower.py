@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import copy
+import pickle
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import open_clip
 import pytest
@@ -214,3 +217,65 @@ def test_tower_that_stops_gradients_is_refused_by_name(openai_vocabulary):
 
     with pytest.raises(PezError, match="cut-1 cannot be searched"):
         ClipModel.of_open_clip(Cut(), lambda picture: picture, openai_vocabulary, "cut-1")
+
+
+class TestThreads:
+    """One full-length tower, used by several threads at once."""
+
+    @pytest.fixture
+    def tower(self) -> TextTower:
+        return TextTower(siglip_like(), Vocabulary(Layout(16, end=1), 300), "siglip-like")
+
+    @staticmethod
+    def climbed(tower: TextTower, seed: int) -> torch.Tensor:
+        """Features after a few steps up the gradient from random embeddings."""
+        generator = torch.Generator().manual_seed(seed)
+        ids = torch.randint(10, 200, (2, 3 + seed), generator=generator)
+        embeddings = tower.embed(ids)
+        encode, towards = tower.prompt_encoder(), torch.randn(32, generator=generator)
+        for _ in range(20):
+            embeddings = embeddings.detach().requires_grad_()
+            features = encode(embeddings, ids)
+            (gradient,) = torch.autograd.grad((features @ towards).sum(), embeddings)
+            embeddings = embeddings + 0.1 * gradient
+        return features.detach()
+
+    def test_searches_equal_serial_ones(self, tower):
+        serial = [self.climbed(tower, seed) for seed in range(8)]
+        with ThreadPoolExecutor(8) as pool:
+            together = list(pool.map(lambda seed: self.climbed(tower, seed), range(8)))
+        for one, other in zip(serial, together, strict=True):
+            torch.testing.assert_close(one, other)
+
+    def test_a_text_is_right_in_the_middle_of_another_threads_search(self, tower):
+        """The other thread waits inside the tower, its embeddings in place."""
+        rows = torch.randint(10, 200, (2, 16), generator=torch.Generator().manual_seed(0))
+        expected = tower.encode(rows)
+        inside, scored = threading.Event(), threading.Event()
+        searching: list[int] = []
+
+        def wait(*_):
+            if threading.get_ident() in searching:
+                inside.set()
+                assert scored.wait(60)
+
+        def search():
+            searching.append(threading.get_ident())
+            ids = torch.full((2, 4), 20)
+            tower.prompt_encoder()(tower.embed(ids), ids)
+
+        handle = tower.module.text.transformer.register_forward_pre_hook(wait)
+        thread = threading.Thread(target=search)
+        thread.start()
+        assert inside.wait(60)
+        found = tower.encode(rows)
+        scored.set()
+        thread.join()
+        handle.remove()
+        torch.testing.assert_close(found, expected)
+
+    def test_copies_and_pickles_search_too(self, tower):
+        for other in (copy.deepcopy(tower), pickle.loads(pickle.dumps(tower.module))):
+            if isinstance(other, nn.Module):
+                other = TextTower(other, Vocabulary(Layout(16, end=1), 300), "pickled")
+            torch.testing.assert_close(self.climbed(other, 1), self.climbed(tower, 1))
