@@ -80,7 +80,7 @@ def make_stepper(search: Search[State], state: State, device: torch.device) -> S
 def step_in_place(search: Search[State], state: State) -> None:
     """Writes the state after a step over the state before it."""
     after = search.step(state)
-    torch._foreach_copy_(_tensors(state), _tensors(after))
+    torch._foreach_copy_(_tensors(state), _tensors(after))  # pyright: ignore[reportPrivateImportUsage]
 
 
 def _tensors(state: Any) -> list[Tensor]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 import torch
 from stand_ins import random_picture
@@ -66,7 +68,7 @@ def test_reports_carry_the_best_so_far(model, target):
     result = invert(model, target, QUICK, lambda progress: seen.append(progress))
     assert [p.step for p in seen if p.step % 10 == 0][-1] == 60
     assert all(p.steps == 60 for p in seen)
-    assert [p.similarity for p in seen] == sorted(p.similarity for p in seen)
+    assert all(later.similarity >= p.similarity - 1e-6 for p, later in pairwise(seen))  # rounding: alone, or in a batch
     for progress in seen:
         assert progress.similarity == pytest.approx(rescored(model, target, progress.prompt), abs=1e-6)
     assert (seen[-1].prompt, seen[-1].similarity) == (result.prompt, result.similarity)

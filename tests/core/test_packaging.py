@@ -59,14 +59,10 @@ def test_the_demo_runs_from_an_empty_folder(installed, tmp_path):
     assert package.is_relative_to(installed.parents[1])
     sample = package / "embedded" / "samples" / "penguin.png"
     (tmp_path / "out").mkdir()
-    said = run(installed, "-m", "pez_core", "invert", sample, "--preset", "fast", "--plot", "out/demo.png", at=tmp_path)
+    said = run(installed.with_name("pez"), "invert", sample, "--preset", "fast", "--plot", "out/demo.png", at=tmp_path)
     assert "penguin" in said
     with Image.open(tmp_path / "out" / "demo.png") as plot:
         assert plot.size == (1200, 600)
-
-
-def test_the_command_is_installed(installed, tmp_path):
-    assert "embedded" in run(installed.with_name("pez"), "models", at=tmp_path)
 
 
 def test_license_and_types_are_installed(installed, tmp_path):

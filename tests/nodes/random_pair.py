@@ -1,13 +1,17 @@
-"""Writes a CLIP-L of random weights in its real shapes; run by ComfyUI's own Python.
+"""Writes a CLIP-L of random weights in its real widths; run by ComfyUI's own Python.
 
     python random_pair.py COMFYUI_FOLDER MODELS_FOLDER
 
 text_encoders/whole.safetensors: a text encoder with its projection, named as Hugging Face does; bare.safetensors:
-the same without; tuned.safetensors: another, without; stranger.safetensors: the first with a projection of its own.
-clip_vision/vision.safetensors: a vision model. Random towers agree on nothing, so the projection of the first is
-solved for: by it the texts of plain colors fit pictures of these colors, as in a CLIP that was trained.
+the same without; tuned.safetensors: another one, without; stranger.safetensors: the first with a projection of its own.
+clip_vision/vision.safetensors: a vision model of VISION_LAYERS layers, which saves most of the tests' time. ComfyUI
+loads so few only because the nodes of the tests tell it to; layer 22 is in the file because ComfyUI knows CLIP-L by it.
+
+Random towers agree on nothing, so the projection of the first text encoder is solved for: with it the texts of plain
+colors fit pictures of these colors, as in a trained CLIP.
 """
 
+import json
 import sys
 from pathlib import Path
 
@@ -26,11 +30,13 @@ from PIL import ImageColor  # noqa: E402
 from safetensors.torch import save_file  # noqa: E402
 
 COLORS = ("red", "green", "blue", "yellow", "black", "white", "orange", "purple")
+VISION_LAYERS = 4
+KNOWN_BY = "vision_model.encoder.layers.22.layer_norm1.weight"
 generator = torch.Generator().manual_seed(0)
 
 
 def drawn(name: str, like: torch.Tensor) -> torch.Tensor:
-    """Half-precision weights that are neither all alike nor overflow."""
+    """Returns half-precision weights that differ and do not overflow."""
     if "norm" in name or "layrnorm" in name:
         return torch.full(like.shape, float(name.endswith("weight"))).half()
     spread = 0.2 if "token_embedding" in name or "patch_embedding" in name else 0.03
@@ -38,10 +44,11 @@ def drawn(name: str, like: torch.Tensor) -> torch.Tensor:
 
 
 folder = Path(models)
-vision = comfy.clip_vision.ClipVisionModel(str(Path(comfyui) / "comfy" / "clip_vision_config_vitl.json"))
+config = json.loads((Path(comfyui) / "comfy" / "clip_vision_config_vitl.json").read_text())
+vision = comfy.clip_vision.ClipVisionModel({**config, "num_hidden_layers": VISION_LAYERS})
 seen = {name: drawn(name, value) for name, value in vision.model.state_dict().items() if "position_ids" not in name}
 vision.model.load_state_dict(seen, strict=False)
-save_file(seen, folder / "clip_vision" / "vision.safetensors")
+save_file(seen | {KNOWN_BY: torch.ones(config["hidden_size"])}, folder / "clip_vision" / "vision.safetensors")
 
 encoder = SDClipModel(dtype=torch.float32)
 text = {name: drawn(name, value) for name, value in encoder.transformer.state_dict().items()}

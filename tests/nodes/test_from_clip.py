@@ -1,4 +1,4 @@
-"""ComfyUI's own CLIP and CLIP_VISION as a model, in a real ComfyUI, with random weights in CLIP-L's real shapes."""
+"""ComfyUI's own CLIP and CLIP_VISION as a model, in a real ComfyUI, with random weights in CLIP-L's real widths."""
 
 from __future__ import annotations
 
