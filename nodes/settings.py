@@ -33,7 +33,9 @@ def search_inputs(without: str = "") -> list[io.Input]:
     """
     shown = [setting for setting in SETTINGS.values() if setting.widget]
     place = 1 + next(i for i, setting in enumerate(shown) if setting.widget == LAST)
-    first, later = ([_input(each) for each in part if each.widget != without] for part in (shown[:place], shown[place:]))
+    first, later = (
+        [_input(each) for each in part if each.widget != without] for part in (shown[:place], shown[place:])
+    )
     return [_preset_input(), *first, _candidate_input(), *later]
 
 

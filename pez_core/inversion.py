@@ -90,6 +90,7 @@ def template_for(model: ClipModel, config: InversionConfig) -> Template:
     return template_of(model.vocabulary, model.name, config.length, *fixed)
 
 
+@plain_torch()
 def pick(model: ClipModel, target: Target, result: InversionResult, number: int) -> InversionResult:
     """The result with its candidate `number`, from 1, in front; the last one where there are fewer.
 

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from ..errors import PezError
+from ..errors import PezError, shorten
 from ..text.vocabulary import Vocabulary
 from ..towers import JointTextTower, TextTower
 from ..towers.image_tower import ImageTower
@@ -173,8 +173,3 @@ def _part(module: nn.Module, keep: Callable[[str], bool]) -> nn.Module:
     part._parameters = dict(module._parameters) if own else {}
     part._buffers = dict(module._buffers) if own else {}
     return part
-
-
-def shorten(text: str, most: int = 60) -> str:
-    """The text, or its beginning with an ellipsis, for messages."""
-    return text if len(text) <= most else text[: most - 1].rstrip() + "…"

@@ -12,8 +12,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ..errors import PezError
-from ..models.clip import ClipModel, shorten
+from ..errors import PezError, shorten
+from ..models.clip import ClipModel
 from ..towers.plain import plain_torch
 from .pictures import as_rgb
 from .target import Target, expected

@@ -78,7 +78,9 @@ def test_searching_for_both_beats_searching_for_one_when_both_count(model, judge
     for searched in (both, model, judge):
         sums[searched.name] = []
         for picture in pictures:
-            found = invert(searched, Target.from_images(searched, picture), InversionConfig.preset("fast", patience=None)).prompt
+            found = invert(
+                searched, Target.from_images(searched, picture), InversionConfig.preset("fast", patience=None)
+            ).prompt
             (line,) = score(both, [found], Target.from_images(both, picture))
             sums[searched.name].append(2 * line.similarity)
     means = {name: sum(values) / len(values) for name, values in sums.items()}

@@ -36,12 +36,24 @@ def test_a_full_length_tower_takes_fewer_prompts_at_once(model, openai_vocabular
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak of a process is read from /proc")
-@pytest.mark.parametrize("restarts", [1, 64])
-def test_room_asked_for_is_room_enough(model, restarts):
+@pytest.mark.parametrize(
+    ("method", "restarts"),
+    [("pez+swaps", 1), ("pez+swaps", 64), ("autoprompt", 64), ("fluentprompt", 64), ("random", 512)],
+)
+def test_room_asked_for_is_room_enough(model, method, restarts):
     """The bound by which ComfyUI makes room, against what a run takes."""
     target = Target(torch.randn(1, 128), torch.ones(1))
-    config = InversionConfig(length=16, restarts=restarts, steps=3, vocabulary="any", patience=None)
+    config = InversionConfig(
+        method=method, length=16, restarts=restarts, steps=6, explore=3, halving=1, vocabulary="any", patience=None
+    )
     invert(model, target, config)
     taken = extra_megabytes(lambda: invert(model, target, config), torch.device("cpu"))
     assert taken is not None
     assert taken * 2**20 <= search_bytes(model, config)
+
+
+def test_the_bound_follows_from_what_a_method_says_it_costs(model):
+    """Not from its name: autoprompt computes as many prompts at once as swaps do."""
+    few, many = (InversionConfig(method="autoprompt", restarts=4, top=top) for top in (1, 32))
+    swaps = InversionConfig(method="swaps", restarts=4, candidates=32)
+    assert search_bytes(model, few) < search_bytes(model, many) == search_bytes(model, swaps)
