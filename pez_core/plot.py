@@ -1,18 +1,25 @@
-"""A picture of a run: what was looked at, how the similarity rose, what was found."""
+"""A picture of a run: what was to be matched, how the similarity rose, the prompt."""
 
 from __future__ import annotations
 
 import math
-import textwrap
-from collections.abc import Sequence
+import re
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from uuid import uuid4
 
 from PIL import Image, ImageDraw, ImageFont
 
-from .result import InversionResult
+from .errors import PezError, first_line
+from .result import InversionResult, Token
+
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 _SIZE = (1200, 600)
 _CHART = (470, 80, 1150, 400)  # left, top, right, bottom
+_PROMPT = (40, 446, 1160, 560)
+_SIZES = (24, 19, 15, 13, 11)  # of the prompt's letters: the first in which all of it fits
 _INK, _FAINT, _LINE, _PAPER = "#1f2328", "#d0d7de", "#0969da", "#ffffff"
 _SCALE = 2  # drawn larger and shrunk: smooth lines
 
@@ -28,16 +35,23 @@ def plot_run(result: InversionResult, pictures: Sequence[Image.Image]) -> Image.
 
 
 def save_plot(result: InversionResult, pictures: Sequence[Image.Image], path: Path) -> None:
-    """Writes `plot_run` as PNG, whole or not at all."""
-    part = path.with_name(path.name + ".part")
+    """Writes `plot_run` as PNG, whole or not at all.
+
+    Raises PezError where it cannot be written.
+    """
+    part = path.with_name(f".{uuid4().hex}.part")  # a name of its own: no file of the user's, nor another process's
     try:
-        plot_run(result, pictures).save(part, format="PNG")
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+        try:
+            with part.open("xb") as file:
+                plot_run(result, pictures).save(file, format="PNG")
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+    except OSError as error:
+        raise PezError(f"The plot {str(path)!r} cannot be written: {error.strerror or first_line(error)}.") from error
 
 
-def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+def _font(size: int) -> Font:
     return ImageFont.load_default(size * _SCALE)
 
 
@@ -46,11 +60,9 @@ def _pictures(canvas: Image.Image, pictures: Sequence[Image.Image]) -> None:
     columns = 1 if len(shown) == 1 else 2
     side = (360 - 10 * (columns - 1)) // columns
     for i, picture in enumerate(shown):
-        small = picture.copy()
-        fit = side * _SCALE / max(small.size)
-        small = small.resize(
-            (max(round(small.width * fit), 1), max(round(small.height * fit), 1)), Image.Resampling.LANCZOS
-        )
+        fit = side * _SCALE / max(picture.size)
+        size = (max(round(picture.width * fit), 1), max(round(picture.height * fit), 1))
+        small = picture.resize(size, Image.Resampling.LANCZOS)
         x, y = 40 + (i % columns) * (side + 10), 40 + (i // columns) * (side + 10)
         canvas.paste(small, (x * _SCALE, y * _SCALE))
 
@@ -66,7 +78,9 @@ def _chart(draw: ImageDraw.ImageDraw, result: InversionResult) -> None:
         up = (value - low) / (high - low)
         return ((left + across * (right - left)) * _SCALE, (bottom - up * (bottom - top)) * _SCALE)
 
-    draw.text((left * _SCALE, 36 * _SCALE), "Best similarity by step", fill=_INK, font=_font(20))
+    draw.text(
+        (left * _SCALE, 36 * _SCALE), "Best similarity by step (the search's estimate)", fill=_INK, font=_font(20)
+    )
     lines = 5
     for i in range(lines + 1):
         value = low + (high - low) * i / lines
@@ -85,28 +99,58 @@ def _chart(draw: ImageDraw.ImageDraw, result: InversionResult) -> None:
 
 
 def _words(draw: ImageDraw.ImageDraw, result: InversionResult) -> None:
-    """The prompt, each token on the darker a ground the more it is worth; then what it was found with."""
-    font = _font(24)
-    most = max((token.importance for token in result.tokens), default=0)
-    x, y, right = 40 * _SCALE, 448 * _SCALE, 1160 * _SCALE
-    for token in result.tokens:
-        text = textwrap.shorten(token.text, 60, placeholder="…")
-        wide = draw.textlength(text, font)
-        if x + wide > right:
-            x, y = 40 * _SCALE, y + 38 * _SCALE
-        if y > 530 * _SCALE:
-            draw.text((x, y), "…", fill=_INK, font=font)
+    """The prompt as it is written, each token shaded by how much it contributes; then what it was searched with."""
+    left, top, right, bottom = _PROMPT
+    text = re.sub(r"\s", " ", result.prompt)
+    for size in _SIZES:
+        font, height = _font(size), size * 3 // 2
+        lines = list(_lines(text, font, (right - left) * _SCALE))
+        room = (bottom - top) // height
+        if len(lines) <= room:
             break
-        share = max(token.importance, 0) / most if most > 0 else 0
-        box = (x - 4 * _SCALE, y - 2 * _SCALE, x + wide + 4 * _SCALE, y + 31 * _SCALE)
-        draw.rounded_rectangle(box, 4 * _SCALE, fill=_ground(share))
-        draw.text((x, y), text, fill=_INK, font=font)
-        x += wide + 14 * _SCALE
+    most = max((token.contribution for token in result.tokens), default=0)
+    for i, (start, end) in enumerate(lines[:room]):
+        x, y, letters = left * _SCALE, (top + i * height) * _SCALE, []
+        for piece, contribution in _pieces(text, result.tokens, start, end):
+            wide = draw.textlength(piece, font)
+            if contribution > 0:
+                box = (x, y, x + wide, y + (height - 3) * _SCALE)
+                draw.rounded_rectangle(box, 4 * _SCALE, fill=_ground(contribution / most))
+            letters.append((x, piece))
+            x += wide
+        if i == room - 1 and len(lines) > room:
+            letters.append((x, "…"))
+        for x, piece in letters:  # when all grounds are there: a letter may reach over its own
+            draw.text((x, y), piece, fill=_INK, font=font)
     about = (
         f"similarity {result.similarity:.4f}   model {result.model}   "
         f"{result.steps} steps in {result.seconds:.1f} s   seed {result.seed}"
     )
-    draw.text((40 * _SCALE, 568 * _SCALE), about, fill=_INK, font=_font(15))
+    draw.text((left * _SCALE, 568 * _SCALE), about, fill=_INK, font=_font(15))
+
+
+def _lines(text: str, font: Font, room: float) -> Iterator[tuple[int, int]]:
+    """Where lines no wider than `room` begin and end: at spaces, and within words that are wider."""
+    start = 0
+    while start < len(text):
+        fits = bisect_right(range(start + 1, len(text) + 1), room, key=lambda end: font.getlength(text[start:end]))
+        end = start + max(fits, 1)
+        space = text.rfind(" ", start + 1, end + 1) if end < len(text) else -1
+        end = space if space > 0 else end
+        yield start, end
+        start = end + len(text[end:]) - len(text[end:].lstrip())
+
+
+def _pieces(text: str, tokens: Sequence[Token], start: int, end: int) -> Iterator[tuple[str, float]]:
+    """The characters from `start` to `end`, cut at the edges of the tokens, each piece with its contribution; 0
+    between tokens."""
+    for token in tokens:
+        first, last = max(token.start, start), min(token.end, end)
+        if first < last:
+            yield text[start:first], 0.0
+            yield text[first:last], token.contribution
+            start = last
+    yield text[start:end], 0.0
 
 
 def _ground(share: float) -> str:

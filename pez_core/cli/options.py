@@ -7,12 +7,13 @@ from typing import Any
 
 import torch
 
-from ..config import METHODS, PRECISIONS, SEARCH_PRESETS, SWAP_FROM, VOCABULARY_MODES, InversionConfig
-from ..errors import PezError, first_line
+from ..config import SEARCH_PRESETS, SETTINGS, InversionConfig, Setting
+from ..errors import PezError, first_line, shorten
 from ..models.clip import ClipModel
 from ..models.presets import EMBEDDED
+from .output import PROGRAM
 
-PROGRAM = "python -m pez_core"
+_TYPES = {"whole": int, "number": float}
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
@@ -21,13 +22,13 @@ def add_model(parser: argparse.ArgumentParser) -> None:
         "--model",
         action="append",
         metavar="NAME",
-        help=f"see `{PROGRAM} models` (default: {EMBEDDED}); given more than once, one prompt is for all of them",
+        help=f"see `{PROGRAM} models` (default: {EMBEDDED}); if repeated, one prompt is searched for all of them",
     )
     parser.add_argument(
         "--checkpoint",
         action="append",
         metavar="FILE",
-        help="weights for the model's architecture from a local file; for several models as often, - for none",
+        help="weights for the model's architecture from a local file; repeat once per --model; use - for none",
     )
     parser.add_argument(
         "--device", default="auto", metavar="D", help="auto, cpu, cuda, cuda:1, mps (default: %(default)s)"
@@ -42,7 +43,10 @@ def model_of(given: argparse.Namespace) -> ClipModel:
     names = given.model or [EMBEDDED]
     files = given.checkpoint or ["-"] * len(names)
     if len(files) != len(names):
-        raise PezError(f"{len(names)} models need as many checkpoints (- for none), not {len(files)}.")
+        raise PezError(
+            f"Expected one --checkpoint for each of {len(names)} models, got {len(files)}: repeat it once per --model; "
+            "use - for none."
+        )
     device = _device(given.device)
     models = [load_model(name, None if file == "-" else file, device) for name, file in zip(names, files, strict=True)]
     return models[0] if len(models) == 1 else combine(models)
@@ -50,78 +54,47 @@ def model_of(given: argparse.Namespace) -> ClipModel:
 
 def add_settings(parser: argparse.ArgumentParser) -> None:
     """Options for InversionConfig's fields; one that is not given leaves the configuration's own default."""
-    ours = InversionConfig()
-
-    def add(flag: str, kind: type, text: str, metavar: str = "N", **more: Any) -> None:
-        typed = {} if more.get("action") == "store_true" else {"type": kind, "metavar": metavar}
-        parser.add_argument(flag, default=argparse.SUPPRESS, help=text, **typed, **more)
-
     parser.add_argument(
         "--preset", choices=SEARCH_PRESETS, default="balanced", help="settings to start from (default: %(default)s)"
     )
-    add("--method", str, f"of the search (default: {ours.method})", "M", choices=METHODS)
-    add("--swap-from", str, f"tokens that swaps bring in (default: {ours.swap_from})", "W", choices=SWAP_FROM)
-    add("--steps", int, f"most steps (default: {ours.steps})")
-    add("--length", int, f"searched tokens (default: {ours.length})")
-    add("--restarts", int, f"random starts side by side (default: {ours.restarts})")
-    add("--from-words", str, "start from these words instead of random ones", metavar="T")
-    add("--from-tokens", bool, "start from the tokens that fit best by themselves", action="store_true")
-    add("--seed", int, f"the same seed gives the same prompt (default: {ours.seed})")
-    add("--prefix", str, "fixed text before the searched tokens", metavar="T")
-    add("--suffix", str, "fixed text after the searched tokens", metavar="T")
-    add(
-        "--ban",
-        str,
-        "a word that must not appear; hair* bans all that begins so; may be repeated",
-        "WORD",
-        action="append",
-    )
-    add(
-        "--keep",
-        str,
-        "words that must appear, in any place; part of the length; may be repeated",
-        "WORDS",
-        action="append",
-    )
-    add(
-        "--vocabulary",
-        str,
-        "words (default) or any: also digits, signs, other scripts",
-        "MODE",
-        choices=VOCABULARY_MODES,
-    )
-    add("--learning-rate", float, f"AdamW's (default: {ours.learning_rate:g})")
-    add("--weight-decay", float, f"AdamW's (default: {ours.weight_decay:g})")
-    add("--batch-size", int, "pictures drawn for each step's gradient (default: all)")
-    add("--patience", int, f"stop after so many steps without gain, 0 for never (default: {ours.patience})")
-    add("--time-limit", float, "stop after so many seconds", metavar="S")
-    add(
-        "--precision",
-        str,
-        f"of the search (default: {ours.precision}); scores are fp32 always",
-        "P",
-        choices=PRECISIONS,
+    for name, setting in SETTINGS.items():
+        if setting.flag:
+            parser.add_argument(
+                setting.flag,
+                dest=name,
+                default=argparse.SUPPRESS,
+                action="append" if setting.kind == "words" else "store",
+                type=_TYPES.get(setting.kind, str),
+                choices=setting.choices or None,
+                metavar=setting.metavar or "N",
+                help=_help(setting),
+            )
+    parser.add_argument(
+        "--from-tokens",
+        action="store_true",
+        help="start from the tokens that match best by themselves instead of random ones",
     )
 
 
 def config_of(given: argparse.Namespace) -> InversionConfig:
     """The configuration that the options ask for."""
-    names = {
-        "steps", "length", "restarts", "seed", "prefix", "suffix", "vocabulary",
-        "learning_rate", "weight_decay", "batch_size", "patience", "time_limit", "precision", "method", "swap_from",
-    }  # fmt: skip
-    settings = {name: value for name, value in vars(given).items() if name in names}
-    if settings.get("patience") == 0:
-        settings["patience"] = None
-    if hasattr(given, "ban"):
-        settings["banned"] = tuple(given.ban)
-    if hasattr(given, "keep"):
-        settings["keep"] = tuple(given.keep)
-    if hasattr(given, "from_words"):
-        settings |= {"start": "words", "words": given.from_words}
-    elif hasattr(given, "from_tokens"):
-        settings["start"] = "tokens"
+    settings: dict[str, Any] = {"start": "tokens"} if given.from_tokens else {}
+    for name, value in vars(given).items():
+        if name in SETTINGS:
+            never = SETTINGS[name].flag_never
+            settings[name] = None if never is not None and value == never else value
+    if "words" in settings:
+        settings["start"] = "words"
     return InversionConfig.preset(given.preset, **settings)
+
+
+def _help(setting: Setting) -> str:
+    """What the setting does, the values it takes where they are few, and its default."""
+    notes = [", ".join(setting.choices)] if setting.choices else []
+    if setting.default not in (None, "", ()):
+        notes.append(f"default: {setting.default}")
+    text = setting.flag_help or setting.help
+    return (f"{text} ({'; '.join(notes)})" if notes else text).replace("%", "%%")
 
 
 def _device(choice: str) -> torch.device:
@@ -131,7 +104,7 @@ def _device(choice: str) -> torch.device:
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     try:
         device = torch.device(choice)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise PezError(f"The device {choice!r} cannot be used here: {first_line(error)}") from error
+        torch.zeros(1, device=device).item()  # some devices take numbers and give none back
+    except (RuntimeError, AssertionError, ImportError) as error:
+        raise PezError(f"The device {choice!r} cannot be used here: {shorten(first_line(error), 200)}") from error
     return device

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,81 +14,132 @@ from PIL import Image
 from tqdm import tqdm
 
 from ..config import InversionConfig
-from ..errors import PezError
+from ..errors import PezError, first_line
 from ..inversion import invert
 from ..models.clip import ClipModel
 from ..plot import save_plot
 from ..result import InversionResult, Progress
+from ..run.stopping import ASKED
 from ..targets.target import Target
+from ..text.comfyui import escape_for_comfyui
+from .output import complain, say
 
 
-def run(
-    model: ClipModel,
-    target: Target,
-    config: InversionConfig,
-    title: str,
-    plot: Path | None,
-    pictures: Sequence[Image.Image],
-) -> dict[str, Any]:
-    """An inversion with a bar and a picture of it, as plain values."""
-    result = _inverted(model, target, config, title)
-    if plot:
-        save_plot(result, pictures, plot)
-    return {**result.to_json(), **({"plot": str(plot)} if plot else {})}
-
-
-def print_run(result: dict[str, Any]) -> None:
-    """The outcome of `run`, for people."""
-    print(f"prompt      {result['prompt']}")
-    print(f"similarity  {result['similarity']:.4f}")
-    for name, similarity in result["candidates"][0].get("parts", {}).items():
-        print(f"            {similarity:.4f}  {name}")
-    print(f"steps       {result['steps']} in {result['seconds']:.1f} s ({result['stopped']}), model {result['model']}")
-    for candidate in result["candidates"][1:4]:  # --json has them all
-        print(f"also        {candidate['similarity']:.4f}  {candidate['text']}")
-    if "plot" in result:
-        print(f"picture     {result['plot']}")
-
-
-def plot_files(plot: Path | None, images: Sequence[str]) -> list[Path | None]:
-    """Where each run's picture goes; looked over before a run is spent on it."""
-    if plot is None:
-        return [None] * len(images)
-    if plot.suffix.lower() != ".png":
-        raise PezError(f"--plot writes PNG: give a name that ends in .png, not {plot.name!r}.")
-    if not plot.parent.is_dir():
-        raise PezError(f"--plot: there is no folder {str(plot.parent)!r}.")
-    if len(images) == 1:
-        return [plot]
-    return [plot.with_name(f"{plot.stem}-{i}-{Path(image).stem}.png") for i, image in enumerate(images, 1)]
-
-
-def _inverted(model: ClipModel, target: Target, config: InversionConfig, title: str) -> InversionResult:
+def search(
+    model: ClipModel, target: Target, config: InversionConfig, title: str, whole: str = "program"
+) -> InversionResult:
+    """An inversion with a bar. The first Ctrl-C ends it with its best prompt, the second ends the `whole`."""
+    told = False
+    shown = sys.stderr is not None and sys.stderr.isatty()
     with (
-        tqdm(total=config.steps, unit="step", desc=title, disable=not sys.stderr.isatty()) as bar,
-        _interrupt_keeps_best() as interrupted,
+        _first_interrupt() as interrupted,
+        tqdm(total=config.steps, unit="step", desc=title, disable=not shown) as bar,
     ):
 
         def show(progress: Progress) -> bool:
+            nonlocal told
             bar.set_postfix_str(f"{progress.similarity:.4f} {progress.prompt[:60]}", refresh=False)
             bar.update(progress.step - bar.n)
+            if interrupted and not told:
+                complain(f"stopping with the best prompt so far; Ctrl-C again ends the {whole}")
+                told = True
             return bool(interrupted)
 
         return invert(model, target, config, show)
 
 
-@contextmanager
-def _interrupt_keeps_best() -> Iterator[list[bool]]:
-    """The first Ctrl-C ends the run with its best prompt; the second ends the program."""
-    interrupted: list[bool] = []
-
-    def once(*_: object) -> None:
-        interrupted.append(True)
-        signal.signal(signal.SIGINT, before)
-        print("\nStopping; the best prompt so far follows.", file=sys.stderr)
-
-    before = signal.signal(signal.SIGINT, once)
+def escaped(prompt: str) -> str | None:
+    """The prompt as CLIP Text Encode must be given it; None where it cannot be said there."""
     try:
-        yield interrupted
+        return escape_for_comfyui(prompt)
+    except PezError:
+        return None
+
+
+def print_result(result: InversionResult) -> None:
+    """A result, for people."""
+    say(f"prompt      {result.prompt}")
+    for_comfyui = escaped(result.prompt)
+    if for_comfyui not in (None, result.prompt):
+        say(f"in ComfyUI  {for_comfyui}")
+    say(f"similarity  {result.similarity:.4f}")
+    for name, similarity in result.candidates[0].parts.items():
+        say(f"            {similarity:.4f}  {name}")
+    why = "stopped" if result.stopped == ASKED else result.stopped
+    say(f"steps       {result.steps} in {result.seconds:.1f} s ({why}), model {result.model}")
+    for candidate in result.candidates[1:4]:  # --json has them all
+        say(f"also        {candidate.similarity:.4f}  {candidate.text}")
+
+
+def to_json(result: InversionResult, plot: Path | None, about: dict[str, Any]) -> dict[str, Any]:
+    """A result as plain values, with what it is about."""
+    told = {"escaped": escaped(result.prompt), **({"plot": str(plot)} if plot else {}), **about}
+    return {**result.to_json(), **told}
+
+
+def draw(result: InversionResult, pictures: Sequence[Image.Image], plot: Path) -> bool:
+    """Writes the plot; whether it could be. The result is printed by now, and others may follow: no error."""
+    try:
+        save_plot(result, pictures, plot)
+    except PezError as error:
+        complain(f"error: {error}")
+        return False
+    return True
+
+
+def plot_files(plot: Path | None, titles: Sequence[str], inputs: Sequence[str]) -> list[Path | None]:
+    """Where each run's plot goes.
+
+    Raises PezError, before a search is spent on it, for a file that cannot be written or is one of the `inputs`.
+    """
+    if plot is None:
+        return [None] * len(titles)
+    if plot.suffix.lower() != ".png":
+        raise PezError(f"--plot writes PNG: give a name that ends in .png, not {plot.name!r}.")
+    if not plot.parent.is_dir():
+        raise PezError(f"--plot: there is no folder {str(plot.parent)!r}.")
+    files = [plot]
+    if len(titles) > 1:
+        files = [plot.with_name(f"{plot.stem}-{i}-{Path(title).stem}.png") for i, title in enumerate(titles, 1)]
+    for file in files:
+        _check_writable(file, inputs)
+    return [*files]
+
+
+def _check_writable(file: Path, inputs: Sequence[str]) -> None:
+    try:
+        with tempfile.TemporaryFile(dir=file.parent):
+            pass
+        file.lstat()  # also says whether the name is too long
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise PezError(f"--plot: {str(file)!r} cannot be written: {error.strerror or first_line(error)}.") from error
+    if file.is_dir():
+        raise PezError(f"--plot: {str(file)!r} is a folder: give the name of a file.")
+    if file.exists() and any(file.samefile(each) for each in inputs):
+        raise PezError(f"--plot: {str(file)!r} is one of the pictures to match: give another name.")
+
+
+@contextmanager
+def _first_interrupt() -> Iterator[list[int]]:
+    """Takes the first Ctrl-C and holds it; the second does what it did before."""
+    taken: list[int] = []
+
+    def take(number: int, _: object) -> None:
+        taken.append(number)
+        signal.signal(signal.SIGINT, before)
+
+    before = signal.getsignal(signal.SIGINT)
+    if before in (signal.SIG_IGN, None):  # a shell's background job, which Ctrl-C is not meant for; or not Python's
+        yield taken
+        return
+    try:
+        signal.signal(signal.SIGINT, take)
+    except ValueError:  # not the main thread: whoever started it decides what Ctrl-C does
+        yield taken
+        return
+    try:
+        yield taken
     finally:
         signal.signal(signal.SIGINT, before)

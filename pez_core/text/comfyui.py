@@ -4,25 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..errors import PezError
+from ..errors import PezError, shorten
 
 _RESERVED = ("embedding:", "<|startoftext|>", "<|endoftext|>", "<start_of_text>", "<end_of_text>")
 _OPEN, _CLOSE = "\0o", "\0c"  # stand for parentheses that are letters
+_DEEPEST = 100  # pairs of parentheses in each other; CLIP Text Encode calls itself for each pair, and fails in the end
 
 
 def escape_for_comfyui(text: str) -> str:
-    """The text as CLIP Text Encode must be given it, so that its parentheses are letters, not weights.
+    """The text as it must be given to CLIP Text Encode, so that its parentheses are letters, not weights.
 
-    Raises PezError for text that cannot be said there: names of files and of special tokens.
+    Raises PezError for text that cannot be written there: names of embeddings and of special tokens.
     """
     _check(text)
     return text.replace("(", "\\(").replace(")", "\\)")
 
 
 def read_like_comfyui(text: str) -> str:
-    """The words that CLIP Text Encode finds in `text`: without weights, parentheses that mean them, and escapes.
+    """The words that CLIP Text Encode reads in `text`: without weights, parentheses that mean them, and escapes.
 
-    Raises PezError for text that names embeddings or special tokens: they are no words.
+    Raises PezError for text that names embeddings or special tokens, which are no words, and for more than 100 pairs
+    of parentheses in each other.
     """
     _check(text)
     letters = text.replace("\\(", _OPEN).replace("\\)", _CLOSE)
@@ -32,14 +34,16 @@ def read_like_comfyui(text: str) -> str:
 def _check(text: str) -> None:
     for mark in _RESERVED:
         if mark in text.lower():
-            raise PezError(
-                f"{mark!r} is no text to CLIP Text Encode or to the searched model: take it out of {text!r}."
-            )
+            raise PezError(f"{mark!r} has a special meaning in CLIP Text Encode: remove it from {shorten(text)!r}.")
 
 
-def _unweighted(text: str) -> str:
+def _unweighted(text: str, deep: int = 0) -> str:
+    if deep > _DEEPEST:
+        raise PezError(
+            f"More than {_DEEPEST} pairs of parentheses are in each other: write \\\\( and \\\\) for letters."
+        )
     return "".join(
-        _unweighted(_without_weight(piece[1:-1])) if piece[:1] == "(" and piece[1:][-1:] == ")" else piece
+        _unweighted(_without_weight(piece[1:-1]), deep + 1) if piece[:1] == "(" and piece[1:][-1:] == ")" else piece
         for piece in _pieces(text)
     )
 

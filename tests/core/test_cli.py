@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from pez_core import InversionConfig
 from pez_core.cli import main
+from pez_core.cli.commands import make_parser
+from pez_core.cli.options import config_of
+from pez_core.config import SETTINGS
 
-ROOT = Path(__file__).parents[2]
 QUICK = ["--steps", "20", "--length", "5", "--restarts", "2"]
 
 
@@ -106,6 +106,37 @@ def test_settings_arrive(capsys, penguin):
     assert "penguin" not in prompt.split()
 
 
+def test_every_setting_has_its_option(capsys):
+    given = [
+        "--length=5", "--seed", "7", "--prefix", "-a  photo", "--suffix=--", "--ban", "Cat", "--ban", "-dog*", "--keep", "oil",
+        "--from-words", "a bird", "--steps", "9", "--restarts", "3", "--method", "pez", "--swap-from", "any",
+        "--vocabulary", "any", "--learning-rate", "1e-1", "--weight-decay", ".2", "--batch-size", "2", "--patience", "0",
+        "--time-limit", "60", "--precision", "fp32",
+    ]  # fmt: skip
+    parsed = make_parser().parse_args(["invert", "x.png", "--preset", "fast", *given])
+    assert config_of(parsed) == InversionConfig.preset(
+        "fast", length=5, seed=7, prefix="-a photo", suffix="--", banned=("cat", "-dog*"), keep=("oil",), start="words",
+        words="a bird", steps=9, restarts=3, method="pez", swap_from="any", vocabulary="any", learning_rate=0.1,
+        weight_decay=0.2, batch_size=2, patience=None, time_limit=60.0, precision="fp32",
+    )  # fmt: skip
+    flags = {setting.flag for setting in SETTINGS.values() if setting.flag}
+    assert flags == {word.partition("=")[0] for word in given if word.partition("=")[0] in flags}
+    assert config_of(make_parser().parse_args(["invert", "x.png", "--from-tokens"])).start == "tokens"
+    assert config_of(make_parser().parse_args(["invert", "x.png"])) == InversionConfig()
+
+
+def test_help_tells_defaults_and_waits_for_no_model():
+    code = "import sys; from pez_core.cli import main\ntry: main(['invert', '--help'])\nfinally: print('open_clip' in sys.modules)"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    told = " ".join(out.split())
+    for setting in SETTINGS.values():
+        assert setting.flag in told
+        if setting.flag and setting.default not in (None, "", ()):
+            assert f"default: {setting.default})" in told
+    assert "pez+swaps, pez, swaps" in told
+    assert told.endswith("False")
+
+
 def test_plot_is_a_picture(capsys, penguin, tmp_path):
     status, out, _ = run(capsys, "invert", str(penguin), *QUICK, "--plot", str(tmp_path / "run.png"))
     assert status == 0
@@ -147,6 +178,10 @@ def test_models(capsys):
         (["invert", "PENGUIN", "--length", "76"], "1 to 75"),
         (["invert", "PENGUIN", "--model", "ViT-B-23"], "ViT-B-32"),
         (["invert", "PENGUIN", "--device", "warp"], "warp"),
+        (["invert", "PENGUIN", "--device", "meta"], "meta"),
+        (["invert", "PENGUIN", "--device", "hpu"], "hpu"),
+        (["invert", "PENGUIN", "--device", "privateuseone"], "privateuseone"),
+        (["invert", "PENGUIN", "--device", "vulkan"], "vulkan"),
         (["invert", "PENGUIN", "--plot", "run.jpg"], ".png"),
         (["invert", "PENGUIN", "--plot", "nowhere/run.png"], "nowhere"),
         (["invert", "PENGUIN", "--model", "ViT-B-32", "--checkpoint", "gone.pt"], "gone.pt"),
@@ -161,28 +196,6 @@ def test_bad_input_is_one_line_and_status_2(capsys, penguin, arguments, said):
     assert out == ""
     assert said in err
     assert err.count("\n") == 1
-
-
-@pytest.mark.skipif(os.name == "nt", reason="no SIGINT for a child process on Windows")
-def test_first_interrupt_keeps_the_best(penguin):
-    command = [
-        sys.executable,
-        "-m",
-        "pez_core",
-        "invert",
-        str(penguin),
-        "--steps",
-        "100000",
-        "--patience",
-        "0",
-        "--json",
-    ]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    time.sleep(12)  # past imports and loading
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
-    assert process.returncode == 0, err
-    assert json.loads(out)["stopped"] == "asked to"
 
 
 def test_distill_gives_a_shorter_text(capsys):
@@ -212,6 +225,30 @@ def test_blend_weighs_pictures_and_texts(capsys, penguin):
     assert json.loads(plain)["similarity"] != found["similarity"]  # crops and flips were looked at
 
 
+@pytest.mark.parametrize(("weight", "read"), [("-1e-1", -0.1), ("-5.", -5.0), ("-1e3", -1000.0), ("-.5", -0.5)])
+def test_weights_and_texts_may_begin_with_a_minus_sign(capsys, penguin, weight, read):
+    blend = ["blend", "--image", str(penguin), "1", "--text", "-dog", weight, "--steps", "1", "--restarts", "1"]
+    status, out, err = run(capsys, *blend, "--json")
+    assert (status, err) == (0, "")
+    assert json.loads(out)["blend"][1] == {"text": "-dog", "weight": read}
+
+
+def test_after_two_minus_signs_come_texts(capsys, penguin):
+    status, out, _ = run(capsys, "score", "--also", "-bird", "--json", "--", "-dog", str(penguin))
+    assert status == 0
+    assert [each["text"] for each in json.loads(out)] == ["-dog", "-bird"]
+    status, out, _ = run(capsys, "distill", "--json", "--length", "1", "--steps", "1", "--", "--json")
+    assert (status, json.loads(out)["text"]) == (0, "--json")
+
+
+def test_the_prompt_is_also_given_as_comfyui_reads_it(capsys, penguin):
+    given = ["invert", str(penguin), "--prefix", "a (red) bird", "--length", "1", "--steps", "1", "--restarts", "1"]
+    found = json.loads(run(capsys, *given, "--json")[1])
+    assert found["prompt"].startswith("a (red) bird ")
+    assert found["escaped"] == found["prompt"].replace("(", "\\(").replace(")", "\\)")
+    assert f"in ComfyUI  {found['escaped']}\n" in run(capsys, *given)[1]
+
+
 def test_several_models_are_searched_as_one(capsys, penguin):
     model = ["--model", "embedded", "--model", "embedded"]
     status, _, err = run(capsys, "invert", str(penguin), *model, *QUICK)
@@ -219,7 +256,7 @@ def test_several_models_are_searched_as_one(capsys, penguin):
     assert "has one twice" in err
     status, _, err = run(capsys, "invert", str(penguin), *model, "--checkpoint", "x.pt", *QUICK)
     assert status == 2
-    assert "2 models need as many checkpoints" in err
+    assert "got 1: repeat it once per --model; use - for none" in err
 
 
 def test_several_texts_are_scored(capsys, penguin):
@@ -246,6 +283,12 @@ def test_kept_words(capsys, penguin):
         (["blend", "--text", "a", "0"], "not be 0"),
         (["distill", " "], "empty"),
         (["distill", "a red bird", "--ratio", "2"], "ratio must be above 0"),
+        (["distill", "a red bird", "--ratio=--"], "invalid float value: '--'"),
+        (["distill", "a red bird", "--ratio", "--"], "invalid float value: '--'"),
+        (["distill", "a red bird", "--ratio", "-x"], "invalid float value: '-x'"),
+        (["distill", "-dog"], "TEXT"),
+        (["blend", "--text", "a", "--json"], "expected 2 arguments"),
+        (["blend", "--text", "a", "-inf"], "finite"),
     ],
 )
 def test_bad_input_to_the_other_commands(capsys, arguments, said):

@@ -7,16 +7,17 @@ import dataclasses
 import pytest
 
 from pez_core import InversionConfig, PezError
+from pez_core.config import SETTINGS
 
 BAD = [
     ("steps", 0, "1 to 100,000"),
     ("steps", 2.5, "1 to 100,000"),
     ("steps", True, "1 to 100,000"),
-    ("length", 0, "from 1"),
+    ("length", 0, "whole number, 1 to 1,000, not 0"),
     ("learning_rate", 0.0, "above 0"),
     ("learning_rate", float("nan"), "above 0"),
-    ("weight_decay", -0.1, "from 0 to 1"),
-    ("weight_decay", 1.5, "from 0 to 1"),
+    ("weight_decay", -0.1, "a number, 0 to 1, not"),
+    ("weight_decay", 1.5, "a number, 0 to 1, not"),
     ("restarts", 0, "1 to 1,024"),
     ("batch_size", 0, "1 to 100,000"),
     ("seed", -1, "2\\*\\*64"),
@@ -25,15 +26,17 @@ BAD = [
     ("suffix", None, "text"),
     ("vocabulary", "all", "words, any"),
     ("banned", "cat", "list"),
+    ("banned", 5, "list of words, not 5"),
+    ("keep", None, "list of words, not None"),
     ("patience", 0, "1 to 100,000"),
     ("time_limit", 0.0, "above 0"),
     ("method", "gcg", r"pez\+swaps, pez, swaps.*not 'gcg'"),
     ("start", "caption", "random, tokens, words, not 'caption'"),
     ("precision", "int8", "auto, fp32, bf16, fp16, not 'int8'"),
-    ("explore", 0, "from 1 to 100,000, not 0"),
-    ("halving", -1, "from 1 to 100,000, not -1"),
-    ("candidates", 0, "from 1 to 10,000, not 0"),
-    ("top", 2.5, "from 1 to 10,000, not 2.5"),
+    ("explore", 0, "whole number, 1 to 100,000, not 0"),
+    ("halving", -1, "whole number, 1 to 100,000, not -1"),
+    ("candidates", 0, "whole number, 1 to 10,000, not 0"),
+    ("top", 2.5, "whole number, 1 to 10,000, not 2.5"),
     ("words", 3, "must be text, not 3"),
 ]
 
@@ -66,3 +69,19 @@ def test_white_space_in_fixed_text_and_bans_is_tidied():
     config = InversionConfig(prefix="  a  photo ", banned=(" Cat ", ""))
     assert config.prefix == "a photo"
     assert config.banned == ("cat",)
+
+
+def test_words_may_come_from_any_iterable_that_is_read_once():
+    for name in ("banned", "keep"):
+        assert getattr(InversionConfig(**{name: (word for word in ["Cat", "bird"])}), name) != ()
+    assert InversionConfig(banned=map(str.strip, [" cat "])).banned == ("cat",)
+    assert InversionConfig(keep=iter(["oil  painting"])).keep == ("oil painting",)
+
+
+def test_every_field_is_declared_once_with_a_default_that_it_takes():
+    assert list(SETTINGS) == [field.name for field in dataclasses.fields(InversionConfig)]
+    flags = [setting.flag for setting in SETTINGS.values() if setting.flag]
+    assert len(flags) == len(set(flags))
+    for name, setting in SETTINGS.items():
+        assert setting.checked(setting.default) == setting.default == getattr(InversionConfig(), name)
+        assert setting.help

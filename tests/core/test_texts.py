@@ -76,8 +76,14 @@ def test_what_is_escaped_is_read_as_it_was(text):
 
 
 def test_names_of_files_are_no_words():
-    with pytest.raises(PezError, match="embedding:"):
+    with pytest.raises(PezError, match="'embedding:' has a special meaning in CLIP Text Encode"):
         read_like_comfyui("a embedding:cat")
+
+
+def test_parentheses_within_parentheses_have_a_limit():
+    assert read_like_comfyui("(" * 90 + "a:1.5" + ")" * 90) == "a"
+    with pytest.raises(PezError, match="More than 100 pairs of parentheses"):
+        read_like_comfyui("(" * 4000 + "a" + ")" * 4000)
 
 
 def test_towers_that_were_trained_together_are_told_from_others(model):
