@@ -32,7 +32,7 @@ ENGLISH_HEAD = {"setting": "Setting", "range": "range", "default": "default", "h
 
 
 class Row(NamedTuple):
-    """A setting in English: the name of its widget, its range, its default, its help."""
+    """A setting in English: the name of its widget, its range ('' for a choice), its default, its help."""
 
     name: str
     range: str
@@ -46,9 +46,8 @@ def settings_rows() -> list[Row]:
 
 
 def _row(setting: Setting) -> Row:
-    if setting.kind == "choice":
-        values = ", ".join(setting.widget_choices)
-    else:
+    values = ""  # a widget lists its choices
+    if setting.kind in ("whole", "number"):
         low, high = setting.widget_limits
         values = f"{low:g} – {high:,.0f}"
     return Row(setting.widget, values, str(setting.widget_default), setting.tooltip)
@@ -81,7 +80,8 @@ def settings_table(language: str) -> str:
     lines = [f"| {head['setting']} | {head['help']} |", "|---|---|"]
     for row in settings_rows():
         text = texts.get(row.name, {"name": row.name, "tooltip": row.help})
-        values = f"{head['range']}: {row.range}; {head['default']}: {row.default}"
+        shown = {"range": row.range, "default": row.default}
+        values = "; ".join(f"{head[key]}: {value}" for key, value in shown.items() if value)
         lines.append(f"| **{text['name']}** | {text['tooltip']}<br>*{values}* |")
     return "".join(f"{line}\n" for line in lines)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol, cast
 
 import numpy as np
 import torch
@@ -18,6 +18,23 @@ from ..towers.plain import plain_torch
 from .pictures import as_rgb
 from .target import Target, expected
 from .views import Views, masked
+
+
+class Source(Protocol):
+    """One kind of thing to match. A kind is a frozen dataclass with these two.
+
+    weight: what it counts for beside others; below 0 pushes away.
+    """
+
+    @property
+    def weight(self) -> float: ...
+
+    def encoded(self, model: ClipModel) -> tuple[Tensor, Sequence[float]]:
+        """Unit features float32 [B, F] on the CPU, and what each of them counts for within the source, B numbers.
+
+        What needs the text towers asks for them by `model.ready()`.
+        """
+        ...
 
 
 @dataclass(frozen=True)
@@ -51,6 +68,11 @@ class PictureSource:
             as_rgb(rgb)  # what the mask leaves may be too small
         return cls(tuple(rgb), **settings)
 
+    def encoded(self, model: ClipModel) -> tuple[Tensor, Sequence[float]]:
+        """See `Source`. Pictures and their views are prepared batch by batch: memory does not grow with the views."""
+        seen = Views(self.pictures, self.crops, self.flips)
+        return model.image.encode(seen), seen.shares
+
 
 @dataclass(frozen=True)
 class TextSource:
@@ -66,8 +88,11 @@ class TextSource:
             raise PezError("A text target is empty: give some words.")
         _check_weight(self.weight)
 
-
-Source = PictureSource | TextSource
+    def encoded(self, model: ClipModel) -> tuple[Tensor, Sequence[float]]:
+        """See `Source`."""
+        pieces = _pieces(model, self.text)
+        shares = [max(len(ids), 1.0) for ids in model.vocabulary.encode_all(pieces)]
+        return model.ready().encode_texts(pieces).cpu(), shares
 
 
 def blend(groups: Sequence[Sequence[Source]], weights: Sequence[float]) -> tuple[Source, ...]:
@@ -80,7 +105,7 @@ def blend(groups: Sequence[Sequence[Source]], weights: Sequence[float]) -> tuple
     if not all(map(math.isfinite, weights)):
         raise PezError(f"Weights must be finite numbers, not {list(weights)}.")
     return tuple(
-        replace(source, weight=source.weight * weight)
+        replace(cast(Any, source), weight=source.weight * weight)
         for group, weight in zip(groups, weights, strict=True)
         for source in group
     )
@@ -98,33 +123,20 @@ def one_for_each(sources: Sequence[Source]) -> list[tuple[Source, ...]]:
 def make_target(model: ClipModel, sources: Source | Sequence[Source]) -> Target:
     """The target of a blend according to `model`, on the CPU.
 
-    Pictures and their views are prepared batch by batch, so memory does not grow with the number of views.
-
     Raises PezError where there is no source, or the target cannot be made.
     """
-    if isinstance(sources, PictureSource | TextSource):
-        sources = [sources]
+    sources = list(sources) if isinstance(sources, Sequence) else [sources]
     if not sources:
         raise PezError("There is nothing to match: give a picture or a text.")
     ordered = sorted(sources, key=lambda each: isinstance(each, PictureSource))
     # The other way round: the text towers, which the search needs next, come to the device last.
-    encoded = [_encode(model, source) for source in reversed(ordered)][::-1]
+    encoded = [source.encoded(model) for source in reversed(ordered)][::-1]
     weights = [
         source.weight * share / sum(shares)
         for source, (_, shares) in zip(ordered, encoded, strict=True)
         for share in shares
     ]
     return Target(torch.cat([features for features, _ in encoded]), torch.tensor(weights))
-
-
-def _encode(model: ClipModel, source: Source) -> tuple[Tensor, list[float]]:
-    """Unit features [B, F] of a source on the CPU, and what each of them counts for."""
-    if isinstance(source, PictureSource):
-        seen = Views(source.pictures, source.crops, source.flips)
-        return model.image.encode(seen), seen.shares
-    pieces = _pieces(model, source.text)
-    shares = [max(len(ids), 1.0) for ids in model.vocabulary.encode_all(pieces)]
-    return model.ready().encode_texts(pieces).cpu(), shares
 
 
 def _check_weight(weight: Any) -> None:

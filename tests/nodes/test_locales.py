@@ -16,6 +16,7 @@ LOCALES = PACK / "locales"
 DOCS = PACK / "web" / "docs"
 LANGUAGES = sorted(file.parent.name for file in LOCALES.glob("*/nodes.json"))
 NODES = sorted(page.stem for page in DOCS.glob("*.md"))
+PAGES = sorted((file.parent.name, file.stem) for file in DOCS.glob("*/*.md"))  # the page shows English for the others
 PLACEHOLDER = re.compile(r"\{\w+\}")
 
 
@@ -106,26 +107,21 @@ def test_every_word_of_the_panel_is_translated(language):
         assert sorted(PLACEHOLDER.findall(text)) == sorted(PLACEHOLDER.findall(english[key])), key
 
 
-@pytest.mark.parametrize("language", ["en", *LANGUAGES])
-def test_every_node_has_a_help_page(schemas, language):
+def test_every_node_has_a_help_page(schemas):
     assert sorted(schemas) == NODES
     for node in NODES:
-        text, english = page(node, language), page(node, "en")
-        title = (
-            schemas[node]["display_name"] if language == "en" else read(language, "nodes.json")[node]["display_name"]
-        )
-        assert text.splitlines()[0] == f"# {title}"
-        assert re.findall(r"\]\((.+?)\)", text) == re.findall(r"\]\((.+?)\)", english)
-        assert text.count("\n## ") == english.count("\n## ")
-        assert text.count("\n- ") == english.count("\n- ")
-        assert text.count("\n|") == english.count("\n|")
-        assert all((DOCS / picture).is_file() for picture in re.findall(r"\]\((.+?)\)", text))
+        assert page(node, "en").splitlines()[0] == f"# {schemas[node]['display_name']}"
+    for language in ("de", "fr", "ja", "zh"):
+        assert [node for node, other in PAGES if other == language] == NODES
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_help_pages_are_translated(language):
-    for node in NODES:
-        english = set(page(node, "en").splitlines())
-        prose = [line for line in page(node, language).splitlines() if len(line) > 40 and not line.startswith("|")]
-        assert prose
-        assert not english.intersection(prose)
+@pytest.mark.parametrize(("node", "language"), PAGES)
+def test_a_translated_help_page_says_what_the_english_one_says(node, language):
+    text, english = page(node, language), page(node, "en")
+    assert text.splitlines()[0] == f"# {read(language, 'nodes.json')[node]['display_name']}"
+    for pattern in (r"\]\((.+?)\)", r"^(#+) ", r"^(-) ", r"^(\|)"):
+        assert re.findall(pattern, text, re.MULTILINE) == re.findall(pattern, english, re.MULTILINE)
+    assert all((DOCS / picture).is_file() for picture in re.findall(r"\]\((.+?)\)", text))
+    prose = [line for line in text.splitlines() if len(line) > 40 and not line.startswith("|")]
+    assert prose
+    assert not set(english.splitlines()).intersection(prose)
