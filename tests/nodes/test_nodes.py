@@ -59,7 +59,8 @@ def test_picture_to_prompt_with_progress_and_live_text(comfy):
     assert [data for data in run.of("progress") if data["node"] == "invert" and data["max"] == 60]
     live = run.of("pez.progress")
     assert all(data["node"] == "invert" and data["steps"] == 60 for data in live)
-    assert [data["similarity"] for data in live] == sorted(data["similarity"] for data in live)
+    similarities = [data["similarity"] for data in live]
+    assert similarities == pytest.approx(sorted(similarities), abs=1e-6)  # a text rounds differently in another batch
     assert any("penguin" in data["prompt"].split() for data in live)
     (prompt,) = run.output("invert")["text"]
     assert "penguin" in prompt.split()
