@@ -41,7 +41,7 @@ def search(
     found = []
     with Reporter(node.hidden, len(targets)) as report:
         for target, sources in zip(targets, wanted, strict=True):
-            result = pick(model, target, _searched(model, target, config, report, wired), candidate)
+            result = _searched(model, target, config, candidate, report, wired)
             found.append(Found(result, config, _pictures(sources)))
             report.next_part()
     record(node.hidden, node.SCHEMA.node_id, found)
@@ -54,16 +54,18 @@ def _target(model: ClipModel, sources: Sequence[Source]) -> Target:
 
 
 def _searched(
-    model: ClipModel, target: Target, config: InversionConfig, report: Reporter, wired: WiredClip | None
+    model: ClipModel, target: Target, config: InversionConfig, candidate: int, report: Reporter, wired: WiredClip | None
 ) -> InversionResult:
-    if wired is None:
-        return remembered(model, target, config, lambda: invert(model, target, config, report))
+    """The result with the chosen candidate in front."""
+    accept, reader = (wired.accepts, wired.reader) if wired else (None, None)
     try:
-        return remembered(
-            model, target, config, lambda: invert(model, target, config, report, wired.accepts), wired.reader
+        result = remembered(
+            lambda: invert(model, target, config, report, accept), model, target, config, candidate, reader
         )
     except NothingAccepted as nothing:
+        assert wired is not None
         raise wired.refused_all(nothing) from nothing
+    return pick(model, target, result, candidate)
 
 
 def _pictures(sources: Sequence[Source]) -> tuple[Any, ...]:

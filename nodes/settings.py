@@ -49,7 +49,7 @@ def _candidate_input() -> io.Int.Input:
         optional=True,
         advanced=True,
         tooltip="Which candidate becomes the prompt. 1 is the best; larger numbers than there are candidates select the last. "
-        "Choosing another one after a complete run does not search again.",
+        "Choosing another one after a run does not search again.",
     )
 
 

@@ -140,12 +140,19 @@ def test_stop_keeps_the_best_and_lets_the_graph_go_on(comfy):
 
 
 def test_a_stopped_search_does_not_answer_for_its_seed(comfy):
-    for candidate in (1, 2):  # else ComfyUI's own cache would answer; the search is the same
-        made = graph(steps=100_000, patience=-1, seed=25, swap_from="any", candidate=candidate)
-        prompt_id = comfy.queue(made)
+    endless = graph(steps=100_000, patience=-1, seed=25, swap_from="any")
+    for _ in range(2):
+        prompt_id = comfy.queue(endless)
         (live,) = comfy.listen(prompt_id, until="pez.progress").of("pez.progress")  # it searches
         assert comfy.status(f"/pez/stop/{live['run']}") == 204
-        assert comfy.listen(prompt_id).output("invert")["pez"][0]["stopped"] == "asked to"
+        stopped = comfy.listen(prompt_id)
+        assert stopped.output("invert")["pez"][0]["stopped"] == "asked to"
+        comfy.run(graph(seed=26, steps=3))  # else ComfyUI's own cache would answer
+    other = comfy.run(
+        {**endless, "invert": {**endless["invert"], "inputs": endless["invert"]["inputs"] | {"candidate": 2}}}
+    )
+    assert shown(other, "candidates")[0] == shown(stopped, "candidates")[1]  # chosen among what it returned
+    assert not other.of("pez.progress")
 
 
 def test_another_candidate_costs_no_other_search(comfy):
