@@ -47,7 +47,7 @@ def look_at(page: Page) -> None:
     """Brings the first node that searches into view: the page hides what is outside."""
     page.evaluate(
         """() => {
-            const node = window.app.graph.nodes.find(each => ["PEZInvert", "PEZDistill"].includes(each.type))
+            const node = window.app.graph.nodes.find(each => each.outputs?.some(one => one.type === "PEZ_RESULT"))
             if (!node) return
             Object.assign(window.app.canvas.ds, { scale: 0.8, offset: [250 - node.pos[0], 120 - node.pos[1]] })
             window.app.canvas.setDirty(true, true)

@@ -21,7 +21,7 @@ def test_the_library_alone_imports_no_torch():
 
 def test_only_a_model_needs_open_clip():
     used = "from pez_core import ClipModel, InversionConfig, PezError, Target, escape_for_comfyui, invert"
-    assert loaded(f"{used}\nimport pez_core.cli", "open_clip", "torchvision", "transformers") == "[]"
+    assert loaded(f"{used}\nimport pez_core.cli.commands", "open_clip", "torchvision", "transformers") == "[]"
     assert loaded("from pez_core import load_model", "open_clip") == "['open_clip']"
 
 

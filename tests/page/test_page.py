@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 WORKFLOW = json.loads((Path(__file__).parents[2] / "example_workflows" / "picture to prompt.json").read_text("utf-8"))
 PANEL = "Prompt search"
 ESTIMATE = re.compile(r"^Search's estimate by step: -?\d\.\d\d to -?\d\.\d\d$")
-LONG = {"steps": 20_000, "patience": -1, "swap_from": "any"}
+LONG = {"steps": 20_000, "patience": -1, "method": "pez"}  # all restarts run to the end
 SHORT = {"preset": "fast", "length": 4}
 
 
