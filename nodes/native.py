@@ -69,12 +69,12 @@ def model_from_clip(clip: Any, clip_vision: Any) -> ClipModel:
     patched = clip.clone(disable_dynamic=True)
     management.load_models_gpu([patched.patcher], force_full_load=True)
     state = {key: value.detach().float().cpu() for key, value in encoder.transformer.state_dict().items()}
-    colors = ClipVisionTower(clip_vision).encode(pairing.colour_pictures())
+    colors = ClipVisionTower(clip_vision).encode(pairing.color_pictures())
     reason = "has no text projection"
     own = [state[PROJECTION]] if _is_projection(state[PROJECTION]) else []
     for projection in chain(own, _projections_in_files(state)):
         model = _copied(clip, clip_vision, name, encoder, {**state, PROJECTION: projection})
-        if pairing.agree(colors, model.encode_texts(pairing.COLOURS)):
+        if pairing.agree(colors, model.encode_texts(pairing.COLORS)):
             return hosted(model)
         reason = "and this CLIP_VISION do not agree even on plain colors"
     raise PezError(

@@ -61,7 +61,7 @@ _MODULES = {
     "score": "scoring",
 }
 
-__all__ = [*_MODULES, "__version__"]
+__all__ = [*_MODULES, "__version__"]  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 def __getattr__(name: str) -> Any:

@@ -66,6 +66,9 @@ class ClipModel:
         self.image, self.text, self.vocabulary, self.name = image, text, vocabulary, name
         self.parts = tuple(parts) or (Part(name, text.features, 1.0),)
 
+    def __repr__(self) -> str:
+        return f"ClipModel({self.name})"
+
     @classmethod
     @plain_torch()
     def of_open_clip(

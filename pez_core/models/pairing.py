@@ -24,6 +24,3 @@ def agree(pictures: Tensor, texts: Tensor) -> bool:
     orders = torch.rand(ORDERS, len(rows), generator=torch.Generator().manual_seed(0)).argsort(dim=1)
     others = centered[rows, orders].sum(1)
     return bool((others >= centered.diag().sum()).double().mean() < CHANCE)
-
-
-COLOURS, colour_pictures = COLORS, color_pictures  # their names until version 0.2

@@ -280,7 +280,7 @@ def test_kept_words(capsys, penguin):
     [
         (["blend"], "nothing to blend"),
         (["blend", "--text", "a", "much"], "must be a number"),
-        (["blend", "--text", "a", "0"], "not be 0"),
+        (["blend", "--text", "a", "0"], "give at least one weight"),
         (["distill", " "], "empty"),
         (["distill", "a red bird", "--ratio", "2"], "ratio must be above 0"),
         (["distill", "a red bird", "--ratio=--"], "invalid float value: '--'"),

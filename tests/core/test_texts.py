@@ -87,10 +87,10 @@ def test_parentheses_within_parentheses_have_a_limit():
 
 
 def test_towers_that_were_trained_together_are_told_from_others(model):
-    from pez_core.models.pairing import COLOURS, agree, colour_pictures
+    from pez_core.models.pairing import COLORS, agree, color_pictures
 
-    own = model.encode_texts(COLOURS)
-    assert agree(model.encode_images(colour_pictures()), own)
+    own = model.encode_texts(COLORS)
+    assert agree(model.encode_images(color_pictures()), own)
     generator = torch.Generator().manual_seed(0)
     pictures, texts = (torch.randn(8, 64, generator=generator) for _ in range(2))
     wrong = sum(agree(pictures, torch.randn(8, 64, generator=generator)) for _ in range(50))
