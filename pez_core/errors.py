@@ -26,3 +26,10 @@ class NothingAccepted(PezError):  # noqa: N818 - reads better where it is caught
     def __init__(self, best: str):
         super().__init__(f"No prompt of this search was accepted; the best was {shorten(best)!r}: try another seed.")
         self.best = best
+
+
+def short_of_memory(device: object, name: str) -> PezError:
+    """The error for a `device` that has no room to search with the model `name`."""
+    return PezError(
+        f"Not enough memory on {device} to search with {name}: free some, or use a smaller model or another device."
+    )

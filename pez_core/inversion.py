@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+import torch
+
 from .config import InversionConfig
-from .errors import PezError
+from .errors import PezError, short_of_memory
 from .models.clip import ClipModel
 from .objectives.contributions import contributions
 from .objectives.judge import MatchJudge
@@ -74,9 +76,12 @@ def invert_all(
         target.check(model)
     template = template_for(model, config)
     words = template.start_ids(config.words) if config.start == "words" else []
-    model.ready(search_bytes(model, config))
     copies = [Target(target.features.clone(), target.weights.clone()) for target in targets]  # not inference tensors
-    objective = MatchObjective(model, copies, template, config.precision)
+    try:
+        model.ready(search_bytes(model, config, len(targets)))
+        objective = MatchObjective(model, copies, template, config.precision)
+    except torch.cuda.OutOfMemoryError as error:
+        raise short_of_memory(model.device, model.name) from error
     judge = MatchJudge(model, copies, template)
     return Run(objective, judge, config, model.name, template.kept, words, on_progress, accept).go()
 

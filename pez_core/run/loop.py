@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ..config import InversionConfig
-from ..errors import PezError
+from ..errors import short_of_memory
 from ..objectives.protocol import Judge, Objective
 from ..result import InversionResult, Progress
 from ..search import METHODS, SearchState, Stage, Stepper, best_tokens, make_stepper, starts
@@ -123,20 +123,19 @@ class Run:
         """Ready to step, with as many prompts at once as the device has memory for."""
         objective, device = self._objective, self._objective.space.device
         between = objective.between
-        while True:
+        try:
             search = stage.search(objective, self._config, stage.steps, self._generators)
+        except torch.cuda.OutOfMemoryError as error:
+            raise short_of_memory(device, self._name) from error
+        while True:
             if device.type == "cuda":
                 objective.between = _nothing  # a captured graph has no host between its pieces
             try:
                 return make_stepper(search, search.begin(ids, value, kept), device)
             except torch.cuda.OutOfMemoryError as error:
-                rows = len(ids) * self._cost(stage, 0).most
-                tried = min(objective.together, rows)
+                tried = min(objective.together, len(ids) * self._cost(stage, 0).most)
                 if tried == 1:
-                    raise PezError(
-                        f"Not enough memory on {device} to search with {self._name}: free some, or use a smaller model "
-                        "or another device."
-                    ) from error
+                    raise short_of_memory(device, self._name) from error
                 objective.together = tried // 2
                 objective.between = between
                 log.info("Not enough memory: %d prompts at once for now.", objective.together)
@@ -242,15 +241,16 @@ class Run:
         return all(problem.ended for problem in self._problems)
 
     def _result(self, problem: Problem) -> InversionResult:
-        config = self._config
+        config, begun = self._config, time.perf_counter()
         candidates = problem.candidates(self._judge, config.restarts, config.banned, self._accept)
+        tokens = self._judge.contributions(candidates[0].text, problem.number)
         return InversionResult(
             candidates=tuple(candidates),
-            tokens=self._judge.contributions(candidates[0].text, problem.number),
+            tokens=tokens,
             trace=tuple(problem.trace),
             steps=len(problem.trace),
             passes=problem.passes,
-            seconds=problem.seconds,
+            seconds=problem.seconds + time.perf_counter() - begun,
             seed=config.seed,
             model=self._name,
             stopped=problem.ended,

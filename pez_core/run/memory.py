@@ -16,26 +16,28 @@ _MOMENTS = 8  # numbers of a token's width that the descents keep for each searc
 _TABLES = 2  # of the vocabulary: normalized for projections, or as it is for rankings, and one on its way
 
 
-def search_bytes(model: ClipModel, config: InversionConfig) -> int:
+def search_bytes(model: ClipModel, config: InversionConfig, problems: int = 1) -> int:
     """Memory in bytes that a search with `model` takes on its device beside the model itself: a bound, not exact.
+
+    problems: how many are searched side by side.
 
     It follows from what the method's searches say they cost: weights in half precision, the vocabulary and its
     cosines, what the tower keeps for the gradient, the optimizer, the memory of what was tried, random numbers.
     """
-    return DRAWS + sum(_tower_bytes(tower, model.vocabulary, config) for tower in model.text.towers)
+    return DRAWS + sum(_tower_bytes(tower, model.vocabulary, config, problems) for tower in model.text.towers)
 
 
-def _tower_bytes(text: TextTower, words: Vocabulary, config: InversionConfig) -> int:
+def _tower_bytes(text: TextTower, words: Vocabulary, config: InversionConfig, problems: int) -> int:
     per_layer = 12 * text.width**2
     tower = sum(weight.numel() for weight in text.module.parameters()) - words.size * text.width
     halved = text.lean and config.precision != "fp32"
     fixed = len(words.encode_all([config.prefix + " " + config.suffix])[0])
     positions = text.positions(config.length + fixed)
     stages = METHODS[config.method].stages(config)
-    prompts = max(stage.restarts * stage.cost(config, words.size).most for stage in stages)
+    prompts = problems * max(stage.restarts * stage.cost(config, words.size).most for stage in stages)
     rows = min(prompts * positions, max(POSITIONS, positions))
     kept = rows * _KEPT * text.width * tower // per_layer * 4
-    searched = config.restarts * config.length
+    searched = problems * config.restarts * config.length
     cosines = min(searched, QUERIES) * words.size * 4
     vocabulary = _TABLES * words.size * text.width * 4
     optimizer = _MOMENTS * searched * text.width * 4

@@ -43,10 +43,6 @@ class Method:
 
     stages: Callable[[Settings], list[Stage]]
 
-    def learning_rate(self, settings: Settings) -> float | None:
-        """The rate of the first search where the settings give none; None for a method without one."""
-        return getattr(self.stages(settings)[0].search, "LEARNING_RATE", None)
-
 
 def _only(search: type[Search[Any]]) -> Method:
     return Method(lambda settings: [Stage(search, settings.restarts, settings.steps)])

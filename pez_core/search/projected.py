@@ -64,7 +64,7 @@ class AutoPromptSgdSearch:
 class FluentPromptSearch(AutoPromptSgdSearch):
     """Langevin dynamics (arXiv 2212.10539): P <- Proj(P - lr g + sqrt(2 lr beta) z), z ~ N(0, 1)."""
 
-    LEARNING_RATE = 1.0  # the best of 0.1, 1 and 10 with benchmarks.quality
+    LEARNING_RATE = 1.0  # the best of 1, 10 and 100 with benchmarks.quality
 
     def __init__(
         self, objective: Objective, settings: Settings, steps: int, generators: Sequence[torch.Generator]

@@ -84,9 +84,9 @@ def test_a_ban_of_everything_is_refused(word):
 
 
 def test_no_prompt_holds_a_banned_word_even_in_pieces(model, target: Target):
-    free = invert(model, target, InversionConfig(length=6, steps=60, seed=1))
+    free = invert(model, target, InversionConfig(length=5, steps=24, explore=14, halving=4, seed=1))
     banned = tuple(word for word in free.prompt.split() if len(word) > 1)
-    result = invert(model, target, InversionConfig(length=6, steps=60, seed=1, banned=banned))
+    result = invert(model, target, InversionConfig(length=5, steps=24, explore=14, halving=4, seed=1, banned=banned))
     for candidate in result.candidates:
         assert not set(banned) & set(candidate.text.split())
         spelled = candidate.text.split()

@@ -14,6 +14,7 @@ from benchmarks.measuring import extra_megabytes
 from pez_core import ClipModel, InversionConfig, Target, Vocabulary, invert
 from pez_core.objectives.match import POSITIONS
 from pez_core.run.memory import search_bytes
+from pez_core.search.draws import BYTES
 
 
 def test_both_towers_share_the_weights_of_the_model(model):
@@ -57,3 +58,8 @@ def test_the_bound_follows_from_what_a_method_says_it_costs(model):
     few, many = (InversionConfig(method="autoprompt", restarts=4, top=top) for top in (1, 32))
     swaps = InversionConfig(method="swaps", restarts=4, candidates=32)
     assert search_bytes(model, few) < search_bytes(model, many) == search_bytes(model, swaps)
+
+
+def test_several_targets_need_more_room(model):
+    config = InversionConfig(restarts=2)
+    assert search_bytes(model, config, 8) > 2 * search_bytes(model, config) - BYTES

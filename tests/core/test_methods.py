@@ -255,11 +255,6 @@ def test_methods_have_learning_rates_of_their_own(model, target, method):
     settings = InversionConfig(method=method, length=6, steps=60)
     own, borrowed = (invert(model, target, replace(settings, learning_rate=rate)) for rate in (None, 0.1))
     assert own.similarity > 0.6 > borrowed.similarity
-    assert METHODS[method].learning_rate(settings) == invert_rate(method)
-
-
-def invert_rate(method: str) -> float:
-    return {"autoprompt-sgd": 10.0, "fluentprompt": 1.0}[method]
 
 
 def test_draws_take_no_more_memory_for_more_steps(model, target):
