@@ -81,7 +81,7 @@ class Pictures:
                     "passes": result.passes,
                     "seconds": time.perf_counter() - begun,
                     **(self._judge(result.prompt, i)),
-                    **({"words": words_found(result.prompt, caption)} if caption else {}),
+                    **({"words": caption_recall(result.prompt, caption)} if caption else {}),
                 }
             )
         return rows
@@ -93,7 +93,7 @@ class Pictures:
         return {"judge": seen[i].item(), "first": float(seen.argmax().item() == i)}
 
 
-def words_found(prompt: str, caption: str) -> float:
+def caption_recall(prompt: str, caption: str) -> float:
     """The share of the caption's words that the prompt has, small words aside."""
     telling = set(caption.lower().split()) - _SMALL_WORDS
     return len(telling & set(prompt.split())) / max(len(telling), 1)

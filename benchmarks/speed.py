@@ -105,7 +105,7 @@ class Floor:
             gradient @ weight
 
 
-def compared(published: PublishedLoop, own: Ours) -> tuple[int, float]:
+def compare(published: PublishedLoop, own: Ours) -> tuple[int, float]:
     """Returns how far both loops agree over COMPARED steps.
 
     First the number of steps in which both loops, run separately, project to the same ids. Then the largest
@@ -153,7 +153,7 @@ def measure(name: str, restarts: list[int], device: torch.device, precision: str
         for warm_up in (published.step, own.stepper.advance, floor):
             warm_up()
         theirs, mine, least = in_turn([published.step, own.stepper.advance, floor], device, turns, times)
-        alike, difference = compared(loop(), own) if count == restarts[0] else (None, None)
+        alike, difference = compare(loop(), own) if count == restarts[0] else (None, None)
         chosen = own.precision
         del own, floor, published
         gc.collect()

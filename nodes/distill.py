@@ -10,7 +10,7 @@ from ..pez_core import ClipModel, TextSource, read_like_comfyui
 from ..pez_core.distillation import distilled_length
 from .searching import HIDDEN, search
 from .settings import config_of, search_inputs
-from .wires import PezModel, found_outputs
+from .wires import PezModel, result_outputs
 
 
 class PEZDistill(io.ComfyNode):
@@ -50,7 +50,7 @@ class PEZDistill(io.ComfyNode):
                 ),
                 *search_inputs(without="length"),
             ],
-            outputs=found_outputs(
+            outputs=result_outputs(
                 "How much of the text's meaning the short prompt keeps: the cosine similarity of their features, 1 for all "
                 "of it."
             ),

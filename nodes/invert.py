@@ -11,7 +11,7 @@ from ..pez_core import ClipModel, PezError
 from ..pez_core.targets.sources import PictureSource, Source, one_for_each
 from .searching import HIDDEN, search
 from .settings import config_of, search_inputs
-from .wires import PezModel, PezTarget, found_outputs
+from .wires import PezModel, PezTarget, result_outputs
 
 ONE_FOR_ALL = "one prompt for all"
 ONE_FOR_EACH = "one prompt for each"
@@ -47,7 +47,7 @@ class PEZInvert(io.ComfyNode):
                 ),
                 *search_inputs(),
             ],
-            outputs=found_outputs(
+            outputs=result_outputs(
                 "Cosine similarity of prompt and picture according to the model, -1 to 1. Compare it only within one model."
             ),
             hidden=HIDDEN,

@@ -12,7 +12,7 @@ from comfy_api.latest import io
 from ..pez_core.errors import FetchError
 from ..pez_core.models.checkpoints import SUFFIXES
 from ..pez_core.models.presets import ALIASES, PRESETS
-from .placement import hosted
+from .placement import host
 from .wires import PezModel
 
 FOLDER = "open_clip"
@@ -93,7 +93,7 @@ class PEZLoadModel(io.ComfyNode):
                 loaded = load_model(name.strip() if model == OTHER else model, file)
             except FetchError as error:
                 raise FetchError(f"{error} Put the file into {_folder()}.") from error
-            return io.NodeOutput(hosted(loaded))
+            return io.NodeOutput(host(loaded))
 
 
 def _files() -> list[str]:

@@ -18,7 +18,7 @@ MOST = 256  # results remembered
 _results: OrderedDict[Hashable, tuple[InversionResult, int]] = OrderedDict()  # and the candidate last asked for
 
 
-def remembered(
+def remember(
     search: Callable[[], InversionResult],
     model: ClipModel,
     target: Target,

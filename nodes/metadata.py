@@ -17,7 +17,7 @@ from server import PromptServer
 
 import nodes
 
-from .wires import Found, PezResult
+from .wires import NodeResult, PezResult
 
 ENTRY = "pez"
 MOST = 256  # entries remembered
@@ -25,9 +25,9 @@ MOST = 256  # entries remembered
 _remembered: OrderedDict[str, list[dict[str, Any]]] = OrderedDict()
 
 
-def record(hidden: Any, kind: str, found: Sequence[Found]) -> None:
+def record(hidden: Any, kind: str, results: Sequence[NodeResult]) -> None:
     """Adds the results of the node that runs to the metadata. `hidden`: its unique_id, prompt and extra_pnginfo."""
-    entry = [{"node": kind, **each.to_json()} for each in found]
+    entry = [{"node": kind, **each.to_json()} for each in results]
     if isinstance(hidden.extra_pnginfo, dict):
         hidden.extra_pnginfo.setdefault(ENTRY, {})[str(hidden.unique_id)] = entry
     if isinstance(hidden.prompt, dict) and str(hidden.unique_id) in hidden.prompt:

@@ -23,7 +23,7 @@ from ..pez_core.models import pairing
 from ..pez_core.models.loading import vocabulary_of
 from ..pez_core.towers import TextTower
 from ..pez_core.towers.hugging_face import text_module
-from .placement import hosted
+from .placement import host
 
 log = logging.getLogger(__name__)
 
@@ -73,9 +73,9 @@ def model_from_clip(clip: Any, clip_vision: Any) -> ClipModel:
     reason = "has no text projection"
     own = [state[PROJECTION]] if _is_projection(state[PROJECTION]) else []
     for projection in chain(own, _projections_in_files(state)):
-        model = _copied(clip, clip_vision, name, encoder, {**state, PROJECTION: projection})
+        model = _copy(clip, clip_vision, name, encoder, {**state, PROJECTION: projection})
         if pairing.agree(colors, model.encode_texts(pairing.COLORS)):
-            return hosted(model)
+            return host(model)
         reason = "and this CLIP_VISION do not agree even on plain colors"
     raise PezError(
         f"The {ENCODERS[name]} of this CLIP {reason}: either its text projection is missing (checkpoints of SD 1.5, SDXL "
@@ -85,7 +85,7 @@ def model_from_clip(clip: Any, clip_vision: Any) -> ClipModel:
     )
 
 
-def _copied(clip: Any, clip_vision: Any, name: str, encoder: Any, state: dict[str, Tensor]) -> ClipModel:
+def _copy(clip: Any, clip_vision: Any, name: str, encoder: Any, state: dict[str, Tensor]) -> ClipModel:
     """A model of a copy of the text encoder, checked against ComfyUI's own."""
     layer = encoder.transformer.text_model.encoder.layers[0]
     activations = comfy.clip_model.ACTIVATIONS.items()

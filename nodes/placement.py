@@ -57,7 +57,7 @@ class ComfyPlacement:
         return torch.device("cpu")
 
 
-def hosted(model: ClipModel) -> ClipModel:
+def host(model: ClipModel) -> ClipModel:
     """Lets ComfyUI decide where the towers of `model` compute; returns the model. Combined models need no call."""
     return model.place(ComfyPlacement(model))
 

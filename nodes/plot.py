@@ -7,7 +7,7 @@ import torch
 from comfy_api.latest import io
 
 from ..pez_core.plot import plot_run
-from .wires import Found, PezResult
+from .wires import NodeResult, PezResult
 
 
 class PEZPlot(io.ComfyNode):
@@ -29,6 +29,6 @@ class PEZPlot(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, result: Found) -> io.NodeOutput:
+    def execute(cls, result: NodeResult) -> io.NodeOutput:
         drawn = np.asarray(plot_run(result.result, result.pictures), dtype=np.float32) / 255
         return io.NodeOutput(torch.from_numpy(drawn)[None])

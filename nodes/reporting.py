@@ -56,7 +56,7 @@ class Reporter:
             server.send_sync(
                 "pez.progress", self._event(progress), server.client_id
             )  # to the page that started the run
-        return stop.asked(self._run)
+        return stop.was_asked(self._run)
 
     def _event(self, progress: Progress) -> dict[str, Any]:
         """What the panel is sent. `similarity` is the exact score of the prompt, `restarts` are the search's estimates."""

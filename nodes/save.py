@@ -14,7 +14,7 @@ from comfy_api.latest import io
 
 from ..pez_core import PezError
 from ..pez_core.errors import shorten
-from .wires import Found, PezResult
+from .wires import NodeResult, PezResult
 
 JSON_LINES, CSV = "JSON Lines", "CSV"
 SUFFIXES = {JSON_LINES: ".jsonl", CSV: ".csv"}
@@ -49,7 +49,7 @@ class PEZSavePrompts(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, result: Found, file: str, format: str) -> io.NodeOutput:
+    def execute(cls, result: NodeResult, file: str, format: str) -> io.NodeOutput:
         path = output_file(file, SUFFIXES[format])
         row = {"time": datetime.now(timezone.utc).isoformat(timespec="seconds"), **result.to_json()}
         append(path, _json_line(row) if format == JSON_LINES else _csv_line(row), _header() if format == CSV else "")
@@ -103,14 +103,14 @@ def _json_line(row: dict[str, Any]) -> str:
 
 
 def _header() -> str:
-    return _written(COLUMNS)
+    return _csv_text(COLUMNS)
 
 
 def _csv_line(row: dict[str, Any]) -> str:
-    return _written([json.dumps(row[name]) if name == "settings" else row[name] for name in COLUMNS])
+    return _csv_text([json.dumps(row[name]) if name == "settings" else row[name] for name in COLUMNS])
 
 
-def _written(cells: Any) -> str:
+def _csv_text(cells: Any) -> str:
     text = text_io.StringIO()
     csv.writer(text, lineterminator="\n").writerow(cells)
     return text.getvalue()

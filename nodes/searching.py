@@ -11,11 +11,11 @@ from comfy_api.latest import io
 from ..pez_core import ClipModel, InversionConfig, InversionResult, PictureSource, Target, invert, make_target, pick
 from ..pez_core.errors import NothingAccepted
 from ..pez_core.targets.sources import Source
-from .memory import remembered
+from .memory import remember
 from .metadata import record
 from .reporting import Reporter
 from .wired_clip import WiredClip
-from .wires import Found, found_output
+from .wires import NodeResult, result_output
 
 HIDDEN = [io.Hidden.unique_id, io.Hidden.prompt, io.Hidden.extra_pnginfo]
 """What a node that searches must ask ComfyUI for."""
@@ -38,14 +38,14 @@ def search(
     """
     wired = WiredClip(clip, model) if clip is not None else None
     targets = [_target(model, sources) for sources in wanted]
-    found = []
+    results = []
     with Reporter(node.hidden, len(targets)) as report:
         for target, sources in zip(targets, wanted, strict=True):
-            result = _searched(model, target, config, candidate, report, wired)
-            found.append(Found(result, config, _pictures(sources)))
+            result = _search_one(model, target, config, candidate, report, wired)
+            results.append(NodeResult(result, config, _pictures(sources)))
             report.next_part()
-    record(node.hidden, node.SCHEMA.node_id, found)
-    return found_output(found)
+    record(node.hidden, node.SCHEMA.node_id, results)
+    return result_output(results)
 
 
 def _target(model: ClipModel, sources: Sequence[Source]) -> Target:
@@ -53,13 +53,13 @@ def _target(model: ClipModel, sources: Sequence[Source]) -> Target:
     return make_target(model, sources)
 
 
-def _searched(
+def _search_one(
     model: ClipModel, target: Target, config: InversionConfig, candidate: int, report: Reporter, wired: WiredClip | None
 ) -> InversionResult:
     """The result with the chosen candidate in front."""
     accept, reader = (wired.accepts, wired.reader) if wired else (None, None)
     try:
-        result = remembered(
+        result = remember(
             lambda: invert(model, target, config, report, accept), model, target, config, candidate, reader
         )
     except NothingAccepted as nothing:

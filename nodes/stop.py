@@ -17,7 +17,7 @@ def begin() -> str:
     return run
 
 
-def asked(run: str) -> bool:
+def was_asked(run: str) -> bool:
     """Whether the search was asked to stop."""
     return _running.get(run, False)
 

@@ -19,7 +19,7 @@ POINTS = 64  # of the chart on a node, at most about twice as many
 
 
 @dataclass(frozen=True)
-class Found:
+class NodeResult:
     """A result with its settings and the pictures that it is for: what PEZ_RESULT wires carry."""
 
     result: InversionResult
@@ -33,7 +33,7 @@ class Found:
         return {**self.result.to_json(), "prompt": escape_for_comfyui(self.result.prompt), "settings": settings}
 
 
-def found_outputs(similarity: str) -> list[io.Output]:
+def result_outputs(similarity: str) -> list[io.Output]:
     """The outputs of nodes that search; `similarity`: what the number means there."""
     return [
         io.String.Output(
@@ -55,7 +55,7 @@ def found_outputs(similarity: str) -> list[io.Output]:
     ]
 
 
-def _shown(result: InversionResult) -> dict[str, Any]:
+def _panel_data(result: InversionResult) -> dict[str, Any]:
     """What the panel on the node shows of a result: exact scores of texts, and in `trace` the search's estimates."""
     every = max(1, len(result.trace) // POINTS)
     points = [(step, value) for step, value in enumerate(result.trace, 1) if math.isfinite(value)]
@@ -72,16 +72,16 @@ def _shown(result: InversionResult) -> dict[str, Any]:
     }
 
 
-def found_output(found: list[Found]) -> io.NodeOutput:
+def result_output(outcomes: list[NodeResult]) -> io.NodeOutput:
     """What nodes that search return and show."""
-    results = [each.result for each in found]
+    results = [each.result for each in outcomes]
     return io.NodeOutput(
         [escape_for_comfyui(result.prompt) for result in results],
         [result.similarity for result in results],
         [escape_for_comfyui(candidate.text) for result in results for candidate in result.candidates],
-        found,
+        outcomes,
         ui={
             "text": [result.prompt for result in results],
-            "pez": [_shown(result) for result in results],
+            "pez": [_panel_data(result) for result in results],
         },
     )

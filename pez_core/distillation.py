@@ -41,4 +41,4 @@ def distilled_length(model: ClipModel, text: str, ratio: float) -> int:
     if not 0 < ratio <= 1:
         raise PezError(f"ratio must be above 0 and at most 1, not {ratio!r}.")
     vocabulary = model.vocabulary
-    return min(max(1, round(ratio * len(vocabulary.encode(vocabulary.cleaned(text))))), vocabulary.room)
+    return min(max(1, round(ratio * len(vocabulary.encode(vocabulary.clean(text))))), vocabulary.room)

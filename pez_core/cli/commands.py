@@ -18,7 +18,7 @@ from ..targets.sources import PictureSource, Source, TextSource, make_target, on
 from .options import add_model, add_settings, config_of, model_of
 from .output import PROGRAM, JsonList, say, say_json
 from .parser import Parser
-from .runs import draw, escaped, plot_files, print_result, search, to_json
+from .runs import draw, escape, plot_files, print_result, search, to_json
 
 log = logging.getLogger(__name__)
 
@@ -203,7 +203,7 @@ def _score(given: argparse.Namespace) -> int:
 def _score_json(one: Score, images: Sequence[str], model: str) -> dict[str, Any]:
     return {
         "text": one.text,
-        "escaped": escaped(one.text),
+        "escaped": escape(one.text),
         "similarity": one.similarity,
         "parts": one.parts,
         "images": [{"image": path, "similarity": each} for path, each in zip(images, one.each, strict=True)],

@@ -24,7 +24,7 @@ class Parser(argparse.ArgumentParser):
     def add_argument(self, *names: str, **settings: Any) -> argparse.Action:  # pyright: ignore[reportIncompatibleMethodOverride]
         """As argparse's."""
         if settings.get("action", "store") in ("store", "append"):
-            settings["type"] = _unmarked(settings.get("type", str))
+            settings["type"] = _unmark(settings.get("type", str))
         action = super().add_argument(*names, **settings)
         takes = 1 if action.nargs is None else action.nargs
         self._values |= dict.fromkeys(action.option_strings, takes if isinstance(takes, int) else 0)
@@ -38,7 +38,7 @@ class Parser(argparse.ArgumentParser):
     def parse_known_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
         """As argparse's."""
         given = sys.argv[1:] if args is None else args
-        return super().parse_known_args(list(self._marked(given) if self._marks else given), namespace)
+        return super().parse_known_args(list(self._mark_values(given) if self._marks else given), namespace)
 
     def print_help(self, file: Any = None) -> None:
         """Prints the help to standard output."""
@@ -49,7 +49,7 @@ class Parser(argparse.ArgumentParser):
         plain = message.replace(repr(_MARK)[1:-1], "").replace(_MARK, "")
         self.exit(2, f"{self.prog}: error: {plain} (see {self.prog} --help)\n")
 
-    def _marked(self, arguments: Iterable[str]) -> Iterable[str]:
+    def _mark_values(self, arguments: Iterable[str]) -> Iterable[str]:
         """The arguments, with a mark before each value that begins with a minus sign."""
         values: float = 0  # of the option before
         for argument in arguments:
@@ -78,7 +78,7 @@ def _mark(value: str) -> str:
     return _MARK + value if value.startswith("-") else value
 
 
-def _unmarked(kind: Callable[[str], Any]) -> Callable[[str], Any]:
+def _unmark(kind: Callable[[str], Any]) -> Callable[[str], Any]:
     def convert(value: str) -> Any:
         return kind(value.removeprefix(_MARK))
 

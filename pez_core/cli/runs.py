@@ -48,7 +48,7 @@ def search(
         return invert(model, target, config, show)
 
 
-def escaped(prompt: str) -> str | None:
+def escape(prompt: str) -> str | None:
     """The prompt as CLIP Text Encode must be given it; None where it cannot be said there."""
     try:
         return escape_for_comfyui(prompt)
@@ -59,7 +59,7 @@ def escaped(prompt: str) -> str | None:
 def print_result(result: InversionResult) -> None:
     """A result, for people."""
     say(f"prompt      {result.prompt}")
-    for_comfyui = escaped(result.prompt)
+    for_comfyui = escape(result.prompt)
     if for_comfyui not in (None, result.prompt):
         say(f"in ComfyUI  {for_comfyui}")
     say(f"similarity  {result.similarity:.4f}")
@@ -73,7 +73,7 @@ def print_result(result: InversionResult) -> None:
 
 def to_json(result: InversionResult, plot: Path | None, about: dict[str, Any]) -> dict[str, Any]:
     """A result as plain values, with what it is about."""
-    told = {"escaped": escaped(result.prompt), **({"plot": str(plot)} if plot else {}), **about}
+    told = {"escaped": escape(result.prompt), **({"plot": str(plot)} if plot else {}), **about}
     return {**result.to_json(), **told}
 
 

@@ -60,7 +60,7 @@ def load_model(
     if tag or checkpoint is None:
         _check_tag(architecture, tag)
     if checkpoint is None:
-        module, shown = _fetched(architecture, tag), name
+        module, shown = _fetch(architecture, tag), name
     else:
         module, shown = _from_file(architecture, tag, Path(checkpoint)), f"{architecture}/{Path(checkpoint).name}"
     check_values(module, shown)
@@ -119,7 +119,7 @@ def _check_tag(architecture: str, tag: str) -> None:
         )
 
 
-def _fetched(architecture: str, tag: str) -> nn.Module:
+def _fetch(architecture: str, tag: str) -> nn.Module:
     try:
         return _create(architecture, tag, weights=tag)
     except (OSError, RuntimeError) as error:

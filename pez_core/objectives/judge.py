@@ -21,7 +21,7 @@ class MatchJudge:
         """The whole prompt of searched ids."""
         return self._template.text(ids)
 
-    def scored(self, texts: Sequence[str], problem: int) -> list[Candidate]:
+    def score(self, texts: Sequence[str], problem: int) -> list[Candidate]:
         """The texts that fit the context and hold no banned word, best first."""
         texts = [text for text, good in zip(texts, self._template.permits(texts), strict=True) if good]
         if not texts:

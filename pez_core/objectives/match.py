@@ -38,8 +38,8 @@ class MatchObjective:
         self._encode = model.text.prompt_encoder(template.before, template.after, precision)
         fixed = len(template.before) + len(template.after)
         self._most = self.together = max(1, POSITIONS // model.text.positions(fixed + template.length))
-        self._features = _padded([target.features for target in targets]).to(device)  # [P, most parts, F]
-        self._weights = _padded([target.weights for target in targets]).to(device)  # [P, most parts]
+        self._features = _pad([target.features for target in targets]).to(device)  # [P, most parts, F]
+        self._weights = _pad([target.weights for target in targets]).to(device)  # [P, most parts]
         self._whole = torch.stack([target.weights @ target.features for target in targets]).to(device)  # [P, F]
 
     def between(self) -> None:
@@ -63,7 +63,7 @@ class MatchObjective:
 
     def value_and_gradient(self, ids: Tensor, problem: Tensor, drawn: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """See `protocol.Objective`."""
-        towards = self._whole if drawn is None else self._drawn(drawn)
+        towards = self._whole if drawn is None else self._sum_drawn(drawn)
         values, gradients = [], []
         for rows, own in zip(ids.split(self.together), problem.split(self.together), strict=True):
             if values:
@@ -76,7 +76,7 @@ class MatchObjective:
             gradients.append(gradient)
         return self._unless_banned(ids, torch.cat(values)), torch.cat(gradients)
 
-    def _drawn(self, drawn: Tensor) -> Tensor:
+    def _sum_drawn(self, drawn: Tensor) -> Tensor:
         """[P, F]: the product of unit features with it is their similarity to the drawn parts of each target."""
         weights = self._weights * drawn
         return (weights[:, None] @ self._features)[:, 0] / weights.abs().sum(1, keepdim=True)
@@ -84,9 +84,9 @@ class MatchObjective:
     def _unless_banned(self, ids: Tensor, value: Tensor) -> Tensor:
         if self._bans is None:
             return value
-        return value.masked_fill(self._bans.found(self._template.whole(ids)), -torch.inf)
+        return value.masked_fill(self._bans.match(self._template.whole(ids)), -torch.inf)
 
 
-def _padded(each: Sequence[Tensor]) -> Tensor:
+def _pad(each: Sequence[Tensor]) -> Tensor:
     """The tensors [B_p, ...] as one [P, most B, ...], filled up with zeros."""
     return torch.nn.utils.rnn.pad_sequence(list(each), batch_first=True)

@@ -112,7 +112,7 @@ class Judge(Protocol):
         """The whole prompt of searched ids."""
         ...
 
-    def scored(self, texts: Sequence[str], problem: int) -> list[Candidate]:
+    def score(self, texts: Sequence[str], problem: int) -> list[Candidate]:
         """The texts that may be returned, best first, each with the score of that very text."""
         ...
 

@@ -48,7 +48,7 @@ class Run:
         on_progress: OnProgress | None = None,
         accept: Callable[[str], bool] | None = None,
     ):
-        self._begun = time.perf_counter()
+        self._started = time.perf_counter()
         self._objective, self._judge, self._config, self._name = objective, judge, config, name
         self._kept, self._words = kept, words
         self._on_progress, self._accept = on_progress, accept
@@ -57,7 +57,7 @@ class Run:
         self._taken = 0  # steps
         self._state: SearchState | None = None
         self._scoring = 0.0  # seconds spent on reports
-        self._looked = self._begun
+        self._looked = self._started
 
     def go(self) -> list[InversionResult]:
         """The results, in the order of the problems.
@@ -70,8 +70,8 @@ class Run:
         stages = METHODS[self._config.method].stages(self._config)
         for stage in stages if not self._all_ended() else ():
             if value is not None:
-                ids, value, kept = self._promoted(stage, ids, value, kept)
-            if stage.among_found:
+                ids, value, kept = self._promote(stage, ids, value, kept)
+            if stage.narrow:
                 met = [torch.tensor(list(problem.met), device=ids.device) for problem in self._problems]
                 space = self._objective.space.narrowed(met)
                 self._objective = self._objective.within(space)
@@ -109,7 +109,7 @@ class Run:
                 problem.note(own, value, torch.empty(0))
         return ids, kept
 
-    def _promoted(self, stage: Stage, ids: Tensor, value: Tensor, kept: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def _promote(self, stage: Stage, ids: Tensor, value: Tensor, kept: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The best restarts of each problem, as many as the stage takes."""
         values = value.view(len(self._problems), -1)
         better = values.topk(min(stage.restarts, values.shape[1])).indices
@@ -181,7 +181,7 @@ class Run:
         if self._on_progress and self._on_progress(self._progress()):
             return ASKED
         limit = self._config.time_limit
-        return TIME_LIMIT if limit is not None and time.perf_counter() - self._begun >= limit else ""
+        return TIME_LIMIT if limit is not None and time.perf_counter() - self._started >= limit else ""
 
     def _end_plateaus(self, state: SearchState, step: int) -> None:
         """Ends the problems that have not gained for as long as patience lasts. They keep what they have met until
@@ -193,7 +193,7 @@ class Run:
         for problem, gain in zip(self._problems, gains, strict=True):
             if not problem.ended and gain < self._objective.measure.least_gain:
                 self._note(state, only=problem)
-                problem.finish(PATIENCE, time.perf_counter() - self._begun)
+                problem.finish(PATIENCE, time.perf_counter() - self._started)
 
     def _note(self, state: SearchState, only: Problem | None = None) -> None:
         """Takes over what the stage has met for every problem (or `only` one) that has not been noted before."""
@@ -207,19 +207,19 @@ class Run:
 
     def _progress(self) -> list[Progress]:
         """How the problems stand. The best prompts so far, or slightly older ones where scoring took too much time."""
-        begun = time.perf_counter()
+        start = time.perf_counter()
         first = any(problem.shown is None for problem in self._problems)
         if self._state is None:
-            return [Progress(0, self._config.steps, "", 0.0, begun - self._begun) for _ in self._problems]
+            return [Progress(0, self._config.steps, "", 0.0, start - self._started) for _ in self._problems]
         values = self._of_each(self._state.best_value)
-        if first or self._scoring < SCORING_SHARE * (begun - self._begun):
+        if first or self._scoring < SCORING_SHARE * (start - self._started):
             for problem, value, ids in zip(self._problems, values, self._of_each(self._state.best_ids), strict=True):
                 if not problem.ended:
                     best = int(value.argmax())
                     problem.show(self._judge, tuple(ids[best].tolist()), bool(value[best] > -torch.inf))
             if not first:  # the first score also sets libraries up: it would use the whole share
-                self._scoring += time.perf_counter() - begun
-        spent = time.perf_counter() - self._begun
+                self._scoring += time.perf_counter() - start
+        spent = time.perf_counter() - self._started
         return [self._progress_of(problem, value, spent) for problem, value in zip(self._problems, values, strict=True)]
 
     def _progress_of(self, problem: Problem, value: Tensor, spent: float) -> Progress:
@@ -235,7 +235,7 @@ class Run:
 
     def _end(self, reason: str) -> None:
         for problem in self._problems:
-            problem.finish(reason, time.perf_counter() - self._begun)
+            problem.finish(reason, time.perf_counter() - self._started)
 
     def _all_ended(self) -> bool:
         return all(problem.ended for problem in self._problems)

@@ -45,7 +45,7 @@ class Problem:
     def show(self, judge: Judge, ids: Ids, met: bool) -> None:
         """Scores the best prompt so far, unless it is the one that is shown already."""
         if self.shown is None or self.shown[0] != ids:
-            scored = judge.scored([judge.text(ids)], self.number) if met else []
+            scored = judge.score([judge.text(ids)], self.number) if met else []
             self.shown = (ids, scored[0] if scored else Candidate("", 0.0))
 
     def candidates(
@@ -63,7 +63,7 @@ class Problem:
         accepted = [text for text in texts if accept(text)] if accept else texts
         if texts and not accepted:
             raise NothingAccepted(texts[0])
-        candidates = judge.scored(accepted[: min(most, JUDGED_WHEN_STOPPED) if stopped else most], self.number)
+        candidates = judge.score(accepted[: min(most, JUDGED_WHEN_STOPPED) if stopped else most], self.number)
         if not candidates:
             raise PezError(
                 f"Every prompt met in {len(self.trace)} steps spelled a banned word ({', '.join(banned)}): ban fewer "

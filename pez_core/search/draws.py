@@ -29,20 +29,22 @@ class Draws:
         self._steps = steps
         self._rows = max(1, min(BLOCK, steps, BYTES // (4 * numbers * len(draw))))
         self._block = 0
-        self._buffer = self._drawn().to(device)  # [steps of a block, P, ...]; overwritten in place, as CUDA graphs need
+        self._buffer = self._draw_block().to(
+            device
+        )  # [steps of a block, P, ...]; overwritten in place, as CUDA graphs need
 
     def prepare(self, step: int) -> None:
         """Makes sure that the numbers for the step after `step` others are there."""
         if step // self._rows > self._block:
             self._block = step // self._rows
-            drawn = self._drawn()
+            drawn = self._draw_block()
             self._buffer[: len(drawn)].copy_(drawn)
 
     def at(self, count: Tensor) -> Tensor:
         """The numbers [P, ...] for the step after `count` [] others."""
         return self._buffer.index_select(0, (count % self._rows).view(1))[0]
 
-    def _drawn(self) -> Tensor:
+    def _draw_block(self) -> Tensor:
         rows = min(self._rows, self._steps - self._block * self._rows)
         return torch.stack([draw(rows) for draw in self._draw], dim=1)
 

@@ -23,13 +23,13 @@ ENOUGH = 4  # restarts that together find enough tokens to swap among
 class Stage:
     """A `search` with so many of the best `restarts` of the stage before, for at most so many `steps`.
 
-    among_found: from here on only those tokens are used that the best prompts of all restarts have.
+    narrow: from here on only those tokens are used that the best prompts of all restarts have.
     """
 
     search: type[Search[Any]]
     restarts: int
     steps: int
-    among_found: bool = False
+    narrow: bool = False
 
     def cost(self, settings: Settings, tokens: int) -> Cost:
         """What a step takes for each restart, where `tokens` may be used."""

@@ -54,10 +54,10 @@ class AutoPromptSgdSearch:
     def step(self, state: TokenState) -> TokenState:
         """See `Search`."""
         value, gradient = self._objective.value_and_gradient(state.ids, state.problem, self._draws.at(state.count))
-        moved = self._moved(state, gradient)
+        moved = self._move(state, gradient)
         return TokenState(**next_fields(state, state.ids, value), ids=with_kept(self._nearest(moved), state.kept))
 
-    def _moved(self, state: TokenState, gradient: Tensor) -> Tensor:
+    def _move(self, state: TokenState, gradient: Tensor) -> Tensor:
         return self._objective.space.embed(state.ids) + self._rate * gradient
 
 
@@ -83,6 +83,6 @@ class FluentPromptSearch(AutoPromptSgdSearch):
         super().prepare(step)
         self._noise.prepare(step)
 
-    def _moved(self, state: TokenState, gradient: Tensor) -> Tensor:
+    def _move(self, state: TokenState, gradient: Tensor) -> Tensor:
         noise = self._noise.at(state.count).flatten(0, 1)
-        return super()._moved(state, gradient) + self._sizes.index_select(0, state.count.view(1)) * noise
+        return super()._move(state, gradient) + self._sizes.index_select(0, state.count.view(1)) * noise

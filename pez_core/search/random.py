@@ -22,7 +22,7 @@ class RandomSearch:
         self._steps = steps
         shape, space = (settings.restarts, settings.length), objective.space
         draw = [_columns(len(space.of(p)), shape, own) for p, own in enumerate(generators)]
-        self._drawn = Draws(draw, 2 * shape[0] * shape[1], steps, space.device)
+        self._draws = Draws(draw, 2 * shape[0] * shape[1], steps, space.device)
 
     @staticmethod
     def cost(settings: Settings, tokens: int) -> Cost:
@@ -35,12 +35,12 @@ class RandomSearch:
 
     def prepare(self, step: int) -> None:
         """See `Search`."""
-        self._drawn.prepare(step)
+        self._draws.prepare(step)
 
     @torch.no_grad()
     def step(self, state: SearchState) -> SearchState:
         """See `Search`."""
-        columns = self._drawn.at(state.count).flatten(0, 1)
+        columns = self._draws.at(state.count).flatten(0, 1)
         ids = with_kept(self._objective.space.tokens(state.problem, columns), state.kept)
         return SearchState(**next_fields(state, ids, self._objective.value(ids, state.problem)))
 

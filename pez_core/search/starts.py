@@ -42,12 +42,12 @@ def starts(
     restart, and the better places win. words: a person's, cut or filled up with drawn ones; the first restart has
     all of them, each other one about half.
     """
-    drawn = [_drawn(own, settings, kept, words, each) for own, each in zip(tokens, generators, strict=True)]
+    drawn = [_draw(own, settings, kept, words, each) for own, each in zip(tokens, generators, strict=True)]
     ids, places = (torch.cat(each) for each in zip(*drawn, strict=True))
     return with_kept(ids, places), places
 
 
-def _drawn(
+def _draw(
     tokens: Tensor,
     settings: Settings,
     kept: Sequence[Sequence[int]],

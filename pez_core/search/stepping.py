@@ -42,7 +42,7 @@ class GraphStepper(Stepper[State]):
     """The same by replaying a CUDA graph. Raises RuntimeError where the step cannot be captured."""
 
     def __init__(self, search: Search[State], state: State, device: torch.device):
-        super().__init__(search, _copied(state))
+        super().__init__(search, _copy(state))
         search.prepare(0)
         with torch.cuda.device(device):
             self._capture()
@@ -87,5 +87,5 @@ def _tensors(state: Any) -> list[Tensor]:
     return [getattr(state, field.name) for field in fields(state)]
 
 
-def _copied(state: State) -> State:
+def _copy(state: State) -> State:
     return type(state)(*(tensor.clone() for tensor in _tensors(state)))

@@ -47,16 +47,16 @@ class _Swaps:
     def begin(self, ids: Tensor, value: Tensor | None = None, kept: Tensor | None = None) -> SwapState:
         """See `Search`."""
         common = first_fields(self._objective, ids, value, kept, self._steps)
-        return SwapState(**common, tried=self._untried(ids, common["kept"], common["problem"]))
+        return SwapState(**common, tried=self._initial_tried(ids, common["kept"], common["problem"]))
 
-    def _untried(self, ids: Tensor, kept: Tensor, problem: Tensor) -> Tensor:
+    def _initial_tried(self, ids: Tensor, kept: Tensor, problem: Tensor) -> Tensor:
         """Nothing was tried. But a word that the prompt has is not brought in again, and what is kept stays."""
         group = self._space.group(problem)
         fresh = (kept != NOTHING)[..., None] | self._filler[group][:, None]
         columns = self._column[group[:, None], ids]
         return fresh.scatter_(-1, columns[:, None].expand(-1, ids.shape[1], -1), True)
 
-    def _ranked(self, gradient: Tensor, tried: Tensor) -> tuple[Tensor, Tensor]:
+    def _rank(self, gradient: Tensor, tried: Tensor) -> tuple[Tensor, Tensor]:
         """The `top` untried tokens (columns [N, K, k]) of each of K places that the gradient [N, K, D] promises most of.
 
         And which of them are none, bool [N, K, k]: where fewer are left.
@@ -72,7 +72,7 @@ class _Swaps:
         spent = torch.cat([each.values for each in found]).view_as(columns) == -torch.inf
         return columns, spent
 
-    def _accepted(self, state: SwapState, value: Tensor, place: Tensor, columns: Tensor, hidden: Tensor) -> SwapState:
+    def _accept(self, state: SwapState, value: Tensor, place: Tensor, columns: Tensor, hidden: Tensor) -> SwapState:
         """The state after the swaps of `columns` [N, B] into `place` [N, B] were scored; `hidden` [N, B] are none."""
         ids, each = state.best_ids, torch.arange(len(state.best_ids), device=place.device)
         tokens = self._space.tokens(state.problem, columns)
@@ -88,10 +88,10 @@ class _Swaps:
         )
         # At the place that changed, other tokens give the prompts that they gave before.
         same = torch.arange(ids.shape[1], device=place.device) == place[each, which][:, None]
-        anew = self._untried(chosen, state.kept, state.problem) | (tried & same[..., None])
+        fresh = self._initial_tried(chosen, state.kept, state.problem) | (tried & same[..., None])
         return SwapState(
             **next_fields(state, chosen, torch.where(better, best, value)),
-            tried=torch.where(better[:, None, None], anew, tried),
+            tried=torch.where(better[:, None, None], fresh, tried),
         )
 
 
@@ -127,11 +127,11 @@ class SwapSearch(_Swaps):
         """See `Search`."""
         value, gradient = self._objective.value_and_gradient(state.best_ids, state.problem)
         value = torch.maximum(value, state.best_value)  # rounding takes nothing away
-        columns, spent = self._ranked(gradient, state.tried)
+        columns, spent = self._rank(gradient, state.tried)
         noise = self._noise.at(state.count)[state.problem]
         drawn = noise.masked_fill(spent.flatten(1), -1).topk(self._count)
         chosen = columns.flatten(1).gather(1, drawn.indices)
-        return self._accepted(state, value, drawn.indices // self._top, chosen, drawn.values < 0)
+        return self._accept(state, value, drawn.indices // self._top, chosen, drawn.values < 0)
 
 
 class AutoPromptSearch(_Swaps):
@@ -158,9 +158,9 @@ class AutoPromptSearch(_Swaps):
         value, gradient = self._objective.value_and_gradient(state.best_ids, state.problem)
         value = torch.maximum(value, state.best_value)
         place = (state.count % gradient.shape[1]).view(1)
-        columns, spent = self._ranked(gradient.index_select(1, place), state.tried.index_select(1, place))
+        columns, spent = self._rank(gradient.index_select(1, place), state.tried.index_select(1, place))
         columns, spent = columns[:, 0], spent[:, 0]
-        return self._accepted(state, value, place.expand_as(columns), columns, spent)
+        return self._accept(state, value, place.expand_as(columns), columns, spent)
 
 
 def _choices(length: int, top: int, most: int, generator: torch.Generator) -> Callable[[int], Tensor]:

@@ -89,12 +89,12 @@ def _from_file(path: Path) -> Image.Image:
     try:
         if not path.is_file():  # a pipe would be waited for without end
             raise PezError(f"{str(path)!r} is not a file." if path.exists() else f"There is no file {str(path)!r}.")
-        return _opened(path)
+        return _open(path)
     except PezError:
         raise
     except Exception as error:  # a damaged file can make its decoder raise anything
         with suppress(Exception):  # where only metadata is damaged, the picture can be had without it
-            return _opened(_without_metadata(path.read_bytes()))
+            return _open(_without_metadata(path.read_bytes()))
         raise PezError(f"{str(path)!r} cannot be read as a picture: {_why(error).rstrip('.')}.") from error
 
 
@@ -106,7 +106,7 @@ def _why(error: Exception) -> str:
     return (error.strerror if isinstance(error, OSError) else None) or first_line(error)
 
 
-def _opened(source: Path | BytesIO) -> Image.Image:
+def _open(source: Path | BytesIO) -> Image.Image:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # on size and damaged metadata, which are both dealt with here
         with Image.open(source, formats=_formats()) as image:
@@ -114,7 +114,7 @@ def _opened(source: Path | BytesIO) -> Image.Image:
                 raise Image.DecompressionBombError
             image.draft(None, _small(image.size))  # a JPEG is decoded at the size that is needed
             image.load()
-            return _converted(image)
+            return _convert(image)
 
 
 @cache
@@ -142,14 +142,14 @@ def _without_metadata(data: bytes) -> BytesIO:
 def _from_pil(image: Image.Image) -> Image.Image:
     try:
         image.load()
-        return _converted(image)
+        return _convert(image)
     except PezError:
         raise
     except Exception as error:  # a file that is opened but cannot be read, or was closed
         raise PezError(f"The PIL image cannot be read: {first_line(error).rstrip('.')}.") from error
 
 
-def _converted(image: Image.Image) -> Image.Image:
+def _convert(image: Image.Image) -> Image.Image:
     """The loaded picture as RGB, upright, its short side at most MOST_SIDE."""
     upright = _UPRIGHT.get(_orientation(image))
     if image.mode.startswith("I;16"):
@@ -159,7 +159,7 @@ def _converted(image: Image.Image) -> Image.Image:
     transparent = image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info
     if image.mode == "La":  # which Pillow converts to LA only
         image = image.convert("LA")
-    image = _finished(image.convert("RGBA" if transparent else "RGB"))
+    image = _finish(image.convert("RGBA" if transparent else "RGB"))
     return image if upright is None else image.transpose(upright)
 
 
@@ -171,7 +171,7 @@ def _orientation(image: Image.Image) -> int:
     return 0
 
 
-def _finished(image: Image.Image) -> Image.Image:
+def _finish(image: Image.Image) -> Image.Image:
     """The RGB or RGBA picture as RGB, its short side at most MOST_SIDE."""
     small = _small(image.size)
     if small != image.size:
@@ -230,7 +230,7 @@ def _from_array(array: np.ndarray) -> Iterable[Image.Image]:
             raise PezError(f"The picture is empty: its shape is {values.shape}.")
         pixels = _pixels(values)
         image = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
-        yield _finished(image if image.mode == "RGBA" else image.convert("RGB"))
+        yield _finish(image if image.mode == "RGBA" else image.convert("RGB"))
 
 
 def _pixels(values: np.ndarray) -> np.ndarray:

@@ -16,8 +16,8 @@ from ..errors import PezError, shorten
 from ..models.clip import ClipModel
 from ..towers.plain import plain_torch
 from .pictures import as_rgb
-from .target import Target, expected
-from .views import Views, masked
+from .target import Target, count_mismatch
+from .views import Views, apply_mask
 
 
 class Source(Protocol):
@@ -63,8 +63,10 @@ class PictureSource:
         rgb = as_rgb(pictures)
         if masks is not None:
             if len(masks) not in (1, len(rgb)):
-                raise PezError(f"{expected(len(rgb), 'mask', 'picture', len(masks))[:-1]}; one for all is enough.")
-            rgb = [masked(picture, masks[i % len(masks)]) for i, picture in enumerate(rgb)]
+                raise PezError(
+                    f"{count_mismatch(len(rgb), 'mask', 'picture', len(masks))[:-1]}; one for all is enough."
+                )
+            rgb = [apply_mask(picture, masks[i % len(masks)]) for i, picture in enumerate(rgb)]
             as_rgb(rgb)  # what the mask leaves may be too small
         return cls(tuple(rgb), **settings)
 
@@ -101,7 +103,7 @@ def blend(groups: Sequence[Sequence[Source]], weights: Sequence[float]) -> tuple
     Raises PezError for a wrong number of weights, and for weights that are not finite.
     """
     if len(weights) != len(groups):
-        raise PezError(expected(len(groups), "weight", "target", len(weights)))
+        raise PezError(count_mismatch(len(groups), "weight", "target", len(weights)))
     if not all(map(math.isfinite, weights)):
         raise PezError(f"Weights must be finite numbers, not {list(weights)}.")
     return tuple(
@@ -151,7 +153,7 @@ def _check_weight(weight: Any) -> None:
 def _pieces(model: ClipModel, text: str) -> list[str]:
     """The text, in pieces of whole words that each fit the model's context."""
     vocabulary = model.vocabulary
-    text = vocabulary.cleaned(text)
+    text = vocabulary.clean(text)
     if len(vocabulary.encode(text)) <= vocabulary.room:
         return [text]
     pieces: list[list[str]] = [[]]

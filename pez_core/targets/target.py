@@ -58,7 +58,7 @@ class Target:
         rgb = as_rgb(images)
         chosen = [1.0] * len(rgb) if weights is None else list(weights)
         if len(chosen) != len(rgb):
-            raise PezError(expected(len(rgb), "weight", "picture", len(chosen)))
+            raise PezError(count_mismatch(len(rgb), "weight", "picture", len(chosen)))
         return cls(model.encode_images(rgb), torch.tensor(chosen))
 
     def split(self) -> list[Target]:
@@ -95,7 +95,7 @@ class Target:
         return texts.float() @ (self.weights @ self.features).to(texts.device)
 
 
-def expected(count: int, what: str, whose: str, given: int) -> str:
+def count_mismatch(count: int, what: str, whose: str, given: int) -> str:
     """A sentence for another number of things than one for each: "Expected 1 weight for 1 target, got 2."."""
     things, owners = (f"{count} {name}{'' if count == 1 else 's'}" for name in (what, whose))
     return f"Expected {things} for {owners}, got {given}."

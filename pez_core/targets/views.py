@@ -49,7 +49,7 @@ def _corner(picture: Image.Image, right: int, lower: int) -> Image.Image:
     return picture.crop((left, top, left + width, top + height))
 
 
-def masked(picture: Image.Image, mask: np.ndarray) -> Image.Image:
+def apply_mask(picture: Image.Image, mask: np.ndarray) -> Image.Image:
     """The part of the RGB `picture` that `mask` [H, W], 0 to 1, covers: cut out, on a neutral background.
 
     A mask of another size is resized to the picture's.

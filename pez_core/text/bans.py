@@ -65,7 +65,7 @@ class Ban:
             at = spelled.find(self.letters, at + 1)
         return False
 
-    def entered(self, text: str) -> set[int]:
+    def entries(self, text: str) -> set[int]:
         """The numbers of letters that may be matched at the end of a token of this text, where the ban begins in it."""
         n = len(self.letters)
         after = set()
@@ -77,7 +77,7 @@ class Ban:
                 after.add(n)
         return after
 
-    def continued(self, text: str) -> tuple[set[int], set[int]]:
+    def continuations(self, text: str) -> tuple[set[int], set[int]]:
         """The numbers of letters matched before a token of this text from which the ban goes on through it; and those
         from which it ends within the token."""
         goes_on = {m for m in range(1, len(self.letters)) if self.letters.startswith(text, m)}
@@ -147,7 +147,7 @@ class Bans:
         whole = self.entered.gather(2, at)[..., 0]  # [N, C]
         return whole.gather(1, self.token_class.long()).any(0)
 
-    def found(self, ids: Tensor) -> Tensor:
+    def match(self, ids: Tensor) -> Tensor:
         """bool [R]: which of the sequences `ids` [R, T] hold a banned word. No host sync."""
         every = torch.arange(len(self.bans), device=ids.device)
         place = torch.arange(self.entered.shape[2], device=ids.device)
@@ -204,8 +204,8 @@ def _classes(ban: Ban, texts: Iterable[str]) -> dict[_Moves, list[str]]:
     """The token texts by what they do to the ban's states."""
     classes: dict[_Moves, list[str]] = defaultdict(list)
     for text in texts:
-        goes_on, ends = ban.continued(text)
-        moves = _Moves(len(text), frozenset(ban.entered(text)), frozenset(goes_on), frozenset(ends))
+        goes_on, ends = ban.continuations(text)
+        moves = _Moves(len(text), frozenset(ban.entries(text)), frozenset(goes_on), frozenset(ends))
         if moves.entered or moves.goes_on or moves.ends:
             classes[moves].append(text)
     return dict(classes)

@@ -28,7 +28,7 @@ def read_like_comfyui(text: str) -> str:
     """
     _check(text)
     letters = text.replace("\\(", _OPEN).replace("\\)", _CLOSE)
-    return _unweighted(letters).replace(_OPEN, "(").replace(_CLOSE, ")")
+    return _remove_weights(letters).replace(_OPEN, "(").replace(_CLOSE, ")")
 
 
 def _check(text: str) -> None:
@@ -37,13 +37,13 @@ def _check(text: str) -> None:
             raise PezError(f"{mark!r} has a special meaning in CLIP Text Encode: remove it from {shorten(text)!r}.")
 
 
-def _unweighted(text: str, deep: int = 0) -> str:
+def _remove_weights(text: str, deep: int = 0) -> str:
     if deep > _DEEPEST:
         raise PezError(
             f"More than {_DEEPEST} pairs of parentheses are in each other: write \\\\( and \\\\) for letters."
         )
     return "".join(
-        _unweighted(_without_weight(piece[1:-1]), deep + 1) if piece[:1] == "(" and piece[1:][-1:] == ")" else piece
+        _remove_weights(_without_weight(piece[1:-1]), deep + 1) if piece[:1] == "(" and piece[1:][-1:] == ")" else piece
         for piece in _pieces(text)
     )
 

@@ -17,9 +17,9 @@ def token_spans(vocabulary: Vocabulary, text: str) -> list[Span]:
     over the text, because the tokenizer rewrites it or does not spell its tokens in bytes, the spans are those of
     words.
     """
-    spelled = vocabulary.spelled(vocabulary.encode(text))
+    spelled = vocabulary.spell(vocabulary.encode(text))
     sizes = [0 if character.isspace() else len(character.lower().encode()) for character in text]
-    if spelled is None or sum(map(len, spelled)) != sum(sizes) or b"".join(spelled) != _squeezed(text):
+    if spelled is None or sum(map(len, spelled)) != sum(sizes) or b"".join(spelled) != _squeeze(text):
         return [match.span() for match in re.finditer(r"\S+", text)]
     spans: list[Span] = []
     ends = [end for end, size in enumerate(sizes, 1) for _ in range(size)]  # of the character that each byte is part of
@@ -39,5 +39,5 @@ def pieces(vocabulary: Vocabulary, text: str) -> list[str]:
     return [text[start:end] for start, end in token_spans(vocabulary, text)]
 
 
-def _squeezed(text: str) -> bytes:
+def _squeeze(text: str) -> bytes:
     return "".join(character.lower() for character in text if not character.isspace()).encode()

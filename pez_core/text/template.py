@@ -44,13 +44,13 @@ class Template:
         self.length = length
         self._vocabulary = vocabulary
         self._name = name
-        self._banned = [(word, Ban.parse(vocabulary.cleaned(word))) for word in banned]
-        self.prefix, self.suffix = vocabulary.cleaned(prefix), vocabulary.cleaned(suffix)
+        self._banned = [(word, Ban.parse(vocabulary.clean(word))) for word in banned]
+        self.prefix, self.suffix = vocabulary.clean(prefix), vocabulary.clean(suffix)
         self.before, self.after = self._fixed_ids("prefix", self.prefix), self._fixed_ids("suffix", self.suffix)
         self._check_room()
-        self.bans = _bans(vocabulary, tuple(vocabulary.cleaned(word) for word in banned)) if banned else None
+        self.bans = _bans(vocabulary, tuple(vocabulary.clean(word) for word in banned)) if banned else None
         self.allowed = vocabulary.allowed(mode, self.bans)
-        self.kept, self._spelled = self._kept(keep)
+        self.kept, self._spelled = self._read_kept(keep)
         if self.bans:
             fixed = [*self.before, *self.after, *(i for ids in self.kept for i in ids)]
             usable = self.allowed.clone()
@@ -89,7 +89,7 @@ class Template:
 
         Raises PezError where none is left.
         """
-        own = self._vocabulary.encode(self._vocabulary.cleaned(words))
+        own = self._vocabulary.encode(self._vocabulary.clean(words))
         usable = [i for i in own if self.allowed[i]]
         if not usable:
             raise PezError(
@@ -137,12 +137,12 @@ class Template:
                 + (f", prefix and suffix take {fixed} of them." if fixed else ".")
             )
 
-    def _kept(self, keep: Sequence[str]) -> tuple[list[list[int]], dict[tuple[int, ...], str]]:
+    def _read_kept(self, keep: Sequence[str]) -> tuple[list[list[int]], dict[tuple[int, ...], str]]:
         """The ids of each kept phrase; and, longest first, the texts of those that are not spelled as their tokens are."""
         vocabulary, kept, spelled = self._vocabulary, [], {}
         neighbor = vocabulary.encode("a")
         for phrase in keep:
-            text = vocabulary.cleaned(phrase)
+            text = vocabulary.clean(phrase)
             ids = self._fixed_ids("kept words", text)
             if not ids or vocabulary.encode(f"a {text} a") != [*neighbor, *ids, *neighbor]:
                 raise PezError(

@@ -71,9 +71,9 @@ class Vocabulary:
         if self is other:
             return True
         mine, theirs = ((v.context_length, v.start_ids, v.end_ids, v.pad_id, v.size) for v in (self, other))
-        return mine == theirs and self.token_texts == other.token_texts and self._probed() == other._probed()
+        return mine == theirs and self.token_texts == other.token_texts and self._probe() == other._probe()
 
-    def _probed(self) -> list[list[int]]:
+    def _probe(self) -> list[list[int]]:
         return self.encode_all([*_PROBES, "An Oil-painting, don't crop: 3.5 m² “café” \u732b \U0001f427!"])
 
     def known_to_both(self, other: Vocabulary) -> Vocabulary:
@@ -102,7 +102,7 @@ class Vocabulary:
         """The text of ids: each token's own text, joined by single spaces, no spaces around."""
         return " ".join(self.token_texts[i] for i in ids)
 
-    def spelled(self, ids: Sequence[int]) -> list[bytes] | None:
+    def spell(self, ids: Sequence[int]) -> list[bytes] | None:
         """What each token spells, in UTF-8 and without spaces; None for a tokenizer that has no bytes to its tokens."""
         spelled, bytes_of = (getattr(self._tokenizer, name, None) for name in ("decoder", "byte_decoder"))
         if not isinstance(spelled, dict) or not isinstance(bytes_of, dict):
@@ -124,20 +124,20 @@ class Vocabulary:
         """
         if ids.shape[1] > self.room:
             raise PezError(f"The text has {ids.shape[1]} tokens, the model reads {self.room}: shorten it.")
-        return self.padded(self.framed(ids))
+        return self.pad(self.frame(ids))
 
-    def framed(self, ids: Tensor) -> Tensor:
+    def frame(self, ids: Tensor) -> Tensor:
         """`ids` [R, L] between start and end tokens, without padding."""
         start, end = (torch.tensor(x, dtype=torch.long, device=ids.device) for x in (self.start_ids, self.end_ids))
         return torch.cat([start.expand(len(ids), -1), ids, end.expand(len(ids), -1)], dim=1)
 
-    def padded(self, framed: Tensor) -> Tensor:
+    def pad(self, framed: Tensor) -> Tensor:
         """`framed` ids [R, T] at the full length of the context."""
         rows = framed.new_full((len(framed), self.context_length), self.pad_id)
         rows[:, : framed.shape[1]] = framed
         return rows
 
-    def cleaned(self, text: str) -> str:
+    def clean(self, text: str) -> str:
         """The text in the form that CLIP's tokenizers agree on: some of them straighten quotes, take
         ligatures apart and resolve `&amp;` before they look at a text, others do not."""
         from open_clip.tokenizer import basic_clean, whitespace_clean  # here: it takes seconds, and a model has paid
@@ -169,25 +169,25 @@ class Vocabulary:
         if isinstance(spelled, dict):  # byte-pair tokens: two short cuts to the same result
             candidates = [i for i in candidates if str(spelled.get(i, "")).endswith("</w>")]
             words = [i for i in candidates if texts[i].isascii() and texts[i].isalnum()]
-            mask[self._reencoded_in_runs(words)] = True
+            mask[self._select_stable_in_runs(words)] = True
             candidates = [i for i in candidates if not (texts[i].isascii() and texts[i].isalnum())]
-        mask[self._reencoded(candidates)] = True
+        mask[self._select_stable(candidates)] = True
         mask[[i for i in self.special_ids if i < self.size]] = False
         return mask
 
-    def _reencoded(self, tokens: list[int]) -> list[int]:
+    def _select_stable(self, tokens: list[int]) -> list[int]:
         """Those of the tokens whose texts, alone and between other words, give themselves."""
-        texts, neighbour = self.token_texts, self.encode("a")
+        texts, neighbor = self.token_texts, self.encode("a")
         alone = [i for i, ids in zip(tokens, self.encode_all([texts[i] for i in tokens]), strict=True) if ids == [i]]
         between = self.encode_all([f"a {texts[i]} a" for i in alone])
-        return [i for i, ids in zip(alone, between, strict=True) if ids == [*neighbour, i, *neighbour]]
+        return [i for i, ids in zip(alone, between, strict=True) if ids == [*neighbor, i, *neighbor]]
 
-    def _reencoded_in_runs(self, tokens: list[int]) -> list[int]:
-        """The same for tokens of letters and digits, which neither cleaning nor neighbours change: many in one text."""
+    def _select_stable_in_runs(self, tokens: list[int]) -> list[int]:
+        """The same for tokens of letters and digits, which neither cleaning nor neighbors change: many in one text."""
         texts, kept = self.token_texts, []
         for first in range(0, len(tokens), _RUN):
             run = tokens[first : first + _RUN]
-            kept += run if self.encode(" ".join(texts[i] for i in run)) == run else self._reencoded(run)
+            kept += run if self.encode(" ".join(texts[i] for i in run)) == run else self._select_stable(run)
         return kept
 
     @cached_property

@@ -19,17 +19,17 @@ KeysValues = tuple[Tensor, Tensor]
 class _Attention(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, layer: Layer, heads: int, eps: float, known: KeysValues, mask: Tensor, count: int
+        ctx: Any, x: Tensor, layer: Layer, heads: int, eps: float, before: KeysValues, mask: Tensor, count: int
     ) -> Tensor:
         normed, mean, rstd = torch.native_layer_norm(x, x.shape[-1:], *layer.norm_1, eps)
         q, k, v = split_heads(product(normed, *layer.qkv), x.shape[-1], count, heads)
-        parts = [q.contiguous(), *_after(known, k, v)]  # else no fused attention on CPUs
+        parts = [q.contiguous(), *_prepend(before, k, v)]  # else no fused attention on CPUs
         if ctx.needs_input_grad[0]:
             with torch.enable_grad():
                 parts = [part.requires_grad_() for part in parts]
                 attended = F.scaled_dot_product_attention(*parts, attn_mask=mask)
             ctx.parts, ctx.attended = parts, attended
-            ctx.layer, ctx.known = layer, known[0].shape[2]
+            ctx.layer, ctx.before = layer, before[0].shape[2]
             ctx.save_for_backward(x, mean, rstd)
         else:
             attended = F.scaled_dot_product_attention(*parts, attn_mask=mask)
@@ -44,27 +44,27 @@ class _Attention(torch.autograd.Function):
         count, heads, length, size = ctx.attended.shape
         attended = (branch @ layer.out[0]).view(count, length, heads, size).transpose(1, 2)
         q, k, v = torch.autograd.grad(ctx.attended, ctx.parts, attended)
-        parts = torch.stack([part.transpose(1, 2) for part in (q, k[:, :, ctx.known :], v[:, :, ctx.known :])], dim=2)
+        parts = torch.stack([part.transpose(1, 2) for part in (q, k[:, :, ctx.before :], v[:, :, ctx.before :])], dim=2)
         normed = parts.view(count * length, -1) @ layer.qkv[0]
         return gradient + norm_gradient(normed, x, mean, rstd, *layer.norm_1), *[None] * 6
 
 
-def attention(x: Tensor, layer: Layer, heads: int, eps: float, known: KeysValues, mask: Tensor, count: int) -> Tensor:
+def attention(x: Tensor, layer: Layer, heads: int, eps: float, before: KeysValues, mask: Tensor, count: int) -> Tensor:
     """The residual stream [R * T, D] after the attention of `layer`.
 
     `count`: R; `mask` [T, P + T] is added to the scores.
     """
-    return _Attention.apply(x, layer, heads, eps, known, mask, count)
+    return _Attention.apply(x, layer, heads, eps, before, mask, count)
 
 
-def attention_at_end(x: Tensor, layer: Layer, heads: int, eps: float, known: KeysValues, count: int) -> Tensor:
+def attention_at_end(x: Tensor, layer: Layer, heads: int, eps: float, before: KeysValues, count: int) -> Tensor:
     """As `attention`, but only at the last position of each of the R rows: [R, D]."""
     width = x.shape[-1]
     weight, bias = layer.qkv
     normed = F.layer_norm(x, (width,), *layer.norm_1, eps)
     last = normed.view(count, -1, width)[:, -1]
     (q,) = split_heads(linear(last, weight[:width], bias[:width]), width, count, heads)
-    k, v = _after(known, *split_heads(linear(normed, weight[width:], bias[width:]), width, count, heads))
+    k, v = _prepend(before, *split_heads(linear(normed, weight[width:], bias[width:]), width, count, heads))
     branch = linear(join_heads(F.scaled_dot_product_attention(q, k, v)), *layer.out)
     return x.view(count, -1, width)[:, -1] + (branch if layer.scale_1 is None else branch * layer.scale_1)
 
@@ -80,9 +80,9 @@ def join_heads(attended: Tensor) -> Tensor:
     return attended.transpose(1, 2).flatten(2).flatten(0, 1)
 
 
-def _after(known: KeysValues, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+def _prepend(before: KeysValues, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
     """Keys and values [R, H, P + T, D/H]: the known ones before the new ones."""
     first, second = (
-        torch.cat([old.expand(len(new), -1, -1, -1), new], dim=2) for old, new in zip(known, (k, v), strict=True)
+        torch.cat([old.expand(len(new), -1, -1, -1), new], dim=2) for old, new in zip(before, (k, v), strict=True)
     )
     return first, second

@@ -34,7 +34,7 @@ class CausalEncoder:
         self._after = after.detach()
         self._fixed = len(before)
         with torch.no_grad():
-            self._known = self._keys_values(before)
+            self._keys_values_before = self._keys_values(before)
 
     def __call__(self, embeddings: Tensor) -> Tensor:
         """Unit features [R, F] of the searched tokens' embeddings [R, L, D]."""
@@ -43,10 +43,10 @@ class CausalEncoder:
         length = x.shape[1]
         x = (x + w.positions[self._fixed : self._fixed + length]).to(self._dtype).flatten(0, 1)
         mask = _causal_mask(self._fixed, length, x)
-        for layer, known in zip(self._layers[:-1], self._known[:-1], strict=True):
-            x = attention(x, layer, w.heads, w.eps, known, mask, count)
+        for layer, before in zip(self._layers[:-1], self._keys_values_before[:-1], strict=True):
+            x = attention(x, layer, w.heads, w.eps, before, mask, count)
             x = mlp(x, layer, w.activation, w.eps)
-        x = attention_at_end(x, self._layers[-1], w.heads, w.eps, self._known[-1], count)
+        x = attention_at_end(x, self._layers[-1], w.heads, w.eps, self._keys_values_before[-1], count)
         x = mlp(x, self._layers[-1], w.activation, w.eps)
         return F.normalize(w.finish(scale.enter(x.to(embeddings.dtype))), dim=-1)
 
@@ -56,13 +56,13 @@ class CausalEncoder:
         nothing = before.new_empty((1, w.heads, 0, before.shape[1] // w.heads), dtype=self._dtype)
         x = (before + w.positions[: len(before)]).to(self._dtype)
         mask = _causal_mask(0, len(before), x)
-        found = []
+        pairs = []
         for layer in self._layers:
-            found.append(self._keys_values_at(layer, x) if len(before) else (nothing, nothing))
+            pairs.append(self._keys_values_at(layer, x) if len(before) else (nothing, nothing))
             if len(before) and layer is not self._layers[-1]:
                 x = attention(x, layer, w.heads, w.eps, (nothing, nothing), mask, 1)
                 x = mlp(x, layer, w.activation, w.eps)
-        return found
+        return pairs
 
     def _keys_values_at(self, layer: Layer, x: Tensor) -> KeysValues:
         w, width = self._weights, x.shape[-1]

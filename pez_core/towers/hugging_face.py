@@ -38,7 +38,7 @@ def text_module(state: Mapping[str, Tensor], heads: int, activation: str) -> Tex
     own = {name: value.detach().to("cpu", torch.float32) for name, value in state.items()}
     try:
         layers = 1 + max(int(name.split(".")[3]) for name in own if name.startswith("text_model.encoder.layers."))
-        converted = _converted(own, layers)
+        converted = _convert(own, layers)
         size, width = converted["token_embedding.weight"].shape
         with NoInitialization():
             text = TextTransformer(
@@ -58,9 +58,9 @@ def text_module(state: Mapping[str, Tensor], heads: int, activation: str) -> Tex
     return TextModule(text.eval().requires_grad_(False))
 
 
-def _converted(own: Mapping[str, Tensor], layers: int) -> dict[str, Tensor]:
+def _convert(own: Mapping[str, Tensor], layers: int) -> dict[str, Tensor]:
     """The weights under open_clip's names."""
-    found = {
+    renamed = {
         "token_embedding.weight": own["text_model.embeddings.token_embedding.weight"],
         "positional_embedding": own["text_model.embeddings.position_embedding.weight"],
         "ln_final.weight": own["text_model.final_layer_norm.weight"],
@@ -73,7 +73,7 @@ def _converted(own: Mapping[str, Tensor], layers: int) -> dict[str, Tensor]:
         to, of = f"transformer.resblocks.{layer}", f"text_model.encoder.layers.{layer}"
         for kind in ("weight", "bias"):
             qkv = [own[f"{of}.self_attn.{each}_proj.{kind}"] for each in "qkv"]
-            found[f"{to}.attn.in_proj_{kind}"] = torch.cat(qkv)
+            renamed[f"{to}.attn.in_proj_{kind}"] = torch.cat(qkv)
             for ours, theirs in names.items():
-                found[f"{to}.{ours}.{kind}"] = own[f"{of}.{theirs}.{kind}"]
-    return found
+                renamed[f"{to}.{ours}.{kind}"] = own[f"{of}.{theirs}.{kind}"]
+    return renamed

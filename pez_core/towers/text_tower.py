@@ -116,7 +116,7 @@ class TextTower:
         device = self.table.device
         chosen = self._chosen.get((precision, device))
         if chosen is None:
-            chosen = choose(precision, device, self._sampled if self.lean else None, self._name)
+            chosen = choose(precision, device, self._run_sample if self.lean else None, self._name)
             self._chosen[precision, device] = chosen
         if not self.lean:
             return self._full_length(before, after)
@@ -162,7 +162,7 @@ class TextTower:
         generator = torch.Generator().manual_seed(seed)
         return torch.randint(self._vocabulary.size // 2, (1, length), generator=generator).to(self.table.device)
 
-    def _sampled(self, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    def _run_sample(self, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
         """What `precision.choose` compares."""
         ids = torch.cat([self._sample(min(8, self._vocabulary.room), seed) for seed in range(4)])
         with torch.enable_grad():

@@ -59,7 +59,7 @@ def test_sequences_against_plain_string_search():
     chance = random.Random(0)
     usable = [i for i, text in enumerate(TEXTS) if text]
     sequences = [chance.choices(usable, k=6) for _ in range(4000)]
-    found = bans.found(torch.tensor(sequences)).tolist()
+    found = bans.match(torch.tensor(sequences)).tolist()
     expected = [plainly([TEXTS[i] for i in ids]) for ids in sequences]
     assert 200 < sum(expected) < 3900
     assert found == expected
@@ -157,5 +157,5 @@ def test_related_tokens_are_looked_up_not_searched_for(openai_vocabulary):
     bans = Bans(["*" + "penguin" * 14 + "*"], openai_vocabulary.token_texts)
     assert bans.entered.numel() < 100_000
     ids = torch.tensor([openai_vocabulary.encode("penguin " * 14)])
-    assert bans.found(ids).tolist() == [True]
-    assert bans.found(ids[:, :-1]).tolist() == [False]
+    assert bans.match(ids).tolist() == [True]
+    assert bans.match(ids[:, :-1]).tolist() == [False]

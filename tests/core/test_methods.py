@@ -134,9 +134,9 @@ def test_restarts_are_halved_as_the_run_goes_on():
     assert [(stage.search, stage.restarts, stage.steps) for stage in stages] == [
         (PezSearch, 8, 16), (SwapSearch, 4, 5), (SwapSearch, 2, 5), (SwapSearch, 1, 14),
     ]  # fmt: skip
-    assert [stage.among_found for stage in stages] == [False, True, False, False]  # narrowed once
+    assert [stage.narrow for stage in stages] == [False, True, False, False]  # narrowed once
     for changes in ({"restarts": 3}, {"swap_from": "any"}):
-        assert not any(stage.among_found for stage in plan(config("pez+swaps", **changes)))
+        assert not any(stage.narrow for stage in plan(config("pez+swaps", **changes)))
     assert [stage.steps for stage in plan(config("pez+swaps", steps=10, explore=16))] == [10]
 
 

@@ -70,10 +70,10 @@ def test_transparency_lies_on_white():
 
 
 def test_grey_and_16_bit():
-    grey = np.arange(256, dtype=np.uint8).reshape(16, 16)
-    assert np.array_equal(only(Image.fromarray(grey))[..., 1], grey)
-    assert np.array_equal(only(Image.fromarray(grey.astype(np.uint16) * 257))[..., 2], grey)
-    assert np.array_equal(only(torch.from_numpy(grey / 255))[..., 0], grey)
+    gray = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    assert np.array_equal(only(Image.fromarray(gray))[..., 1], gray)
+    assert np.array_equal(only(Image.fromarray(gray.astype(np.uint16) * 257))[..., 2], gray)
+    assert np.array_equal(only(torch.from_numpy(gray / 255))[..., 0], gray)
 
 
 def test_16_bit_pictures_have_65535_as_white(tmp_path):

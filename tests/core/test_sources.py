@@ -12,7 +12,7 @@ from stand_ins import random_picture
 
 from pez_core import PezError, PictureSource, Target, TextSource
 from pez_core.targets.sources import blend, make_target, one_for_each
-from pez_core.targets.views import Views, masked
+from pez_core.targets.views import Views, apply_mask
 from pez_core.towers.image_tower import BATCH
 
 
@@ -81,8 +81,8 @@ def test_only_what_the_mask_covers_counts(model):
     both.paste(right, (64, 0))
     mask = np.zeros((64, 128), np.float32)
     mask[:, :64] = 1
-    assert masked(both, mask).tobytes() == left.tobytes()
-    small = masked(both, mask[::4, ::4])  # a mask of another size is fitted
+    assert apply_mask(both, mask).tobytes() == left.tobytes()
+    small = apply_mask(both, mask[::4, ::4])  # a mask of another size is fitted
     assert abs(small.width - 64) <= 4
     source = PictureSource.of(both, [mask])
     torch.testing.assert_close(make_target(model, [source]).features, model.encode_images([left]))
@@ -92,7 +92,7 @@ def test_a_soft_mask_lies_on_neutral_ground():
     mask = np.zeros((64, 64), np.float32)
     yy, xx = np.mgrid[:64, :64]
     mask[(yy - 32) ** 2 + (xx - 32) ** 2 < 400] = 1
-    cut = masked(Image.new("RGB", (64, 64), "red"), mask)
+    cut = apply_mask(Image.new("RGB", (64, 64), "red"), mask)
     assert cut.getpixel((cut.width // 2, cut.height // 2)) == (255, 0, 0)
     assert cut.getpixel((0, 0)) == (122, 116, 104)
 

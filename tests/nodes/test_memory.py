@@ -14,7 +14,7 @@ def core(pack):
 
 @pytest.fixture(scope="module")
 def remembered(pack):
-    return pack("nodes.memory").remembered
+    return pack("nodes.memory").remember
 
 
 @pytest.fixture

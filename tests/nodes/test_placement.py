@@ -77,13 +77,13 @@ def _comfy(manager):
 
 @pytest.fixture
 def own(pack, manager):
-    return pack("nodes.placement").hosted(pack("pez_core").load_model())
+    return pack("nodes.placement").host(pack("pez_core").load_model())
 
 
 @pytest.fixture
 def judge(pack, manager):
     load = pack("pez_core.models.loading").load_folder
-    return pack("nodes.placement").hosted(load(JUDGE_FOLDER, "judge"))
+    return pack("nodes.placement").host(load(JUDGE_FOLDER, "judge"))
 
 
 def test_a_search_loads_the_text_tower_and_makes_room_for_its_work(manager, own):
@@ -124,9 +124,9 @@ def test_pictures_are_encoded_on_the_cpu_when_memory_runs_out(manager, own):
 
 
 def test_combined_models_keep_their_parts_and_let_them_go(pack, manager):
-    core, hosted = pack("pez_core"), pack("nodes.placement").hosted
+    core, host = pack("pez_core"), pack("nodes.placement").host
     judge = pack("pez_core.models.loading").load_folder(JUDGE_FOLDER, "judge")
-    both = core.combine([hosted(core.load_model()), hosted(judge)])
+    both = core.combine([host(core.load_model()), host(judge)])
     del judge
     gc.collect()
     both.ready()
