@@ -18,7 +18,7 @@ ADVANCED = [
     *("steps", "restarts", "method", "swap_from", "vocabulary", "learning_rate", "weight_decay", "batch_size"),
     *("patience", "time_limit", "precision", "candidate"),
 ]
-"""In this order, which saved workflows rely on: they hold the values of widgets by their places."""
+"""In this order, which saved workflows rely on: they hold the values of widgets by their places. New ones come last."""
 
 SAVED = {
     "preset": "balanced",
@@ -68,9 +68,9 @@ def changed(config: InversionConfig) -> dict[str, Any]:
 
 def test_the_order_of_the_widgets_stays(comfy):
     expected = ["pez_model", "pictures", *SEARCH, "image", "target", "clip", *WORDS, *ADVANCED]
-    assert list(widgets(comfy, "PEZInvert")) == expected
+    assert list(widgets(comfy, "PEZInvert"))[: len(expected)] == expected
     expected = ["pez_model", "text", "ratio", "length", "preset", "seed", *WORDS, *ADVANCED]
-    assert list(widgets(comfy, "PEZDistill")) == expected
+    assert list(widgets(comfy, "PEZDistill"))[: len(expected)] == expected
 
 
 def test_every_declared_widget_is_shown_with_its_help(comfy):
