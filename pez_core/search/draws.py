@@ -29,9 +29,8 @@ class Draws:
         self._steps = steps
         self._rows = max(1, min(BLOCK, steps, BYTES // (4 * numbers * len(draw))))
         self._block = 0
-        self._buffer = self._draw_block().to(
-            device
-        )  # [steps of a block, P, ...]; overwritten in place, as CUDA graphs need
+        # [steps of a block, P, ...]; overwritten in place, as CUDA graphs need
+        self._buffer = self._draw_block().to(device)
 
     def prepare(self, step: int) -> None:
         """Makes sure that the numbers for the step after `step` others are there."""
