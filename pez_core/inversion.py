@@ -29,19 +29,19 @@ def invert(
     """Searches for the prompt that matches `target` best.
 
     Args:
-        model: searched and scored with.
+        model: used for the search and the scores.
         target: made with this model.
         config: None for the defaults.
         on_progress: called every 10 steps, or every quarter of a second where steps are slower, and once at the end.
-            Returning True stops the run, which then returns its best. What it raises passes through.
+            Returning True stops the run, which then returns its best prompts. Exceptions pass through.
         accept: whether a text may be returned; others are skipped. None accepts all.
 
     Returns:
         Candidates, best first. Every similarity is that of the returned text, tokenized again, at full length, in
-        float32; the trace and the restarts of a progress are the search's estimates.
+        float32; `trace` and `Progress.restarts` are the search's estimates.
 
     Raises:
-        PezError: config, model and target do not fit together; or there is not enough memory.
+        PezError: config, model and target do not fit together, or there is not enough memory.
         NothingAccepted: `accept` refused every prompt.
 
     Example:
@@ -62,9 +62,9 @@ def invert_all(
     on_progress: OnProgress | None = None,
     accept: Callable[[str], bool] | None = None,
 ) -> list[InversionResult]:
-    """Searches for a prompt for each of the targets, side by side in one step: each gets what `invert` gives it alone.
+    """Searches for a prompt for each of the targets, side by side; each result is that of `invert` alone.
 
-    on_progress gets the progress of all targets, in their order, and stops all of them by returning True. For the
+    on_progress is called with the progress of all targets, in their order; returning True stops all of them. For the
     rest see `invert`.
     """
     config = config or InversionConfig()
@@ -84,7 +84,7 @@ def invert_all(
 def template_for(model: ClipModel, config: InversionConfig) -> Template:
     """The fixed part of the configuration's prompts for `model`.
 
-    Raises PezError where the two do not fit together.
+    Raises PezError if the two do not fit together.
     """
     fixed = (config.prefix, config.suffix, config.keep, config.banned, config.vocabulary)
     return template_of(model.vocabulary, model.name, config.length, *fixed)
@@ -92,7 +92,7 @@ def template_for(model: ClipModel, config: InversionConfig) -> Template:
 
 @plain_torch()
 def pick(model: ClipModel, target: Target, result: InversionResult, number: int) -> InversionResult:
-    """The result with its candidate `number`, from 1, in front; the last one where there are fewer.
+    """The result with candidate `number` (from 1) moved to the front; the last one if there are fewer.
 
     Raises PezError for a number below 1.
     """

@@ -1,4 +1,4 @@
-"""Banned words against plain string search over the spelled-out prompt."""
+"""Banned words, checked against plain string search in the spelled prompt."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ BANNED = ["sunset", "hair*", "greg rutkowski", "*ets"]
 
 
 def plainly(pieces: list[str]) -> bool:
-    """Whether a ban begins at the start of a piece and ends at the end of one; `*` lifts that."""
+    """Whether a ban begins at the start of a piece and ends at the end of one, unless a `*` allows otherwise."""
     spelled = "".join(pieces)
     starts, ends, at = set(), set(), 0
     for piece in pieces:
@@ -141,7 +141,7 @@ def test_a_ban_that_this_search_cannot_write_is_said(model, target, caplog):
 
 
 def test_template_and_bans_are_made_once_for_a_configuration(model, target, monkeypatch):
-    """Twenty-four bans over a large vocabulary take time; a batch of pictures would pay it for each of them."""
+    """Twenty-four bans over a large vocabulary take time; a batch of pictures must not repeat that for each."""
     made = []
     plain = Bans.__init__
     monkeypatch.setattr(Bans, "__init__", lambda self, *given: made.append(given) or plain(self, *given))

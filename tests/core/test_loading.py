@@ -1,4 +1,4 @@
-"""Models by name and from files, in the real shapes; every way in which that goes wrong."""
+"""Models by name and from files, in the real shapes; every way in which loading can fail."""
 
 from __future__ import annotations
 
@@ -276,7 +276,7 @@ def test_weights_that_cannot_be_fetched_name_their_source(monkeypatch):
 
 @pytest.mark.slow
 def test_weights_that_are_fetched_are_loaded(monkeypatch, safetensors, real_shapes):
-    """The real path of a download, but for the download."""
+    """The real path of a download, except the download itself."""
     monkeypatch.setattr("open_clip.factory.download_pretrained", lambda *_, **__: str(safetensors))
     model = load_model("ViT-B-32/laion2b_s34b_b79k")
     assert model.name == "ViT-B-32/laion2b_s34b_b79k"

@@ -1,4 +1,4 @@
-"""The widgets of nodes that search, as a real ComfyUI shows them, and what they ask for."""
+"""The widgets of nodes that search, in a real ComfyUI, and the configurations that they select."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ADVANCED = [
     *("steps", "restarts", "method", "swap_from", "vocabulary", "learning_rate", "weight_decay", "batch_size"),
     *("patience", "time_limit", "precision", "candidate"),
 ]
-"""In this order, which saved workflows rely on: they hold the values of widgets by their places."""
+"""In this order: saved workflows store widget values by position."""
 
 SAVED = {
     "preset": "balanced",
