@@ -1,1 +1,1 @@
-"""Measurements: printed tables, never assertions on time."""
+"""Measurements: they print tables and never assert times."""

@@ -1,4 +1,4 @@
-"""Times what comes before the first step: the model, its vocabulary, a picture, and the start of two runs.
+"""Times the work before the first step: the model, its vocabulary, a picture, and the start of two runs.
 
     python -m benchmarks.loading [--models ViT-B-32 ...] [--device D] [--json]
 

@@ -1,4 +1,4 @@
-"""A plain restatement of PEZ as published: our search is tested against it and timed against it.
+"""A plain restatement of PEZ as published: our search is tested and timed against it.
 
 It works at full length, with two passes of the tower per step. In each step it normalizes the vocabulary again, uses
 torch's AdamW, fetches values to the host and decodes the tokens. Two things that the published code fixes are

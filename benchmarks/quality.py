@@ -4,9 +4,9 @@
     python -m benchmarks.quality --model NAME --images FOLDER [--captions FILE.json]
 
 Prompts are searched with one model and scored by another one as well, the judge, which no search uses. With
---exchange the two models change places: a gain that holds only one way round comes from the models, not from the
+--exchange the two models change places: a gain in only one direction comes from the models, not from the
 method. The budget is counted in passes of the text encoder: one prompt forward is one, and so is one backward. With
---seconds each method has that much time per picture instead. There is no judge for a model and pictures of your own.
+--seconds each method has that much time per picture instead. With your own model or pictures there is no judge.
 A captions file maps file names to captions.
 """
 
@@ -34,7 +34,7 @@ from pez_core.targets.sources import make_target
 
 BASE = InversionConfig(patience=None)
 DEFAULT = "pez+swaps"
-CROPPED = "crops and flips"  # of each picture, as further targets
+CROPPED = "crops and flips"  # of each picture, as additional targets
 PLAIN = "pez 8 starts"
 METHODS: dict[str, InversionConfig] = {
     "random": replace(BASE, method="random", steps=100, restarts=32),
@@ -65,7 +65,7 @@ class Pictures:
         self.judged = judge.encode_images(pictures) if judge else None
 
     def run(self, model: ClipModel, config: InversionConfig, count: int, cropped: bool = False) -> list[dict[str, Any]]:
-        """Searches a prompt for each of the first `count` pictures; `cropped`: for its crops and mirror image as well."""
+        """Searches for a prompt for each of the first `count` pictures; `cropped`: also matching its crops and mirror image."""
         rows = []
         wholes = Target.from_images(model, list(self.pictures[:count])).split()
         for i, (picture, whole) in enumerate(zip(self.pictures[:count], wholes, strict=True)):
@@ -94,7 +94,7 @@ class Pictures:
 
 
 def caption_recall(prompt: str, caption: str) -> float:
-    """The share of the caption's words that the prompt has, small words aside."""
+    """The share of the caption's words that are in the prompt, ignoring small words."""
     telling = set(caption.lower().split()) - _SMALL_WORDS
     return len(telling & set(prompt.split())) / max(len(telling), 1)
 
@@ -137,7 +137,7 @@ def line(row: dict[str, Any]) -> str:
 
 
 def own_pictures(folder: Path, captions: Path | None) -> Pictures:
-    """The pictures in a folder, with the captions that a file gives for their names.
+    """The pictures in a folder, with captions from a file that maps their names to captions.
 
     Raises PezError for fewer than two pictures.
     """
@@ -164,7 +164,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
     if given.exchange and (given.images or given.model != "embedded"):
-        parser.error("--exchange is for the embedded model and its judge: leave out --model and --images")
+        parser.error("--exchange is for the embedded model and its judge: omit --model and --images")
     model = load_model(given.model, given.checkpoint, given.device)
     if given.images:
         pictures = own_pictures(given.images, given.captions)

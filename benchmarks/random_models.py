@@ -1,4 +1,4 @@
-"""CLIP models with random weights in real shapes: to test time, memory and exactness, where meaning does not matter."""
+"""CLIP models with random weights in real shapes: for tests of time, memory and exactness."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def random_clip(architecture: str, text_layers: int | None = None) -> torch.nn.M
     else:
         kind = open_clip.CustomTextCLIP if config.get("custom_text") else open_clip.CLIP
     module = kind(config["embed_dim"], vision_cfg=vision, text_cfg=text, **settings).eval()
-    with torch.no_grad():  # the rows of trained tables differ much more than those of new ones
+    with torch.no_grad():  # rows of trained tables differ much more than those of new ones
         for parameter in module.parameters():
             if parameter.ndim >= 2:
                 parameter.mul_(1.5)

@@ -3,12 +3,12 @@
     python -m benchmarks.recorded_runs --write FILE
     python -m benchmarks.recorded_runs --check FILE [--short]
 
-`--write` records what this code finds. `--check` repeats the runs and prints which ones differ. The runs recorded
+`--write` records the results of this code. `--check` repeats the runs and prints which ones differ. The runs recorded
 last are in `tests/core/recorded_runs.json`. The tests repeat a few short ones (`--short`). To repeat all of them:
 
     OMP_NUM_THREADS=1 python -m benchmarks.recorded_runs --check tests/core/recorded_runs.json
 
-Another processor or version of torch rounds differently, which can change a prompt. Then record the runs anew
+Another processor or version of torch rounds differently, which can change a prompt. Then record the runs again
 with the code before the change, and check the code after it.
 """
 
@@ -36,7 +36,7 @@ TOLERANCE = 1.5 * 10**-DIGITS  # two equal numbers may round to neighbors
 
 @dataclass(frozen=True)
 class Recorded:
-    """One run: pictures are numbers of held-out pictures or names of samples; a joint run has the judge as well."""
+    """One run: pictures are numbers of held-out pictures or names of samples; a joint run also uses the judge."""
 
     name: str
     pictures: tuple[int | str, ...]
@@ -121,7 +121,7 @@ RUNS = (
 
 
 def config_of(run: Recorded) -> InversionConfig:
-    """The run's settings: a seed of its own, and nothing that depends on time."""
+    """The run's settings: its own seed, and no limit that depends on time."""
     settings = {"seed": 1000 + RUNS.index(run), **run.settings, "patience": None, "time_limit": None}
     return InversionConfig.preset(settings.pop("preset", "balanced"), **settings)
 
@@ -132,7 +132,7 @@ def _model(joint: bool) -> ClipModel:
 
 
 def repeat(run: Recorded) -> dict[str, Any]:
-    """Runs it: name, seed, prompt, and the candidates with their similarities to 4 digits."""
+    """Repeats the run and returns its record: name, seed, prompt, and the candidates with their similarities to 4 digits."""
     pictures, _ = held_out()
     model = _model(run.joint)
     wanted = [pictures[each] if isinstance(each, int) else SAMPLES / f"{each}.png" for each in run.pictures]

@@ -1,4 +1,4 @@
-"""Times a search step: ours, the published loop's, and the matrix products of a step alone.
+"""Times a search step: ours, the published loop's, and only the matrix products of a step.
 
     python -m benchmarks.speed [--models ViT-B-32 ...] [--restarts 1 8] [--device D] [--precision P] [--json]
 
@@ -106,10 +106,10 @@ class Floor:
 
 
 def compare(published: PublishedLoop, own: Ours) -> tuple[int, float]:
-    """Returns how far both loops agree over COMPARED steps.
+    """Compares both loops over COMPARED steps.
 
-    First the number of steps in which both loops, run separately, project to the same ids. Then the largest
-    difference between their similarities of the same ids, those of the published loop.
+    Returns the number of steps in which both loops, run separately, project to the same ids, and the largest difference
+    between their similarities for the ids of the published loop.
     """
     state, alike, difference = own.search.begin(own.start), 0, 0.0
     for step in range(COMPARED):

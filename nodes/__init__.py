@@ -1,1 +1,1 @@
-"""ComfyUI nodes: thin adapters, no algorithm in here."""
+"""ComfyUI nodes: thin adapters without algorithms."""

@@ -40,7 +40,7 @@ class PEZModelFromCLIP(io.ComfyNode):
 
     @classmethod
     def execute(cls, clip: Any, clip_vision: Any) -> io.NodeOutput:
-        from .native import model_from_clip  # imported late: open_clip would slow every start of ComfyUI
+        from .native import model_from_clip  # imported late: open_clip would slow down every start of ComfyUI
 
         with torch.inference_mode(False):
             return io.NodeOutput(model_from_clip(clip, clip_vision))

@@ -56,8 +56,8 @@ class PEZInvert(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, pez_model: object = None, image: object = MISSING, target: object = MISSING) -> bool | str:
-        """What comes over a wire is None here, what is not connected is left out. ComfyUI shows what is wrong at the
-        inputs named here, so the model, which is always there, is among them."""
+        """A connected input is None here; an unconnected one keeps its default. ComfyUI shows errors at the inputs named
+        here, so the model, which is always connected, is included."""
         return _one_of(image is not MISSING, target is not MISSING) or True
 
     @classmethod
@@ -78,7 +78,7 @@ class PEZInvert(io.ComfyNode):
 
 
 def _one_of(image: bool, target: bool) -> str:
-    """What is wrong with the inputs that are connected; '' for nothing."""
+    """What is wrong with the connected inputs; '' if nothing is."""
     if image and target:
         return "Both an image and a target are connected: disconnect one, or join them with PEZ Blend Targets."
     return "" if image or target else "Nothing to match is connected: connect an image or a target."
@@ -86,7 +86,7 @@ def _one_of(image: bool, target: bool) -> str:
 
 def _sources(image: torch.Tensor | None, target: tuple[Source, ...] | None) -> tuple[Source, ...]:
     wrong = _one_of(image is not None, target is not None)
-    if wrong:  # a wire may come from a node that was left out
+    if wrong:  # a connected node may have been skipped
         raise PezError(wrong)
     if target is not None:
         return target

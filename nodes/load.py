@@ -66,9 +66,9 @@ class PEZLoadModel(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, model: str | None, name: str | None = "", checkpoint: str | None = NO_FILE) -> bool | str:
-        """Replaces ComfyUI's own check of the lists, so that labels of older versions stay valid.
+        """Replaces ComfyUI's check of the lists, so that labels of older versions stay valid.
 
-        An input that comes over a wire is None here and is checked when the model is loaded.
+        A connected input is None here; it is checked when the model is loaded.
         """
         if model is None or name is None:
             return True
@@ -85,7 +85,7 @@ class PEZLoadModel(io.ComfyNode):
 
     @classmethod
     def execute(cls, model: str, name: str = "", checkpoint: str = NO_FILE) -> io.NodeOutput:
-        from ..pez_core import load_model  # imported late: open_clip would slow every start of ComfyUI
+        from ..pez_core import load_model  # imported late: open_clip would slow down every start of ComfyUI
 
         file = None if checkpoint == NO_FILE else folder_paths.get_full_path_or_raise(FOLDER, checkpoint)
         with torch.inference_mode(False):

@@ -1,4 +1,4 @@
-"""Results of searches, so that choosing another candidate costs no search."""
+"""Remembers results of searches, so that choosing another candidate needs no new search."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import torch
 from ..pez_core import ClipModel, InversionConfig, InversionResult, Target
 from ..pez_core.run.stopping import PATIENCE, STEPS
 
-WHOLE = (STEPS, PATIENCE)  # why searches end that had all the steps they asked for
-MOST = 256  # results remembered
+WHOLE = (STEPS, PATIENCE)  # ends of complete searches
+MOST = 256  # most results remembered
 
-_results: OrderedDict[Hashable, tuple[InversionResult, int]] = OrderedDict()  # and the candidate last asked for
+_results: OrderedDict[Hashable, tuple[InversionResult, int]] = OrderedDict()  # with the candidate last chosen
 
 
 def remember(
@@ -26,20 +26,19 @@ def remember(
     candidate: int = 1,
     reader: Hashable = None,
 ) -> InversionResult:
-    """The result of `search`, or the one that the same search had before.
+    """The result of `search`, or the remembered one of the same search.
 
-    A search that was stopped, or ran out of time, does not answer for its seed: asked for again, it is made again.
-    Asked for another candidate, it is not: a person chooses among what it returned.
+    A search that was stopped or ran out of time is repeated when it is run again, but not when only another candidate
+    is chosen: then the user picks among what it returned.
 
-    candidate: the number that is asked for. reader: what decided which prompts may be returned, if anything did;
-    it is compared and hashed.
+    candidate: the number of the chosen candidate. reader: what decided which prompts may be returned, or None; hashable.
     """
     content = torch.cat([target.features, target.weights[:, None]], dim=1).cpu().numpy().tobytes()
     key = (weakref.ref(model), hashlib.sha256(content).digest(), config, reader)
     result, before = _results.pop(key, (None, candidate))
     if result is None or (result.stopped not in WHOLE and before == candidate):
         result = search()
-    _results[key] = result, candidate  # the newest comes last
+    _results[key] = result, candidate  # newest last
     while len(_results) > MOST:
         _results.popitem(last=False)
     return result

@@ -1,8 +1,8 @@
-"""Results of searches in the metadata of the pictures that a graph saves.
+"""Adds results of searches to the metadata of the pictures that a graph saves.
 
-ComfyUI writes every entry of `extra_pnginfo` into a saved picture. A node adds its own while it runs. In a later
-run ComfyUI may answer from its cache, and the node does not run at all. So results are also kept here, by the node's
-whole input, and put back when such a graph is queued again.
+ComfyUI writes every entry of `extra_pnginfo` into a saved picture. A node adds its own when it runs. In a later
+run ComfyUI may use its cache, and then the node does not run. So results are also remembered here, by the node's
+complete input, and restored when the same graph is queued again.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ import nodes
 from .wires import NodeResult, PezResult
 
 ENTRY = "pez"
-MOST = 256  # entries remembered
+MOST = 256  # most entries remembered
 
 _remembered: OrderedDict[str, list[dict[str, Any]]] = OrderedDict()
 
 
 def record(hidden: Any, kind: str, results: Sequence[NodeResult]) -> None:
-    """Adds the results of the node that runs to the metadata. `hidden`: its unique_id, prompt and extra_pnginfo."""
+    """Adds the results of the running node to the metadata. `hidden`: its unique_id, prompt and extra_pnginfo."""
     entry = [{"node": kind, **each.to_json()} for each in results]
     if isinstance(hidden.extra_pnginfo, dict):
         hidden.extra_pnginfo.setdefault(ENTRY, {})[str(hidden.unique_id)] = entry
@@ -39,7 +39,7 @@ def record(hidden: Any, kind: str, results: Sequence[NodeResult]) -> None:
 
 
 def restore(queued: dict[str, Any]) -> dict[str, Any]:
-    """Puts back what is remembered of a graph's nodes that search; they overwrite it if they run."""
+    """Restores the remembered results of a graph's nodes that search; nodes that run overwrite them."""
     graph = queued.get("prompt")
     if isinstance(graph, dict):
         for node, content in graph.items():
@@ -52,18 +52,18 @@ def restore(queued: dict[str, Any]) -> dict[str, Any]:
 
 
 def listen() -> None:
-    """From now on, every queued graph goes through `restore`."""
+    """Makes every queued graph go through `restore` from now on."""
     PromptServer.instance.add_on_prompt_handler(restore)
 
 
 def _searches(kind: Any) -> bool:
-    """Whether nodes of this kind search, which their output says."""
+    """Whether nodes of this kind search, which their outputs show."""
     known = nodes.NODE_CLASS_MAPPINGS.get(kind) if isinstance(kind, str) else None
     return PezResult.io_type in (getattr(known, "RETURN_TYPES", None) or ())
 
 
 def _signature(graph: dict[str, Any], node: str) -> str:
-    """The same for nodes whose inputs, and whatever these come from, are the same."""
+    """A key that is equal for nodes with the same inputs and the same nodes before them."""
     known: dict[str, str] = {}
 
     def of(each: str, path: tuple[str, ...]) -> str:
@@ -72,7 +72,7 @@ def _signature(graph: dict[str, Any], node: str) -> str:
             inputs = {}
             for name, value in sorted(content.get("inputs", {}).items()):
                 linked = isinstance(value, list) and len(value) == 2 and str(value[0]) in graph
-                if linked and str(value[0]) not in path:  # a loop is refused by ComfyUI, later
+                if linked and str(value[0]) not in path:  # ComfyUI rejects a loop later
                     value = [of(str(value[0]), (*path, each)), value[1]]
                 inputs[name] = value
             text = json.dumps([content.get("class_type"), inputs], sort_keys=True, default=str)

@@ -28,15 +28,15 @@ from .placement import host
 log = logging.getLogger(__name__)
 
 ENCODERS = {"clip_l": "CLIP-L", "clip_h": "CLIP-H", "clip_g": "CLIP-G"}  # parts of ComfyUI's text encoders
-TOLERANCE = 1e-3  # largest difference in a coordinate of a unit feature, ours against ComfyUI's own
+TOLERANCE = 1e-3  # largest difference in a coordinate of a unit feature between ours and ComfyUI's
 TEXTS = ("a", "a photo of a red bird", "two dogs on a beach at sunset, oil painting, highly detailed")
-FOLDERS = ("text_encoders", "clip_vision", "open_clip")  # where a complete CLIP file may be
+FOLDERS = ("text_encoders", "clip_vision", "open_clip")  # folders that may contain a complete CLIP file
 PROJECTION, TABLE = "text_projection.weight", "text_model.embeddings.token_embedding.weight"
-SPREAD = (1e-3, 1.0)  # of a trained projection: its standard deviation
+SPREAD = (1e-3, 1.0)  # range of the standard deviation of a trained projection
 
 
 class ClipVisionTower:
-    """ComfyUI's CLIP_VISION as an image tower; ComfyUI manages its memory already."""
+    """ComfyUI's CLIP_VISION as an image tower; ComfyUI already manages its memory."""
 
     def __init__(self, clip_vision: Any):
         self._clip_vision = clip_vision
@@ -47,7 +47,7 @@ class ClipVisionTower:
 
     @torch.no_grad()
     def encode(self, pictures: Sequence[Image.Image]) -> Tensor:
-        """Unit features float32 [B, F] of RGB pictures, on the CPU, prepared as ComfyUI does it."""
+        """Unit features float32 [B, F] of RGB pictures, on the CPU, preprocessed as in ComfyUI."""
         features = []
         for picture in pictures:
             management.throw_exception_if_processing_interrupted()
@@ -61,8 +61,8 @@ def model_from_clip(clip: Any, clip_vision: Any) -> ClipModel:
 
     The weights of the text encoder are copied, LoRAs included; neither object is changed.
 
-    Raises PezError where no encoder of `clip` has features of the same length, where the copy encodes differently
-    than ComfyUI, and where the two were not trained together.
+    Raises PezError if no encoder of `clip` has features of the same length, if the copy encodes differently than
+    ComfyUI, and if the two were not trained together.
     """
     width = _seen_width(clip_vision)
     name, encoder = _encoder(clip, width)
@@ -86,11 +86,11 @@ def model_from_clip(clip: Any, clip_vision: Any) -> ClipModel:
 
 
 def _copy(clip: Any, clip_vision: Any, name: str, encoder: Any, state: dict[str, Tensor]) -> ClipModel:
-    """A model of a copy of the text encoder, checked against ComfyUI's own."""
+    """A model with a copy of the text encoder, checked against ComfyUI's own."""
     layer = encoder.transformer.text_model.encoder.layers[0]
     activations = comfy.clip_model.ACTIVATIONS.items()
     activation = next((key for key, function in activations if function is layer.mlp.activation), "unknown")
-    vocabulary = vocabulary_of("ViT-L-14")  # all CLIPs of ComfyUI use OpenAI's
+    vocabulary = vocabulary_of("ViT-L-14")  # all CLIPs in ComfyUI use OpenAI's tokenizer
     title = f"{ENCODERS[name]} of ComfyUI"
     text = TextTower(text_module(state, layer.self_attn.heads, activation), vocabulary, title)
     model = ClipModel(ClipVisionTower(clip_vision), text, vocabulary, title)
@@ -99,7 +99,7 @@ def _copy(clip: Any, clip_vision: Any, name: str, encoder: Any, state: dict[str,
 
 
 def _seen_width(clip_vision: Any) -> int:
-    """F, the length of the features of `clip_vision` that can be compared with texts."""
+    """F, the length of the features of `clip_vision` in the space shared with texts."""
     projection = getattr(clip_vision.model, "visual_projection", None)
     if not isinstance(projection, torch.nn.Module) or not hasattr(projection, "weight"):
         raise PezError(
@@ -110,7 +110,7 @@ def _seen_width(clip_vision: Any) -> int:
 
 
 def _encoder(clip: Any, width: int) -> tuple[str, Any]:
-    """The name of the text encoder in `clip` that has features of `width`, and itself."""
+    """The text encoder in `clip` with features of length `width`, after its name."""
     encoders = {
         name: getattr(clip.cond_stage_model, name)
         for name in ENCODERS
@@ -136,15 +136,15 @@ _TEXT_MODEL = comfy.clip_model.CLIPTextModel
 
 
 def _is_projection(weight: Tensor) -> bool:
-    """Whether this can be a trained projection. Where a file lacks one, ComfyUI leaves uninitialized memory."""
+    """Whether this can be a trained projection. If a file has none, ComfyUI leaves uninitialized memory."""
     low, high = SPREAD
     return bool(torch.isfinite(weight).all()) and low < weight.std().item() < high
 
 
 def _projections_in_files(state: dict[str, Tensor]) -> Iterator[Tensor]:
-    """The projections of complete CLIP files in the models' folders whose other weights are those of `state`."""
+    """The projections of complete CLIP files in the model folders whose other weights equal those of `state`."""
     for path in _clip_files():
-        management.throw_exception_if_processing_interrupted()  # large files on slow disks
+        management.throw_exception_if_processing_interrupted()  # large files on slow disks take long
         try:
             with safe_open(path, "pt") as file:
                 if {PROJECTION, TABLE} <= set(file.keys()) and _same(file.get_slice(TABLE)[:256], state[TABLE][:256]):
@@ -153,7 +153,7 @@ def _projections_in_files(state: dict[str, Tensor]) -> Iterator[Tensor]:
                         log.info("Trying the text projection of %s: its other weights are the same.", path.name)
                         yield file.get_tensor(PROJECTION).float()
         except (SafetensorError, OSError):
-            continue  # another program's file
+            continue  # a file of another program
 
 
 def _clip_files() -> Iterator[Path]:
@@ -169,14 +169,14 @@ def _clip_files() -> Iterator[Path]:
 
 
 def _same(one: Tensor, other: Tensor) -> bool:
-    """Whether these are the same weights, one of them perhaps rounded to half precision."""
+    """Whether the weights are equal, apart from rounding to half precision."""
     return one.shape == other.shape and torch.allclose(one.float(), other.float(), atol=1e-3, rtol=1e-2)
 
 
 def _check_against_comfyui(model: ClipModel, clip: Any, encoder: Any, state: dict[str, Tensor]) -> None:
-    """Raises PezError where our encoding of a few texts is not ComfyUI's."""
+    """Raises PezError if our encoding of a few texts differs from ComfyUI's."""
     clip.cond_stage_model.reset_clip_options()
-    clip.cond_stage_model.set_clip_options({"projected_pooled": False})  # its projection may be missing
+    clip.cond_stage_model.set_clip_options({"projected_pooled": False})  # the projection may be missing
     key = next(name for name in ENCODERS if getattr(clip.cond_stage_model, name, None) is encoder)[-1]
     try:
         with torch.no_grad():

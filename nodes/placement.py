@@ -14,16 +14,16 @@ from ..pez_core import ClipModel
 from ..pez_core.towers.image_tower import ImageTower
 from ..pez_core.towers.placement import device_of
 
-ROOM = 1.2  # of an image tower's size must the device have, for the tower to go there
+ROOM = 1.2  # times an image tower's size: memory that a device needs to run the tower
 
-_patchers: WeakValueDictionary[nn.Module, ModelPatcher] = WeakValueDictionary()  # their placements keep them
+_patchers: WeakValueDictionary[nn.Module, ModelPatcher] = WeakValueDictionary()  # kept alive by their placements
 
 
 class ComfyPlacement:
-    """Lets ComfyUI load the towers of `model`, and take them away when it needs their room. See `Placement`.
+    """Lets ComfyUI load the towers of `model`, and unload them when it needs the memory. See `Placement`.
 
-    Each loaded model has its own, which lives as long as its towers do. All are equal, so the text towers of
-    combined models come in one call, and none pushes another off the device.
+    Each loaded model has its own placement, which lives as long as its towers. All placements compare equal, so the
+    text towers of combined models are loaded in one call and do not push each other off the device.
     """
 
     def __init__(self, model: ClipModel):
@@ -39,26 +39,26 @@ class ComfyPlacement:
         return hash(ComfyPlacement)
 
     def bring(self, modules: Sequence[nn.Module], room_bytes: int = 0) -> torch.device:
-        """As `Placement`. An image tower stays on the CPU where the whole device is too small for it."""
+        """See `Placement`. An image tower stays on the CPU if the whole device is too small for it."""
         patchers = [_patchers[module] for module in modules]
         if not self._pictures.issuperset(modules) or all(map(_fits, patchers)):
             management.load_models_gpu(patchers, memory_required=room_bytes, force_full_load=True)
         return device_of(modules[0])
 
     def send_home(self, module: nn.Module) -> None:
-        """As `Placement`: ComfyUI unloads it when it needs the room."""
+        """See `Placement`. ComfyUI unloads it when it needs the memory."""
 
     def fall_back(self, module: nn.Module) -> torch.device:
-        """As `Placement`: ComfyUI unloads it, and it computes on the CPU."""
+        """See `Placement`. ComfyUI unloads it, and it computes on the CPU."""
         patcher = _patchers[module]
         others = [loaded for loaded in management.current_loaded_models if loaded.model is not patcher]
         management.free_memory(1e30, patcher.load_device, keep_loaded=others)
-        module.to("cpu")  # ComfyUI unloads to the device itself where it was told that memory is plenty
+        module.to("cpu")  # ComfyUI leaves it on the device if told that memory is plentiful
         return torch.device("cpu")
 
 
 def host(model: ClipModel) -> ClipModel:
-    """Lets ComfyUI decide where the towers of `model` compute; returns the model. Combined models need no call."""
+    """Lets ComfyUI decide where the towers of `model` compute; returns the model. Combined models do not need it."""
     return model.place(ComfyPlacement(model))
 
 
@@ -67,7 +67,7 @@ def _fits(patcher: ModelPatcher) -> bool:
 
 
 def _patcher(module: nn.Module) -> ModelPatcher:
-    """ComfyUI's handle of a module."""
+    """ComfyUI's handle for a module."""
     return ModelPatcher(
         module, load_device=management.get_torch_device(), offload_device=management.unet_offload_device()
     )

@@ -1,4 +1,4 @@
-"""A run as it is shown on its node: the bar and the panel; and how ComfyUI and the panel end it."""
+"""Reports a run on its node, with a progress bar and the panel, and stops it when asked."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from server import PromptServer
 from ..pez_core import Progress, escape_for_comfyui
 from . import stop
 
-TEXT_SECONDS = 0.2  # least time between two live texts
+TEXT_SECONDS = 0.2  # least time between two updates of the live text
 
 
 class Reporter:
-    """Shows a run on its node. Lets ComfyUI's interrupt through; stops the run when the panel asks.
+    """Shows a run on its node. Passes ComfyUI's interrupt through; stops the run when the panel asks.
 
-    Several runs of one node (one for each picture) share a bar: run `part` of `parts`. Use it as a context manager.
+    Several runs of one node (one for each picture) share a bar. `parts`: their number. Use it as a context manager.
     `hidden`: the node's unique_id and extra_pnginfo.
     """
 
@@ -37,11 +37,11 @@ class Reporter:
 
     def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
         stop.end(self._run)
-        if self._bar is not None and error is None:  # filled: a run may stop before its last step
+        if self._bar is not None and error is None:  # fill it: a run may stop before its last step
             self._bar.update_absolute(self._bar.total)
 
     def next_part(self) -> None:
-        """The following reports belong to the next run."""
+        """Counts the following reports to the next run."""
         self._part += 1
 
     def __call__(self, progress: Progress) -> bool:
@@ -59,7 +59,7 @@ class Reporter:
         return stop.was_asked(self._run)
 
     def _event(self, progress: Progress) -> dict[str, Any]:
-        """What the panel is sent. `similarity` is the exact score of the prompt, `restarts` are the search's estimates."""
+        """The event for the panel. `similarity` is the exact score of the prompt; `restarts` are the search's estimates."""
         ahead = progress.steps * (self._parts - self._part) - progress.step
         return {
             "node": self._node_id,

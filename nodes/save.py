@@ -59,14 +59,14 @@ class PEZSavePrompts(io.ComfyNode):
 def output_file(name: str, suffix: str) -> Path:
     """The file `name` in the output folder.
 
-    Raises PezError for a name that is empty, leads out of it, or is none to the file system.
+    Raises PezError for a name that is empty, leads outside the folder, or is invalid for the file system.
     """
     folder = Path(folder_paths.get_output_directory()).resolve()
     given = name.strip().removesuffix(suffix)
     try:
         path = (folder / f"{given}{suffix}").resolve()
         usable = Path(given).name and path.is_relative_to(folder) and not path.is_dir()
-    except (OSError, ValueError):  # too long, or with a zero character
+    except (OSError, ValueError):  # too long, or with a null character
         usable = False
     if not usable:
         raise PezError(
@@ -76,10 +76,10 @@ def output_file(name: str, suffix: str) -> Path:
 
 
 def append(path: Path, line: str, header: str = "") -> None:
-    """Adds a line in one write, after the `header` in a new file. A line that was cut off stays a line of its own.
+    """Appends a line in one write, after the `header` in a new file. A line that was cut off before is ended first.
     Missing folders are created.
 
-    Raises PezError for a file that begins with another header, or cannot be written.
+    Raises PezError for a file that begins with another header or cannot be written.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -73,7 +73,7 @@ class PEZScore(io.ComfyNode):
 
 
 def _table(scored: list[Score]) -> str:
-    """The texts in lines, best first; a combined model has a column for each of its parts."""
+    """A table of the texts, best first; a combined model has a column for each of its parts."""
     rows = [["similarity", *scored[0].parts, "text"]]
     for each in sorted(scored, key=lambda each: -each.similarity):
         rows.append([f"{each.similarity:.4f}", *(f"{seen:.4f}" for seen in each.parts.values()), each.text])

@@ -1,4 +1,4 @@
-"""What all nodes that search do: targets, runs with reports, the chosen candidate, metadata, outputs."""
+"""The common part of nodes that search: targets, runs with reports, the chosen candidate, metadata, outputs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .wired_clip import WiredClip
 from .wires import NodeResult, result_output
 
 HIDDEN = [io.Hidden.unique_id, io.Hidden.prompt, io.Hidden.extra_pnginfo]
-"""What a node that searches must ask ComfyUI for."""
+"""The hidden inputs that a node that searches needs."""
 
 
 def search(
@@ -29,12 +29,12 @@ def search(
     candidate: int,
     clip: Any = None,
 ) -> io.NodeOutput:
-    """Searches a prompt for each of the blends that are `wanted`.
+    """Searches for a prompt for each of the `wanted` blends.
 
-    node: the one that runs, with HIDDEN. candidate: which one becomes the prompt, from 1.
-    clip: ComfyUI's, which must read the prompts as they were scored; None for no such check.
+    node: the running node, with HIDDEN. candidate: which one becomes the prompt, from 1.
+    clip: ComfyUI's CLIP, which must tokenize prompts as they were scored; None for no check.
 
-    Raises PezError for what cannot be searched, and where `clip` accepts no prompt.
+    Raises PezError for input that cannot be searched, and if `clip` accepts no prompt.
     """
     wired = WiredClip(clip, model) if clip is not None else None
     targets = [_target(model, sources) for sources in wanted]
@@ -49,14 +49,14 @@ def search(
 
 
 def _target(model: ClipModel, sources: Sequence[Source]) -> Target:
-    throw_exception_if_processing_interrupted()  # many pictures take long to encode
+    throw_exception_if_processing_interrupted()  # encoding many pictures takes long
     return make_target(model, sources)
 
 
 def _search_one(
     model: ClipModel, target: Target, config: InversionConfig, candidate: int, report: Reporter, wired: WiredClip | None
 ) -> InversionResult:
-    """The result with the chosen candidate in front."""
+    """The result with the chosen candidate first."""
     accept, reader = (wired.accepts, wired.reader) if wired else (None, None)
     try:
         result = remember(

@@ -1,4 +1,4 @@
-"""The widgets of a search, which several nodes have, and the configuration that they ask for."""
+"""The widgets of a search, shared by several nodes, and the configuration that they describe."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from comfy_api.latest import io
 from ..pez_core import InversionConfig, PezError, escape_for_comfyui
 from ..pez_core.config import SEARCH_PRESETS, SETTINGS, Setting
 
-REQUIRED = ("length", "seed")  # ComfyUI puts required inputs first, and saved workflows hold values by their places
+REQUIRED = ("length", "seed")  # ComfyUI puts required inputs first; saved workflows store widget values by position
 LAST = "precision"  # the last setting before the candidate
-FIXED = ("prefix", "suffix", "keep_words")  # they go into the prompt as they are
+FIXED = ("prefix", "suffix", "keep_words")  # inserted into the prompt unchanged
 
 
 def _preset_input() -> io.Combo.Input:
-    """The widget that chooses what the others leave open."""
+    """The preset widget."""
     return io.Combo.Input(
         "preset",
         options=list(SEARCH_PRESETS),
@@ -26,10 +26,10 @@ def _preset_input() -> io.Combo.Input:
 
 
 def search_inputs(without: str = "") -> list[io.Input]:
-    """The preset, a widget for each setting that nodes show, in their order, and the candidate.
+    """The preset, a widget for each setting that nodes show, in order, and the candidate.
 
-    without: a setting that the node has its own widget of. Saved workflows hold values by their places: the candidate
-    stays after LAST, and settings that came later stand after it.
+    without: a setting for which the node has its own widget. Saved workflows store widget values by position, so the
+    candidate stays after LAST, and newer settings come after it.
     """
     shown = [setting for setting in SETTINGS.values() if setting.widget]
     place = 1 + next(i for i, setting in enumerate(shown) if setting.widget == LAST)
@@ -40,7 +40,7 @@ def search_inputs(without: str = "") -> list[io.Input]:
 
 
 def _candidate_input() -> io.Int.Input:
-    """The widget that chooses among the candidates of a search."""
+    """The widget that selects one of the candidates of a search."""
     return io.Int.Input(
         "candidate",
         default=1,
@@ -54,9 +54,9 @@ def _candidate_input() -> io.Int.Input:
 
 
 def config_of(preset: str, **values: Any) -> InversionConfig:
-    """The configuration of the widgets, by their names.
+    """The configuration for the values of the widgets, by their names.
 
-    Raises PezError for what no configuration takes, and for fixed words that mean something else in CLIP Text Encode.
+    Raises PezError for values that are not valid, and for fixed words with a special meaning in CLIP Text Encode.
     """
     for name in FIXED:
         escape_for_comfyui(values.get(name, ""))
@@ -64,9 +64,9 @@ def config_of(preset: str, **values: Any) -> InversionConfig:
 
 
 def weights_of(text: str, count: int) -> list[float]:
-    """Weights separated by commas; all 1 where none is given.
+    """The `count` weights in a text, separated by commas; all 1 if it is empty.
 
-    Raises PezError for another number of them, or what is no number.
+    Raises PezError for a wrong number of weights, and for anything that is not a number.
     """
     given = [part.strip() for part in text.split(",") if part.strip()]
     if not given:
@@ -101,6 +101,6 @@ def _input(setting: Setting) -> io.Input:
         min=float(low),
         max=float(high),
         step=setting.step,
-        round=setting.step / 100,  # finer values can be typed
+        round=setting.step / 100,  # allows finer values when typed
         **shared,
     )

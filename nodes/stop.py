@@ -1,4 +1,4 @@
-"""Stop and keep the best: the searches that run, by ids that only their own page is told."""
+"""Stops searches and keeps their best prompts. Their ids are sent only to the page that started them."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import uuid
 from aiohttp import web
 from server import PromptServer
 
-_running: dict[str, bool] = {}  # by id, whether it was asked to stop
+_running: dict[str, bool] = {}  # whether each search was asked to stop, by id
 
 
 def begin() -> str:
-    """The id of a search that begins."""
+    """Registers a new search and returns its id."""
     run = uuid.uuid4().hex
     _running[run] = False
     return run
@@ -23,12 +23,12 @@ def was_asked(run: str) -> bool:
 
 
 def end(run: str) -> None:
-    """The search is over: its id is no longer known."""
+    """Removes the id of a search that has ended."""
     _running.pop(run, None)
 
 
 def listen() -> None:
-    """Serves POST /pez/stop/{run}: 204, or 404 for an id that is not that of a running search."""
+    """Serves POST /pez/stop/{run}: status 204, or 404 if no search with that id is running."""
 
     @PromptServer.instance.routes.post("/pez/stop/{run}")
     async def stop(request: web.Request) -> web.Response:

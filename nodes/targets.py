@@ -1,4 +1,4 @@
-"""What a prompt should match: PEZ Image Target, PEZ Text Target, PEZ Blend Targets."""
+"""Targets for prompts: PEZ Image Target, PEZ Text Target, PEZ Blend Targets."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..pez_core.targets.sources import Source, blend
 from .settings import weights_of
 from .wires import PezTarget
 
-WEIGHT = 100.0  # most
+WEIGHT = 100.0  # largest
 
 
 def _weight_input() -> io.Float.Input:

@@ -1,4 +1,4 @@
-"""How a CLIP of the graph reads a prompt."""
+"""Checks how a connected CLIP reads a prompt."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from ..pez_core.errors import NothingAccepted, shorten
 
 log = logging.getLogger(__name__)
 
-CLIP_KEYS = ("l", "g", "h")  # of ComfyUI's tokenizers, those that split text as CLIP does
+CLIP_KEYS = ("l", "g", "h")  # ComfyUI's tokenizers that split text as CLIP does
 
 
 class WiredClip:
-    """ComfyUI's CLIP object, asked for tokens only: would it read a prompt as `model` scored it?
+    """ComfyUI's CLIP object, used only to check whether it tokenizes a prompt as `model` scored it.
 
-    Raises PezError where it has no tokenizer of CLIP's.
+    Raises PezError if it has no CLIP tokenizer.
     """
 
     def __init__(self, clip: Any, model: ClipModel):
@@ -33,11 +33,11 @@ class WiredClip:
 
     @property
     def reader(self) -> Hashable:
-        """Stands for the way it reads. CLIPs that differ only in their weights, as with a LoRA, share it."""
+        """An identity of the way it tokenizes, shared by CLIPs that differ only in their weights, as with a LoRA."""
         return weakref.ref(getattr(self._clip, "tokenizer", self._clip))
 
     def accepts(self, text: str) -> bool:
-        """Whether the escaped text is read as the tokens that were scored, with weights of 1 and in one piece."""
+        """Whether the escaped text is read as the scored tokens, with weights of 1 and in one chunk."""
         words = self._model.vocabulary
         expected = [*words.start_ids, *words.encode(text), *words.end_ids]
         for key, chunks in self._clip.tokenize(escape_for_comfyui(text)).items():
@@ -50,7 +50,7 @@ class WiredClip:
         return True
 
     def refused_all(self, nothing: NothingAccepted) -> PezError:
-        """What to tell a person when it accepts no prompt of a search."""
+        """The error for a search with no prompt that it accepts."""
         return PezError(
             f"The connected CLIP tokenizes {shorten(nothing.best)!r} differently than {self._model.name}, and every other "
             "candidate as well: choose the vocabulary 'words', or disconnect the CLIP."

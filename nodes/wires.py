@@ -1,4 +1,4 @@
-"""What travels on the wires between this pack's nodes; PEZ_MODEL wires carry a ClipModel."""
+"""The types of connections between this pack's nodes. PEZ_MODEL carries a ClipModel."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ PezModel = io.Custom("PEZ_MODEL")
 PezTarget = io.Custom("PEZ_TARGET")
 PezResult = io.Custom("PEZ_RESULT")
 
-POINTS = 64  # of the chart on a node, at most about twice as many
+POINTS = 64  # points of the chart on a node, at most about twice as many
 
 
 @dataclass(frozen=True)
 class NodeResult:
-    """A result with its settings and the pictures that it is for: what PEZ_RESULT wires carry."""
+    """A result with its settings and target pictures: what PEZ_RESULT carries."""
 
     result: InversionResult
     config: InversionConfig
     pictures: tuple[Image.Image, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values: the result, and the settings that are not their defaults."""
+        """Plain values: the result, and the settings that differ from their defaults."""
         plain = asdict(InversionConfig())
         settings = {name: value for name, value in asdict(self.config).items() if value != plain[name]}
         return {**self.result.to_json(), "prompt": escape_for_comfyui(self.result.prompt), "settings": settings}
 
 
 def result_outputs(similarity: str) -> list[io.Output]:
-    """The outputs of nodes that search; `similarity`: what the number means there."""
+    """The outputs of nodes that search; `similarity`: the tooltip of that output."""
     return [
         io.String.Output(
             "prompt",
@@ -56,7 +56,7 @@ def result_outputs(similarity: str) -> list[io.Output]:
 
 
 def _panel_data(result: InversionResult) -> dict[str, Any]:
-    """What the panel on the node shows of a result: exact scores of texts, and in `trace` the search's estimates."""
+    """The data that the panel shows: exact scores, except in `trace`, the search's estimates."""
     every = max(1, len(result.trace) // POINTS)
     points = [(step, value) for step, value in enumerate(result.trace, 1) if math.isfinite(value)]
     return {
@@ -73,7 +73,7 @@ def _panel_data(result: InversionResult) -> dict[str, Any]:
 
 
 def result_output(outcomes: list[NodeResult]) -> io.NodeOutput:
-    """What nodes that search return and show."""
+    """What nodes that search return and display."""
     results = [each.result for each in outcomes]
     return io.NodeOutput(
         [escape_for_comfyui(result.prompt) for result in results],

@@ -1,6 +1,6 @@
-"""PEZ inversion: a picture in, a short prompt of real words out, scored as the text that it is.
+"""PEZ inversion: from pictures to short prompts of real words, with exact scores.
 
-Names are imported when first used: `import pez_core` costs nothing, and what needs open_clip waits for it.
+Names are imported when first used, so `import pez_core` is quick, and open_clip is imported only when needed.
 """
 
 from __future__ import annotations

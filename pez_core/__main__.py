@@ -6,5 +6,5 @@ import sys
 from .cli import main
 
 status = main()
-signal.signal(signal.SIGINT, signal.SIG_IGN)  # everything is printed: nothing is left that Ctrl-C could stop
+signal.signal(signal.SIGINT, signal.SIG_IGN)  # everything is printed: Ctrl-C has nothing left to stop
 sys.exit(status)

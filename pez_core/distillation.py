@@ -1,4 +1,4 @@
-"""Distillation: a shorter text that means the same to a model."""
+"""Distillation: a shorter text with the same meaning, according to a model."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ def distill(
     config: InversionConfig | None = None,
     on_progress: Callable[[Progress], bool | None] | None = None,
 ) -> InversionResult:
-    """Searches a short prompt whose feature is that of `text` (the paper's prompt distillation).
+    """Searches for a short prompt whose feature matches that of `text` (the paper's prompt distillation).
 
     ratio: searched tokens for each token of the text, above 0, at most 1; None leaves the configuration's length.
 
-    The result's similarity is what the short prompt keeps of the text's meaning to the model: 1 is all of it.
-    Starting from the text's own words was tried: it finds as much as starting at random.
+    The result's similarity says how much of the text's meaning the short prompt keeps: 1 is all of it. Starting from
+    the text's own words was tried: it works no better than starting at random.
 
     Raises PezError for an empty text or a ratio out of range.
     """
@@ -37,7 +37,7 @@ def distill(
 
 
 def distilled_length(model: ClipModel, text: str, ratio: float) -> int:
-    """Tokens of the short prompt: `ratio` of the text's, one at least, and no more than the model reads."""
+    """The number of tokens in the short prompt: `ratio` times the text's, at least one, at most what the model reads."""
     if not 0 < ratio <= 1:
         raise PezError(f"ratio must be above 0 and at most 1, not {ratio!r}.")
     vocabulary = model.vocabulary

@@ -2,15 +2,15 @@
 
 
 class PezError(ValueError):
-    """Something the caller gave cannot be used; the message names the value and the cure."""
+    """An input that cannot be used; the message names the value and how to fix it."""
 
 
 class FetchError(PezError):
-    """Weights are not on this machine and could not be fetched; the message says where they are."""
+    """Weights that are not on this machine and could not be fetched; the message says where to get them."""
 
 
 def first_line(error: BaseException) -> str:
-    """What an error says, in one line; the error's kind when it says nothing."""
+    """The first line of an error's message; its kind if the message is empty."""
     said = str(error).strip()
     return said.splitlines()[0] if said else type(error).__name__
 
@@ -21,7 +21,7 @@ def shorten(text: str, most: int = 60) -> str:
 
 
 class NothingAccepted(PezError):  # noqa: N818 - reads better where it is caught
-    """No prompt that was found may be returned, according to whoever asked for the search. `best`: the best of them."""
+    """The caller accepts no prompt of the search. `best`: the best of them."""
 
     def __init__(self, best: str):
         super().__init__(f"No prompt of this search was accepted; the best was {shorten(best)!r}: try another seed.")

@@ -13,6 +13,7 @@ from .models.clip import ClipModel
 from .objectives.contributions import contributions
 from .objectives.judge import MatchJudge
 from .objectives.match import MatchObjective
+from .objectives.protocol import Judge, Objective
 from .result import InversionResult, Progress
 from .run.loop import OnProgress, Run
 from .run.memory import search_bytes
@@ -31,19 +32,19 @@ def invert(
     """Searches for the prompt that matches `target` best.
 
     Args:
-        model: searched and scored with.
+        model: used for the search and the scores.
         target: made with this model.
         config: None for the defaults.
         on_progress: called every 10 steps, or every quarter of a second where steps are slower, and once at the end.
-            Returning True stops the run, which then returns its best. What it raises passes through.
+            Returning True stops the run, which then returns its best prompts. Exceptions pass through.
         accept: whether a text may be returned; others are skipped. None accepts all.
 
     Returns:
         Candidates, best first. Every similarity is that of the returned text, tokenized again, at full length, in
-        float32; the trace and the restarts of a progress are the search's estimates.
+        float32; `trace` and `Progress.restarts` are the search's estimates.
 
     Raises:
-        PezError: config, model and target do not fit together; or there is not enough memory.
+        PezError: config, model and target do not fit together, or there is not enough memory.
         NothingAccepted: `accept` refused every prompt.
 
     Example:
@@ -56,7 +57,6 @@ def invert(
     return result
 
 
-@plain_torch()
 def invert_all(
     model: ClipModel,
     targets: Sequence[Target],
@@ -64,10 +64,28 @@ def invert_all(
     on_progress: OnProgress | None = None,
     accept: Callable[[str], bool] | None = None,
 ) -> list[InversionResult]:
-    """Searches for a prompt for each of the targets, side by side in one step: each gets what `invert` gives it alone.
+    """Searches for a prompt for each of the targets, side by side; each result is that of `invert` alone.
 
-    on_progress gets the progress of all targets, in their order, and stops all of them by returning True. For the
+    on_progress is called with the progress of all targets, in their order; returning True stops all of them. For the
     rest see `invert`.
+    """
+    return search_with(model, targets, config, MatchObjective, MatchJudge, on_progress, accept)
+
+
+@plain_torch()
+def search_with(
+    model: ClipModel,
+    targets: Sequence[Target],
+    config: InversionConfig | None,
+    objective: Callable[[ClipModel, Sequence[Target], Template, str], Objective],
+    judge: Callable[[ClipModel, Sequence[Target], Template], Judge],
+    on_progress: OnProgress | None = None,
+    accept: Callable[[str], bool] | None = None,
+) -> list[InversionResult]:
+    """What every verb over a CLIP model and targets does: checks, fixed text, room in memory, the run.
+
+    objective: makes the objective from the model, the targets, the template and the precision. judge: makes its judge.
+    For the rest see `invert_all`.
     """
     config = config or InversionConfig()
     if not targets:
@@ -79,17 +97,17 @@ def invert_all(
     copies = [Target(target.features.clone(), target.weights.clone()) for target in targets]  # not inference tensors
     try:
         model.ready(search_bytes(model, config, len(targets)))
-        objective = MatchObjective(model, copies, template, config.precision)
+        aim = objective(model, copies, template, config.precision)
     except torch.cuda.OutOfMemoryError as error:
         raise short_of_memory(model.device, model.name) from error
-    judge = MatchJudge(model, copies, template)
-    return Run(objective, judge, config, model.name, template.kept, words, on_progress, accept).go()
+    run = Run(aim, judge(model, copies, template), config, model.name, template.kept, words, on_progress, accept)
+    return run.go()
 
 
 def template_for(model: ClipModel, config: InversionConfig) -> Template:
     """The fixed part of the configuration's prompts for `model`.
 
-    Raises PezError where the two do not fit together.
+    Raises PezError if the two do not fit together.
     """
     fixed = (config.prefix, config.suffix, config.keep, config.banned, config.vocabulary)
     return template_of(model.vocabulary, model.name, config.length, *fixed)
@@ -97,7 +115,7 @@ def template_for(model: ClipModel, config: InversionConfig) -> Template:
 
 @plain_torch()
 def pick(model: ClipModel, target: Target, result: InversionResult, number: int) -> InversionResult:
-    """The result with its candidate `number`, from 1, in front; the last one where there are fewer.
+    """The result with candidate `number` (from 1) moved to the front; the last one if there are fewer.
 
     Raises PezError for a number below 1.
     """

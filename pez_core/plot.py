@@ -1,4 +1,4 @@
-"""A picture of a run: what was to be matched, how the similarity rose, the prompt."""
+"""A picture of a run: the pictures to match, the similarity by step, the prompt."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 _SIZE = (1200, 600)
 _CHART = (470, 80, 1150, 400)  # left, top, right, bottom
 _PROMPT = (40, 446, 1160, 560)
-_SIZES = (24, 19, 15, 13, 11)  # of the prompt's letters: the first in which all of it fits
+_SIZES = (24, 19, 15, 13, 11)  # font sizes of the prompt: the first one in which it fits is used
 _INK, _FAINT, _LINE, _PAPER = "#1f2328", "#d0d7de", "#0969da", "#ffffff"
-_SCALE = 2  # drawn larger and shrunk: smooth lines
+_SCALE = 2  # drawn larger, then shrunk, for smooth lines
 
 
 def plot_run(result: InversionResult, pictures: Sequence[Image.Image]) -> Image.Image:
@@ -37,9 +37,9 @@ def plot_run(result: InversionResult, pictures: Sequence[Image.Image]) -> Image.
 def save_plot(result: InversionResult, pictures: Sequence[Image.Image], path: Path) -> None:
     """Writes `plot_run` as PNG, whole or not at all.
 
-    Raises PezError where it cannot be written.
+    Raises PezError if it cannot be written.
     """
-    part = path.with_name(f".{uuid4().hex}.part")  # a name of its own: no file of the user's, nor another process's
+    part = path.with_name(f".{uuid4().hex}.part")  # a unique name, so that no other file is overwritten
     try:
         try:
             with part.open("xb") as file:
@@ -99,7 +99,7 @@ def _chart(draw: ImageDraw.ImageDraw, result: InversionResult) -> None:
 
 
 def _words(draw: ImageDraw.ImageDraw, result: InversionResult) -> None:
-    """The prompt as it is written, each token shaded by how much it contributes; then what it was searched with."""
+    """The prompt, each token shaded by how much it contributes; then model, steps and seed."""
     left, top, right, bottom = _PROMPT
     text = re.sub(r"\s", " ", result.prompt)
     for size in _SIZES:
@@ -120,7 +120,7 @@ def _words(draw: ImageDraw.ImageDraw, result: InversionResult) -> None:
             x += wide
         if i == room - 1 and len(lines) > room:
             letters.append((x, "…"))
-        for x, piece in letters:  # when all grounds are there: a letter may reach over its own
+        for x, piece in letters:  # after all shades: a letter may reach beyond its own
             draw.text((x, y), piece, fill=_INK, font=font)
     about = (
         f"similarity {result.similarity:.4f}   model {result.model}   "
@@ -130,7 +130,7 @@ def _words(draw: ImageDraw.ImageDraw, result: InversionResult) -> None:
 
 
 def _lines(text: str, font: Font, room: float) -> Iterator[tuple[int, int]]:
-    """Where lines no wider than `room` begin and end: at spaces, and within words that are wider."""
+    """The start and end of each line, no wider than `room`: broken at spaces, and within words that are wider."""
     start = 0
     while start < len(text):
         fits = bisect_right(range(start + 1, len(text) + 1), room, key=lambda end: font.getlength(text[start:end]))
@@ -154,6 +154,6 @@ def _pieces(text: str, tokens: Sequence[Token], start: int, end: int) -> Iterato
 
 
 def _ground(share: float) -> str:
-    """From paper at 0 to a blue that ink can be read on at 1."""
+    """The shade for a contribution: from paper at 0 to a blue at 1 on which the ink is readable."""
     low, high = (0xFF, 0xFF, 0xFF), (0x9A, 0xCB, 0xFF)
     return "#" + "".join(f"{round(a + (b - a) * share):02x}" for a, b in zip(low, high, strict=True))

@@ -8,9 +8,9 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Candidate:
-    """A prompt and its similarity: that of this very text, tokenized again, at full length.
+    """A prompt and its exact similarity: of this text, tokenized again, at full length.
 
-    parts: where the model is made of several, the similarity according to each of them, by name.
+    parts: for a combined model, the similarity according to each of its models, by name.
     """
 
     text: str
@@ -18,14 +18,14 @@ class Candidate:
     parts: dict[str, float] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values; `parts` only where there are several."""
+        """Plain values; `parts` only if there are several."""
         return {"text": self.text, "similarity": self.similarity, **({"parts": self.parts} if self.parts else {})}
 
 
 @dataclass(frozen=True)
 class Token:
-    """A token of a prompt: the characters `start` to `end` of the text, and how much they contribute, which is by how
-    much the similarity drops when they are cut out (below 0: it rises)."""
+    """A token of a prompt: the characters `start` to `end` of the text, and how much they contribute: the
+    drop in similarity when they are cut out (below 0: it rises)."""
 
     text: str
     contribution: float
@@ -34,20 +34,20 @@ class Token:
 
     @property
     def importance(self) -> float:
-        """The contribution, by its older name; goes with the next version."""
+        """The contribution, by its older name; will be removed in the next version."""
         return self.contribution
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values, the contribution also by its older name."""
+        """Plain values; the contribution also by its older name."""
         return {**asdict(self), "importance": self.contribution}
 
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a run stands: `step` of `steps` done, the best prompt so far ('' before the first), its similarity.
+    """The progress of a run: `step` of `steps` done, the best prompt so far ('' before the first) and its similarity.
 
-    restarts: the best similarity of each restart that still runs, by its number: the search's estimate, which may
-    differ a little from the exact score of the text.
+    restarts: the best similarity of each restart that still runs, by its number. These are the search's estimates,
+    which may differ slightly from exact scores.
     """
 
     step: int
@@ -63,10 +63,10 @@ class InversionResult:
     """The outcome of `invert`.
 
     candidates: distinct prompts, best first; at least one.
-    tokens: those of the best prompt, with what each contributes.
-    trace: the best similarity after each step that was run: the search's estimate.
-    steps: steps that were run.
-    passes: what they took of the text encoder; one prompt forward is one, backward is another.
+    tokens: those of the best prompt, with their contributions.
+    trace: the best similarity after each step, as estimated by the search.
+    steps: steps taken.
+    passes: passes of the text encoder, one for each prompt forward and one for each backward.
     seconds: wall time.
     stopped: why the run ended: "steps", "patience", "time limit", or "asked to" (by the caller).
     """

@@ -15,8 +15,8 @@ from .towers.plain import plain_torch
 class Score:
     """How well a text matches a target.
 
-    similarity: to the whole target, -1 to 1. each: to every feature of it (pictures, views, texts) in turn.
-    parts: where the model is made of several, the similarity according to each of them, by name; else empty.
+    similarity: to the whole target, -1 to 1. each: to each of its features (pictures, views, texts), in order.
+    parts: for a combined model, the similarity according to each of its models, by name; else empty.
     """
 
     text: str
@@ -27,7 +27,7 @@ class Score:
 
 @plain_torch()
 def score(model: ClipModel, texts: Sequence[str], target: Target) -> list[Score]:
-    """The score of every text, in their order, in float32.
+    """The scores of the texts, in order, in float32.
 
     Raises PezError for a text that does not fit the model's context, for a single text that is not in a list, and for
     a target of another model.

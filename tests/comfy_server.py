@@ -1,4 +1,4 @@
-"""A real ComfyUI, started as a process of its own with this pack in it."""
+"""A real ComfyUI with this pack, started as a separate process."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class CannotTest(Exception):
 
 
 def find_comfyui() -> Path:
-    """The checkout of ComfyUI to test in: COMFYUI_PATH, else ~/ComfyUI. Raises CannotTest where it is not ready."""
+    """The checkout of ComfyUI to test in: COMFYUI_PATH, else ~/ComfyUI. Raises CannotTest if it is not ready."""
     places = (Path(place).expanduser() for place in (os.environ.get("COMFYUI_PATH"), "~/ComfyUI") if place)
     comfyui = next((place for place in places if (place / "main.py").is_file()), None)
     if comfyui is None:
@@ -112,7 +112,7 @@ class Comfy:
             env={**os.environ, "HF_HUB_OFFLINE": "1", "NO_COLOR": "1"},
         )
         self._wait()
-        self.startup = self.log  # what it said before the first graph
+        self.startup = self.log  # the log before the first graph
         from websocket import create_connection  # tests of the core run without it
 
         self.socket = create_connection(f"ws://{self.address}/ws?clientId={self.client}", timeout=RUN_SECONDS)
@@ -181,7 +181,7 @@ class Comfy:
                 return run
 
     def _history(self, prompt_id: str) -> dict[str, Any]:
-        """The server says that a graph is done a moment before it writes its history."""
+        """Waits for the history: the server reports that a graph is done a moment before it writes it."""
         for _ in range(100):
             found = self.get(f"/history/{prompt_id}")
             if prompt_id in found:
@@ -214,7 +214,9 @@ def prepare(base: Path) -> None:
     (base / "custom_nodes" / "pez").symlink_to(PACK, target_is_directory=True)
     settings = base / "user" / "default" / "comfy.settings.json"
     settings.parent.mkdir()
-    settings.write_text(json.dumps({"Comfy.TutorialCompleted": True}))  # else a dialog of templates covers the page
+    settings.write_text(
+        json.dumps({"Comfy.TutorialCompleted": True})
+    )  # otherwise a dialog of templates covers the page
     shutil.copy(NODE_TESTS / "helper_nodes.py.txt", base / "custom_nodes" / "pez_test_nodes.py")
     for sample in SAMPLES.glob("*.png"):
         shutil.copy(sample, base / "input")

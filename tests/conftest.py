@@ -32,7 +32,7 @@ def model() -> ClipModel:
 
 @pytest.fixture(scope="session")
 def comfy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Comfy]:
-    """A real ComfyUI with this pack, in a process of its own."""
+    """A real ComfyUI with this pack, in a separate process."""
     yield from _served(tmp_path_factory.mktemp("comfyui"))
 
 

@@ -1,4 +1,4 @@
-"""Stand-ins for what a test machine cannot have: real weights, real photographs, tokenizers from a hub."""
+"""Stand-ins for what tests cannot download: real weights, real photographs, tokenizers from a hub."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ GLYPH_SIZE = 109  # the only size of the font's bitmaps
 SINGLE_SIZES = (28, 32, 36, 40, 44, 48, 52, 56, 60)
 PAIR_SIZES = (22, 24, 26, 28, 30, 32)
 
-# Left out: emoji that look alike at 64 pixels, that do not show what they are called, or whose names are not plain words.
+# Excluded: emoji that look alike at 64 pixels, that do not show what they are called, or whose names are not plain words.
 UNREADABLE = re.compile(
     r"button|o’clock|-thirty|arrow|square|_circle|_diamond|banknote|exclamation|question|input|sign$|"
     r"moon_face|gibbous|quarter_moon|new_moon|keycap|symbol|room$|mailbox|speaker_|globe_|"
@@ -43,7 +43,7 @@ COLORS = {
     "brown": (120, 78, 48),
     "black": (22, 22, 24),
     "white": (246, 246, 246),
-    "grey": (135, 135, 138),  # the spelling of the captions, which the weights have learned
+    "grey": (135, 135, 138),  # as in the captions that the weights were trained on
 }
 
 

@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..errors import PezError
-from .output import complain, escape_what_cannot_be_said, plain_warnings
+from .output import complain, escape_unencodable, plain_warnings
 
-BAD_INPUT, INTERRUPTED, BROKEN_PIPE = 2, 130, 141  # the last two as shells say them: 128 and the signal's number
+BAD_INPUT, INTERRUPTED, BROKEN_PIPE = 2, 130, 141  # the last two as in shells: 128 plus the signal's number
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line; results go to standard output, everything else to standard error.
 
-    Returns the exit status: 0, also for a search that was stopped and has printed its best; 2 for bad input, and for
-    output or a plot that cannot be written; 130 after Ctrl-C; 141 where the reader of our output went away.
+    Returns the exit status: 0, also for a stopped search that has printed its best prompt; 2 for bad input, and for
+    output or a plot that cannot be written; 130 after Ctrl-C; 141 if the output pipe was closed.
     """
     try:
-        with escape_what_cannot_be_said(), plain_warnings():
-            from .commands import make_parser  # here: it takes seconds, and Ctrl-C may come meanwhile
+        with escape_unencodable(), plain_warnings():
+            from .commands import make_parser  # imported late: it takes seconds, in which Ctrl-C may come
 
             given = make_parser().parse_args(arguments)
             return given.run(given)

@@ -1,4 +1,4 @@
-"""The commands: what each takes, runs and prints."""
+"""The commands: their options, what they run and print."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from .runs import draw, escape, plot_files, print_result, search, to_json
 
 log = logging.getLogger(__name__)
 
-BAD_PLOT = 2  # as for bad input: the name of the file is the cure
+BAD_PLOT = 2  # as for bad input: another file name fixes it
 _TEXT_HELP = "put -- before it, after the options, if it begins with -"
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """The parser of all commands; what it returns has the command as `run`."""
-    parser = Parser(prog=PROGRAM, description="Find the words behind a picture.")
+    """The parser of all commands; the arguments that it returns have the command as `run`."""
+    parser = Parser(prog=PROGRAM, description="Find short prompts that match pictures.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     invert = commands.add_parser("invert", help="search for a prompt that matches pictures")
@@ -80,10 +80,10 @@ def make_parser() -> argparse.ArgumentParser:
 def _add_search(
     parser: argparse.ArgumentParser, json_help: str = "print one JSON object", pictures: bool = True
 ) -> None:
-    """What every command that searches takes; `pictures`: whether it takes pictures."""
+    """Adds the options of every command that searches; `pictures`: whether it takes pictures."""
     if pictures:
-        parser.add_argument("--crops", action="store_true", help="match the corners of each picture, too")
-        parser.add_argument("--flips", action="store_true", help="match the mirror image of each picture, too")
+        parser.add_argument("--crops", action="store_true", help="also match the corners of each picture")
+        parser.add_argument("--flips", action="store_true", help="also match the mirror image of each picture")
     add_model(parser)
     add_settings(parser)
     parser.add_argument("--json", action="store_true", help=json_help)
@@ -91,7 +91,7 @@ def _add_search(
         "--plot",
         type=Path,
         metavar="FILE.png",
-        help="also write a picture of the run, once its result is printed; where that fails, the exit status is 2",
+        help="also draw the run as a picture, after printing its result; if that fails, the exit status is 2",
     )
 
 
@@ -127,9 +127,9 @@ def _search(
     about: Sequence[dict[str, Any]],
     files: Sequence[str],
 ) -> int:
-    """A run for each of the `sources`, printed with what it is `about`; `files`: the pictures that are read.
+    """Runs a search for each of the `sources` and prints it with what it is `about`; `files`: the pictures to match.
 
-    A result is printed before anything else can go wrong, and before the next run begins.
+    A result is printed before anything else can fail, and before the next run begins.
     """
     config = config_of(given)
     plots = plot_files(given.plot, titles, files)
@@ -168,7 +168,7 @@ def _models(given: argparse.Namespace) -> int:
     for preset in PRESETS:
         say(f"{preset.name:32}{preset.use}")
     if given.all:
-        import open_clip  # here: it takes seconds
+        import open_clip  # imported late: it takes seconds
 
         for architecture, tag in open_clip.list_pretrained():
             say(f"{architecture}/{tag}")

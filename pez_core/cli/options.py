@@ -1,4 +1,4 @@
-"""Options that commands share, and what they ask for."""
+"""Options that commands share, and the model and settings that they select."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _TYPES = {"whole": int, "number": float}
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
-    """Options for the model."""
+    """Adds the options for the model."""
     parser.add_argument(
         "--model",
         action="append",
@@ -36,8 +36,8 @@ def add_model(parser: argparse.ArgumentParser) -> None:
 
 
 def model_of(given: argparse.Namespace) -> ClipModel:
-    """The model that the options name, or several as one."""
-    from ..models.combining import combine  # here: these import open_clip, and --help should not wait for that
+    """The model that the options name, or several combined into one."""
+    from ..models.combining import combine  # imported late: open_clip would delay --help
     from ..models.loading import load_model
 
     names = given.model or [EMBEDDED]
@@ -53,7 +53,7 @@ def model_of(given: argparse.Namespace) -> ClipModel:
 
 
 def add_settings(parser: argparse.ArgumentParser) -> None:
-    """Options for InversionConfig's fields; one that is not given leaves the configuration's own default."""
+    """Adds the options for InversionConfig's fields; fields that are not given keep their defaults."""
     parser.add_argument(
         "--preset", choices=SEARCH_PRESETS, default="balanced", help="settings to start from (default: %(default)s)"
     )
@@ -77,7 +77,7 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
 
 
 def config_of(given: argparse.Namespace) -> InversionConfig:
-    """The configuration that the options ask for."""
+    """The configuration that the options describe."""
     settings: dict[str, Any] = {"start": "tokens"} if given.from_tokens else {}
     for name, value in vars(given).items():
         if name in SETTINGS:
@@ -89,7 +89,7 @@ def config_of(given: argparse.Namespace) -> InversionConfig:
 
 
 def _help(setting: Setting) -> str:
-    """What the setting does, the values it takes where they are few, and its default."""
+    """The help of a setting: what it does, its values if they are few, and its default."""
     notes = [", ".join(setting.choices)] if setting.choices else []
     if setting.default not in (None, "", ()):
         notes.append(f"default: {setting.default}")
@@ -104,7 +104,7 @@ def _device(choice: str) -> torch.device:
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     try:
         device = torch.device(choice)
-        torch.zeros(1, device=device).item()  # some devices take numbers and give none back
+        torch.zeros(1, device=device).item()  # some devices accept values but cannot return them
     except (RuntimeError, AssertionError, ImportError) as error:
         raise PezError(f"The device {choice!r} cannot be used here: {shorten(first_line(error), 200)}") from error
     return device

@@ -1,4 +1,4 @@
-"""What goes to the terminal, a file or a pipe, and must not be lost on the way."""
+"""Output to a terminal, a file or a pipe, which must not be lost."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from typing import Any
 from ..errors import PezError, first_line
 
 PROGRAM = "python -m pez_core"
-LIBRARY = __name__.partition(".cli.")[0]  # whose warnings are shown
+LIBRARY = __name__.partition(".cli.")[0]  # the logger whose warnings are shown
 
 
 def say(text: str, end: str = "\n") -> None:
     """Prints to standard output at once.
 
-    Raises PezError where it cannot be written, and BrokenPipeError where nobody reads it anymore.
+    Raises PezError if it cannot be written, and BrokenPipeError if nobody reads it anymore.
     """
     try:
         print(text, end=end, flush=True)
@@ -38,16 +38,16 @@ def say_json(value: Any) -> None:
 
 
 def complain(text: str) -> None:
-    """Prints a line about the program itself to standard error, past a bar that may be there."""
-    from tqdm import tqdm  # here: main can be interrupted while this is imported
+    """Prints a message to standard error, above a progress bar if there is one."""
+    from tqdm import tqdm  # imported late: main can be interrupted meanwhile
 
     if sys.stderr is not None:
         tqdm.write(f"{PROGRAM}: {text}", file=sys.stderr)
 
 
 class JsonList:
-    """A JSON list on standard output. Each element is written when it is added; the list is closed with its block,
-    whatever ends that, so what was added can be read."""
+    """A JSON list on standard output. Each element is written when it is added, and the list is closed however its block
+    ends, so what was added is valid JSON."""
 
     def __init__(self) -> None:
         self._before = "[\n  "
@@ -66,10 +66,10 @@ class JsonList:
 
 
 @contextmanager
-def escape_what_cannot_be_said() -> Iterator[None]:
-    """Standard output prints characters that its encoding lacks as escapes: a result must not be lost to them."""
+def escape_unencodable() -> Iterator[None]:
+    """Makes standard output escape characters that its encoding lacks, instead of failing."""
     stream = sys.stdout
-    if not isinstance(stream, io.TextIOWrapper):  # something in its place, which takes any text
+    if not isinstance(stream, io.TextIOWrapper):  # a replacement, which accepts any text
         yield
         return
     before = stream.errors
@@ -82,9 +82,9 @@ def escape_what_cannot_be_said() -> Iterator[None]:
 
 @contextmanager
 def plain_warnings() -> Iterator[None]:
-    """Warnings are plain lines on standard error: no name of a module, no line of source."""
+    """Prints warnings to standard error as plain lines, without module names or source lines."""
     log, handler, before = logging.getLogger(LIBRARY), _Complaints(logging.WARNING), warnings.showwarning
-    propagated, log.propagate = log.propagate, False  # other libraries set the root logger up
+    propagated, log.propagate = log.propagate, False  # other libraries configure the root logger
     log.addHandler(handler)
     warnings.showwarning = lambda message, *_: complain(f"warning: {first_line(Warning(message))}")
     try:
@@ -101,7 +101,7 @@ class _Complaints(logging.Handler):
 
 
 def _json(value: Any) -> str:
-    """Indented; characters that standard output cannot say are JSON's own escapes."""
+    """Indented JSON; characters that standard output cannot encode are escaped."""
     text = json.dumps(value, ensure_ascii=False, indent=2)
     try:
         text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
@@ -111,8 +111,8 @@ def _json(value: Any) -> str:
 
 
 def _give_up_output() -> None:
-    """What is left in the buffer of standard output goes nowhere: Python would write it at its end, and fail again."""
-    with suppress(OSError):  # what stands in for standard output may have no descriptor
+    """Discards what is left in the buffer of standard output: Python would write it at exit and fail again."""
+    with suppress(OSError):  # a replacement of standard output may have no descriptor
         ours = sys.stdout.fileno()
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, ours)

@@ -1,4 +1,4 @@
-"""Arguments as they are typed: values may begin with a minus sign, and errors are one line."""
+"""An argument parser that allows values beginning with a minus sign, and prints errors in one line."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import Any, NoReturn
 
 from .output import say
 
-_MARK = "\0"  # no argument can hold it: put before a value that argparse would take for an option
+_MARK = "\0"  # no argument can contain it: put before a value that argparse would mistake for an option
 
 
 class Parser(argparse.ArgumentParser):
-    """An ArgumentParser whose options take the next arguments as their values even where these begin with `-`, such as
-    -1e-1 or the text "-dog", unless they are options of this parser. After `--` everything is a value."""
+    """An ArgumentParser whose options accept values that begin with `-`, such as -1e-1 or the text "-dog", unless they are
+    options of this parser. After `--` everything is a value."""
 
     def __init__(self, **settings: Any):
-        self._values: dict[str, int] = {}  # how many each option takes
+        self._values: dict[str, int] = {}  # the number of values of each option
         self._marks = True
         super().__init__(**settings)
 
@@ -31,7 +31,7 @@ class Parser(argparse.ArgumentParser):
         return action
 
     def add_subparsers(self, **settings: Any) -> Any:
-        """As argparse's; from here on, arguments are for the parsers of the commands."""
+        """As argparse's; the remaining arguments belong to the parsers of the commands."""
         self._marks = False
         return super().add_subparsers(**settings)
 
@@ -45,13 +45,13 @@ class Parser(argparse.ArgumentParser):
         say(self.format_help(), end="")
 
     def error(self, message: str) -> NoReturn:
-        """Ends the program with one line."""
+        """Ends the program with a one-line error."""
         plain = message.replace(repr(_MARK)[1:-1], "").replace(_MARK, "")
         self.exit(2, f"{self.prog}: error: {plain} (see {self.prog} --help)\n")
 
     def _mark_values(self, arguments: Iterable[str]) -> Iterable[str]:
         """The arguments, with a mark before each value that begins with a minus sign."""
-        values: float = 0  # of the option before
+        values: float = 0  # that the last option still takes
         for argument in arguments:
             flag, equals, value = argument.partition("=")
             option = self._option(flag) if values != float("inf") else ""
@@ -65,7 +65,7 @@ class Parser(argparse.ArgumentParser):
                 values = max(values - 1, 0)
 
     def _option(self, flag: str) -> str:
-        """The option that is meant, if any: it may be shortened."""
+        """The option that `flag` means, if any; it may be abbreviated."""
         if flag in self._values:
             return flag
         near = (

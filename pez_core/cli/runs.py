@@ -1,4 +1,4 @@
-"""A run on the terminal: its bar, its interrupt, what is printed and drawn of it."""
+"""A run on the terminal: progress bar, Ctrl-C, printed result and plot."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from .output import complain, say
 def search(
     model: ClipModel, target: Target, config: InversionConfig, title: str, whole: str = "program"
 ) -> InversionResult:
-    """An inversion with a bar. The first Ctrl-C ends it with its best prompt, the second ends the `whole`."""
+    """An inversion with a progress bar. The first Ctrl-C ends it with its best prompt, the second ends the `whole`."""
     told = False
     shown = sys.stderr is not None and sys.stderr.isatty()
     with (
@@ -49,7 +49,7 @@ def search(
 
 
 def escape(prompt: str) -> str | None:
-    """The prompt as CLIP Text Encode must be given it; None where it cannot be said there."""
+    """The prompt escaped for CLIP Text Encode; None if that is not possible."""
     try:
         return escape_for_comfyui(prompt)
     except PezError:
@@ -57,7 +57,7 @@ def escape(prompt: str) -> str | None:
 
 
 def print_result(result: InversionResult) -> None:
-    """A result, for people."""
+    """Prints a result as text."""
     say(f"prompt      {result.prompt}")
     for_comfyui = escape(result.prompt)
     if for_comfyui not in (None, result.prompt):
@@ -72,13 +72,13 @@ def print_result(result: InversionResult) -> None:
 
 
 def to_json(result: InversionResult, plot: Path | None, about: dict[str, Any]) -> dict[str, Any]:
-    """A result as plain values, with what it is about."""
+    """A result as plain values for JSON, with the additional fields `about`."""
     told = {"escaped": escape(result.prompt), **({"plot": str(plot)} if plot else {}), **about}
     return {**result.to_json(), **told}
 
 
 def draw(result: InversionResult, pictures: Sequence[Image.Image], plot: Path) -> bool:
-    """Writes the plot; whether it could be. The result is printed by now, and others may follow: no error."""
+    """Writes the plot and returns whether that worked. It does not raise: other runs may follow."""
     try:
         save_plot(result, pictures, plot)
     except PezError as error:
@@ -88,9 +88,9 @@ def draw(result: InversionResult, pictures: Sequence[Image.Image], plot: Path) -
 
 
 def plot_files(plot: Path | None, titles: Sequence[str], inputs: Sequence[str]) -> list[Path | None]:
-    """Where each run's plot goes.
+    """The plot file of each run.
 
-    Raises PezError, before a search is spent on it, for a file that cannot be written or is one of the `inputs`.
+    Raises PezError, before any search, for a file that cannot be written or is one of the `inputs`.
     """
     if plot is None:
         return [None] * len(titles)
@@ -123,7 +123,7 @@ def _check_writable(file: Path, inputs: Sequence[str]) -> None:
 
 @contextmanager
 def _first_interrupt() -> Iterator[list[int]]:
-    """Takes the first Ctrl-C and holds it; the second does what it did before."""
+    """Records the first Ctrl-C; the second one acts as before."""
     taken: list[int] = []
 
     def take(number: int, _: object) -> None:
@@ -131,12 +131,15 @@ def _first_interrupt() -> Iterator[list[int]]:
         signal.signal(signal.SIGINT, before)
 
     before = signal.getsignal(signal.SIGINT)
-    if before in (signal.SIG_IGN, None):  # a shell's background job, which Ctrl-C is not meant for; or not Python's
+    if before in (
+        signal.SIG_IGN,
+        None,
+    ):  # a shell's background job, which ignores Ctrl-C; or a handler that is not Python's
         yield taken
         return
     try:
         signal.signal(signal.SIGINT, take)
-    except ValueError:  # not the main thread: whoever started it decides what Ctrl-C does
+    except ValueError:  # not the main thread, where Ctrl-C cannot be handled
         yield taken
         return
     try:

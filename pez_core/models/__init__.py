@@ -1,1 +1,1 @@
-"""What a person loads: CLIP models, their weights, and which one suits which generator."""
+"""Models that the user loads: CLIP models, their weights, and a choice for each generator."""

@@ -1,4 +1,4 @@
-"""Local files of weights: what is in them, and why one does not fit."""
+"""Local weight files: their tensors, and why one does not fit a model."""
 
 from __future__ import annotations
 
@@ -15,38 +15,37 @@ from torch import Tensor, nn
 from ..errors import PezError, first_line
 
 SUFFIXES = (".safetensors", ".pt", ".pth", ".bin")
-_NAMED = 4  # tensors named in a message; more would hide the point
+_NAMED = 4  # most tensors named in a message
 _RESIZED = ("positional_embedding", "logit_scale", "logit_bias", "position_ids")  # open_clip adapts these itself
 
 
 def checkpoint_tensors(path: Path) -> dict[str, Tensor]:
     """Each tensor of a checkpoint by name, on the meta device: its shape and format, without reading its values.
 
-    Raises PezError when the file is missing, of another kind, damaged, holds whole numbers, or needs code to
-    be run.
+    Raises PezError when the file is missing, of another kind, damaged or quantized, or needs code to be run.
     """
     if not path.is_file():
         raise PezError(f"There is no checkpoint {str(path)!r}: check the name and the folder.")
     if path.suffix.lower() not in SUFFIXES:
-        raise PezError(f"{path.name!r} is not a checkpoint: the name of one ends in {', '.join(SUFFIXES)}.")
+        raise PezError(f"{path.name!r} is not a checkpoint: its name must end in {', '.join(SUFFIXES)}.")
     try:
         tensors = _of_safetensors(path) if is_safetensors(path) else _of_pickle(path)
     except Exception as error:  # a damaged pickle can make its reader raise anything
         raise PezError(f"{path.name} cannot be read as a checkpoint: {_why(error)}") from error
     if not tensors:
-        raise PezError(f"{path.name} holds no tensors: it is not a checkpoint of a CLIP model.")
+        raise PezError(f"{path.name} contains no tensors: it is not a checkpoint of a CLIP model.")
     whole = [name for name, value in tensors.items() if value.ndim > 1 and not value.is_floating_point()]
     whole = [name for name in whole if not name.endswith(_RESIZED)]
     if whole:
         raise PezError(
-            f"{path.name} is quantized: {whole[0]} holds {str(tensors[whole[0]].dtype).removeprefix('torch.')}. Use the "
+            f"{path.name} is quantized: {whole[0]} is {str(tensors[whole[0]].dtype).removeprefix('torch.')}. Use the "
             "same model in float32, float16 or bfloat16."
         )
     return tensors
 
 
 def is_safetensors(path: Path) -> bool:
-    """Whether the file's name says so, in any case."""
+    """Whether the file's name ends in .safetensors, in upper or lower case."""
     return path.suffix.lower() == ".safetensors"
 
 
@@ -67,7 +66,7 @@ _SAFETENSORS |= {"I64": torch.int64, "U16": torch.int32, "U32": torch.int64, "U6
 def _of_pickle(path: Path) -> dict[str, Tensor]:
     _check_archive(path)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # on the kind of archive, which the error says as well
+        warnings.simplefilter("ignore")  # about the kind of archive, which the error names too
         loaded = torch.load(path, map_location="meta", weights_only=True)
     state = loaded.get("state_dict", loaded) if isinstance(loaded, dict) else {}
     named = state.items() if isinstance(state, dict) else ()
@@ -75,31 +74,33 @@ def _of_pickle(path: Path) -> dict[str, Tensor]:
 
 
 def _check_archive(path: Path) -> None:
-    """Raises PezError for an archive of code, and for one that grows when it is read: torch writes neither."""
+    """Raises PezError for an archive with code and for a compressed one: torch writes neither for plain weights."""
     if not zipfile.is_zipfile(path):
         return
     with zipfile.ZipFile(path) as archive:
         entries = archive.infolist()
     if any(entry.filename.endswith("/constants.pkl") or "/code/" in entry.filename for entry in entries):
         raise PezError(
-            "it is a TorchScript archive, as OpenAI's own files are, which holds code beside the weights. Fetch the same "
-            "model as .safetensors, or as a plain file of weights."
+            "it is a TorchScript archive, such as OpenAI's own files, which contains code as well as weights. Fetch the "
+            "same model as .safetensors or as a plain weight file."
         )
     if sum(entry.file_size for entry in entries) > path.stat().st_size:
-        raise PezError("it is a compressed archive, which torch does not write: fetch the model from its own source.")
+        raise PezError(
+            "it is a compressed archive, which torch does not write: fetch the model from its original source."
+        )
 
 
 def _why(error: Exception) -> str:
     if isinstance(error, PezError):
         return str(error)
     if isinstance(error, PermissionError):
-        return "this user may not read the file. Change its permissions."
+        return "the current user may not read the file. Change its permissions."
     said = first_line(error)
-    if isinstance(error, pickle.UnpicklingError):  # torch's own words advise to load the file with its code
+    if isinstance(error, pickle.UnpicklingError):  # torch's message advises loading the file with its code
         code = re.search(r"GLOBAL (\S+)", str(error))
         if code:
-            return f"it holds {code[1]} beside weights, and loading that would run code. Fetch the same model as .safetensors."
-        said = "no pickle of weights"
+            return f"it contains {code[1]} besides weights, and loading that would run code. Fetch the same model as .safetensors."
+        said = "not a pickle of weights"
     return (
         "it is damaged, cut short, or another kind of file; fetch it again, as .safetensors if there is a choice. "
         f"({said})"
@@ -107,10 +108,10 @@ def _why(error: Exception) -> str:
 
 
 def misfit(module: nn.Module, tensors: dict[str, Tensor]) -> str:
-    """Which tensors of a file (see `checkpoint_tensors`) do not fit `module`, in words; '' when all do."""
+    """A description of the tensors (see `checkpoint_tensors`) that do not fit `module`; '' if all do."""
     own = {key: list(value.shape) for key, value in module.state_dict().items()}
     given = {key.removeprefix("module."): list(value.shape) for key, value in tensors.items()}
-    if "text.positional_embedding" in own and "positional_embedding" in given:  # the older way to name a text tower
+    if "text.positional_embedding" in own and "positional_embedding" in given:  # an older naming of the text tower
         given = {key if key.startswith(("visual.", "logit_")) else f"text.{key}": shape for key, shape in given.items()}
     compared = {key for key in own.keys() | given.keys() if not key.endswith(_RESIZED)}
     wrong = [
@@ -125,13 +126,13 @@ def misfit(module: nn.Module, tensors: dict[str, Tensor]) -> str:
 
 
 def check_values(module: nn.Module, name: str) -> None:
-    """Raises PezError for weights that are not finite, and for a half of the model that is all zero."""
+    """Raises PezError for weights that are not finite, and for a tower that is all zeros."""
     filled = {True: False, False: False}
     for key, weight in module.named_parameters():
         low, high = torch.aminmax(weight.detach()) if weight.numel() else (weight.sum(), weight.sum())
         if not torch.isfinite(low + high):
             raise PezError(
-                f"The weights of {name} are damaged: {key} holds NaN or infinite values. Fetch the file again."
+                f"The weights of {name} are damaged: {key} contains NaN or infinite values. Fetch the file again."
             )
         filled[key.startswith("visual.")] |= weight.ndim > 1 and bool(low != high)
     if not all(filled.values()):

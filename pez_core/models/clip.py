@@ -1,4 +1,4 @@
-"""A CLIP model as the rest of the library sees it."""
+"""The interface of a CLIP model for the rest of the library."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from ..towers.image_tower import ImageTower
 from ..towers.placement import MovePlacement, Placement
 from ..towers.plain import plain_torch, replace_inference_tensors
 
-TEXTS_AT_ONCE = 256  # rows at full length that go through the text tower together: bounds memory
+TEXTS_AT_ONCE = 256  # full-length rows in one batch of the text tower: bounds memory
 
 
 @dataclass(frozen=True)
 class Part:
-    """One CLIP of a model. Its features have the length `width`; `share` is its part of every similarity.
+    """One CLIP of a model. `width`: the length of its features; `share`: how much it counts in each similarity.
 
     The shares of all parts sum to 1. A feature of the model is the parts' unit features, each multiplied by
-    the square root of its share and concatenated: again of unit length.
+    the square root of its share and concatenated: the result has unit length.
     """
 
     name: str
@@ -35,7 +35,7 @@ class Part:
 
 
 class PictureEncoder(Protocol):
-    """What a model needs of an image tower. `towers`: those that it is made of, or itself."""
+    """What a model needs from an image tower. `towers`: its parts, or itself."""
 
     @property
     def towers(self) -> Sequence[PictureEncoder]: ...
@@ -51,8 +51,8 @@ class ClipModel:
     Args:
         image, text: the towers; each has its own placement (see `place`).
         vocabulary: the tokens of the text tower.
-        name: how the model was chosen, for messages and results.
-        parts: the CLIPs that it is made of; one unless several were combined.
+        name: as the model was chosen, for messages and results.
+        parts: its CLIPs; one unless several were combined.
     """
 
     def __init__(
@@ -76,9 +76,9 @@ class ClipModel:
     ) -> ClipModel:
         """The open_clip model `module`, in float32; its parameters are frozen.
 
-        It is split in two: the towers share its weights and are moved one by one.
+        Its towers share its weights and can be moved separately.
 
-        `preprocess`: RGB picture to float32 [3, S, S], as the model was trained.
+        `preprocess`: RGB picture to float32 [3, S, S], as in the model's training.
 
         Raises PezError when the text tower cannot be searched.
         """
@@ -89,13 +89,13 @@ class ClipModel:
 
     @property
     def device(self) -> torch.device:
-        """Where the text tower is. The image tower comes only while pictures are encoded."""
+        """The device of the text tower. The image tower is there only while pictures are encoded."""
         return self.text.device
 
     def place(self, placement: Placement) -> ClipModel:
-        """Lets `placement` decide where the towers compute; returns self. Models that share towers share it.
+        """Lets `placement` decide where the towers compute; returns self. Models that share towers also share it.
 
-        Nothing moves before it is needed. An image tower of another kind than ImageTower keeps its own ways.
+        Nothing moves until it is needed. Image towers of other kinds than ImageTower are not affected.
         """
         for image in self.image.towers:
             if isinstance(image, ImageTower):
@@ -110,9 +110,9 @@ class ClipModel:
 
     @plain_torch()
     def ready(self, room_bytes: int = 0) -> ClipModel:
-        """Brings the text towers to where they compute, with `room_bytes` free beside them; returns self.
+        """Moves the text towers to where they compute, with `room_bytes` free in addition; returns self.
 
-        Searches and scores call it first. It is quick where nothing has to move.
+        Call it before searching or scoring. It is quick if nothing has to move.
         """
         brought: dict[Placement, list[nn.Module]] = {}
         for tower in self.text.towers:
@@ -120,14 +120,14 @@ class ClipModel:
         for placement, modules in brought.items():
             placement.bring(modules, room_bytes)
             for module in modules:
-                replace_inference_tensors(module)  # whoever moves weights may do so under inference mode
+                replace_inference_tensors(module)  # they may have been moved under inference mode
         return self
 
     @plain_torch()
     def encode_images(self, pictures: Sequence[Image.Image]) -> Tensor:
         """Unit features float32 [B, F] of RGB pictures, on the model's device.
 
-        Many at once move the image tower only once.
+        One call with many pictures moves the image tower only once.
         """
         return self.image.encode(pictures).to(self.device)
 
@@ -135,7 +135,7 @@ class ClipModel:
     def encode_texts(self, texts: Sequence[str]) -> Tensor:
         """Unit features float32 [N, F] of texts, tokenized here, at full length, on the model's device.
 
-        Raises PezError for a text that does not fit the model's context, and for what is not a list of texts.
+        Raises PezError for a text that does not fit the model's context, and for anything that is not a list of texts.
         """
         if isinstance(texts, str) or not all(isinstance(text, str) for text in texts):
             raise PezError(f"A list of texts is needed, not {shorten(repr(texts))}: put a single text into a list.")
@@ -149,7 +149,7 @@ class ClipModel:
         return self._encode_rows(torch.cat(rows))
 
     def _encode_rows(self, rows: Tensor) -> Tensor:
-        """Unit features [N, F] of rows int64 [N, context_length], in pieces that the device has memory for."""
+        """Unit features [N, F] of rows int64 [N, context_length], in batches that fit into the device's memory."""
         device, together = self.device, TEXTS_AT_ONCE
         features = [torch.zeros(0, self.text.features, device=device)]
         while len(rows):
@@ -164,15 +164,15 @@ class ClipModel:
                         f"Not enough memory on {device} to encode a text with {self.name}: free some, or use a smaller "
                         "model or another device."
                     ) from error
-            torch.cuda.empty_cache()  # here, where the error no longer holds what was computed
+            torch.cuda.empty_cache()  # here, where the error no longer keeps tensors alive
         return torch.cat(features)
 
 
 def _part(module: nn.Module, keep: Callable[[str], bool]) -> nn.Module:
-    """The model less some of its children: a module that can be moved by itself and shares the weights."""
+    """The model with some of its children, sharing their weights: a module that can be moved separately."""
     part = copy.copy(module)
     part._modules = {name: child for name, child in module._modules.items() if keep(name)}
-    own = keep("")  # positions, projections and the like belong to the text
+    own = keep("")  # positions, projections and so on belong to the text tower
     part._parameters = dict(module._parameters) if own else {}
     part._buffers = dict(module._buffers) if own else {}
     return part

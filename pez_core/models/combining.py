@@ -1,4 +1,4 @@
-"""Several CLIPs as one model: one prompt for all of them."""
+"""Several CLIPs as one model, to search one prompt for all of them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .clip import ClipModel, Part, PictureEncoder
 
 
 class JointImageTower:
-    """Image towers side by side; each is brought to its device only while it encodes."""
+    """Image towers side by side; each is on its device only while it encodes."""
 
     def __init__(self, towers: Sequence[PictureEncoder], shares: Sequence[float]):
         self.towers = tuple(towers)
@@ -25,13 +25,13 @@ class JointImageTower:
 
 
 def combine(models: Sequence[ClipModel], weights: Sequence[float] | None = None) -> ClipModel:
-    """One model of several that share a tokenizer: a similarity is the mean of theirs, weighted by `weights`.
+    """Combines models that share a tokenizer into one; its similarity is the mean of theirs, weighted by `weights`.
 
-    One sequence of tokens is searched for all of them: nearest tokens by the sum of the cosines in each
-    one's embeddings, swaps by the sum of the gradients.
+    One sequence of tokens is searched for all of them: projected to the tokens with the largest sum of cosines over
+    the models' embeddings, and swapped by the sum of the gradients.
 
-    The combined model shares the towers of its parts, and with them their placements. The parts may be moved
-    one by one; they must be on one device when something is computed.
+    The combined model shares the towers of its parts, including their placements. The parts may be moved
+    separately, but must be on the same device when something is computed.
 
     Raises PezError for fewer than two models, weights that are not above 0, and models that read text
     differently.

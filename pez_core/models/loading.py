@@ -35,19 +35,17 @@ def load_model(
 ) -> ClipModel:
     """The model called `name`, on `device`, in float32.
 
-    name: "embedded"; "ARCHITECTURE/TAG", such as "ViT-L-14/openai", fetched by open_clip unless its cache
-        has it; an architecture alone, with `checkpoint`; or a preset's label.
+    name: "embedded"; "ARCHITECTURE/TAG", such as "ViT-L-14/openai", downloaded by open_clip unless it is in its
+        cache; an architecture alone, with `checkpoint`; or a preset's label.
     checkpoint: a local file of weights (.safetensors, or .pt, .pth, .bin that need no code to load). With
-        a tag in `name` it is read as that tag's weights: same activation, same preprocessing.
+        a tag in `name` it is loaded with that tag's activation and preprocessing.
 
     Raises PezError for an unknown name (with the nearest ones), a file that is missing, damaged or of
-    another architecture (with the tensors that do not fit), weights that cannot be fetched (with where
-    to fetch them) or are not finite, an unknown device, or a text tower that cannot be searched.
+    another architecture (with the tensors that do not fit), weights that cannot be fetched (with their
+    address) or are not finite, an unknown device, or a text tower that cannot be searched.
     """
     if not isinstance(name, str):
-        raise PezError(
-            f"A model's name is a text such as 'ViT-L-14/openai', not {name!r}; a file goes into checkpoint."
-        )
+        raise PezError(f"A model's name is a text such as 'ViT-L-14/openai', not {name!r}: give a file as checkpoint.")
     _check_device(device)
     name = resolve(name)
     if name == EMBEDDED:
@@ -69,8 +67,8 @@ def load_model(
 
 def _check_device(device: str | torch.device) -> None:
     try:
-        torch.ones(1, device=device).item()  # the device meta holds no values
-    except Exception as error:  # each kind of device refuses in its own way
+        torch.ones(1, device=device).item()  # fails on the device meta, which has no values
+    except Exception as error:  # each kind of device raises its own error
         raise PezError(
             f"The device {str(device)!r} cannot be used: choose cpu, or cuda where there is a GPU. ({first_line(error)})"
         ) from error
@@ -78,10 +76,10 @@ def _check_device(device: str | torch.device) -> None:
 
 @plain_torch()
 def load_folder(folder: Path, name: str) -> ClipModel:
-    """A model that this project trained: `model.json`, an open_clip architecture, and `model.safetensors`.
+    """A model trained by this project, from `model.json`, an open_clip architecture, and `model.safetensors`.
 
-    The weights are in half precision. Of the token table the file holds only the rows that training
-    used, and in `token_ids` which tokens they are; the vocabulary leaves the others out.
+    The weights are in half precision. The token table has only the rows that training used; `token_ids`
+    has their token ids. The vocabulary excludes all other tokens.
     """
     config = json.loads((folder / "model.json").read_text("utf-8"))
     tensors = load_file(folder / "model.safetensors")
@@ -98,7 +96,7 @@ def load_folder(folder: Path, name: str) -> ClipModel:
 
 
 def download_source(name: str) -> str:
-    """What file holds the weights of the model `name`, and where it is: for machines that cannot fetch it."""
+    """The file with the weights of the model `name` and its address, for downloading it by hand."""
     architecture, _, tag = resolve(name).partition("/")
     config = open_clip.get_pretrained_cfg(architecture, tag)
     if config.get("hf_hub"):
@@ -135,7 +133,7 @@ def _from_file(architecture: str, tag: str, path: Path) -> nn.Module:
     tensors = checkpoint_tensors(path)
     with _without_weights():
         module: Any = _create(architecture, tag)
-    why = misfit(module, convert_state_dict(module, tensors))  # before the values of a wrong file are read
+    why = misfit(module, convert_state_dict(module, tensors))  # first, so that the values of a wrong file are not read
     if not why:
         try:
             source: Any = _LowerCase(path) if is_safetensors(path) else path
@@ -148,7 +146,7 @@ def _from_file(architecture: str, tag: str, path: Path) -> nn.Module:
 
 
 class _LowerCase:
-    """A path that reads as lower-case text: open_clip looks for the ending .safetensors."""
+    """A path whose text is lower case: open_clip recognizes only `.safetensors` in lower case."""
 
     def __init__(self, path: Path):
         self._path = path
@@ -177,13 +175,13 @@ def _without_weights() -> Iterator[None]:
 def _create(architecture: str, tag: str, weights: str | None = None) -> nn.Module:
     """The open_clip model with the activation and the preprocessing of `tag`.
 
-    `weights`: the tag of weights to fetch; None leaves them to be loaded, whatever they are.
+    `weights`: the tag of weights to fetch; None: they are loaded later.
     """
     trained = open_clip.get_pretrained_cfg(architecture, tag) if tag else {}
     preprocessing = {key: trained[key] for key in ("mean", "std", "interpolation", "resize_mode") if key in trained}
     try:
         with warnings.catch_warnings(), NoInitialization():
-            warnings.simplefilter("ignore", UserWarning)  # about the activation, which is set right here
+            warnings.simplefilter("ignore", UserWarning)  # about the activation, which is set here
             return open_clip.create_model(
                 architecture,
                 pretrained=weights,
@@ -203,9 +201,9 @@ def _preprocess(module: Any) -> Callable[..., torch.Tensor]:
 
 @lru_cache(maxsize=8)
 def vocabulary_of(architecture: str) -> Vocabulary:
-    """The vocabulary of an open_clip architecture; made once.
+    """The vocabulary of an open_clip architecture, cached.
 
-    Raises PezError where its tokenizer cannot be had.
+    Raises PezError for an unknown architecture, and if its tokenizer cannot be loaded.
     """
     config = open_clip.get_model_config(architecture)
     if config is None:
@@ -228,5 +226,5 @@ def _nearest(name: str) -> str:
     near: list[str] = []
     for attempt in (name, name.partition("/")[0]):
         near += difflib.get_close_matches(attempt.lower(), by_lower, n=3, cutoff=0.5)
-    found = list(dict.fromkeys(by_lower[each] for each in near))[:3]
-    return f" The nearest: {', '.join(found)}." if found else " `python -m pez_core models` lists them."
+    matches = list(dict.fromkeys(by_lower[each] for each in near))[:3]
+    return f" The nearest: {', '.join(matches)}." if matches else " `python -m pez_core models` lists them."

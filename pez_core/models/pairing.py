@@ -1,4 +1,4 @@
-"""Whether an image tower and a text tower were trained together: features of equal length do not prove it."""
+"""Whether an image tower and a text tower were trained together, which features of equal length do not prove."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from PIL import Image, ImageColor
 from torch import Tensor
 
 COLORS = ("red", "green", "blue", "yellow", "black", "white", "orange", "purple")
-ORDERS = 2000  # of the texts, drawn at random and compared with the right one
-CHANCE = 0.01  # at most, of a wrong pair to pass
+ORDERS = 2000  # random orders of the texts to compare with the right one
+CHANCE = 0.01  # largest probability that a wrong pair passes
 
 
 def color_pictures() -> list[Image.Image]:
-    """A picture of each of COLORS, which every CLIP knows: towers that belong together agree on them."""
+    """A picture of each of COLORS: every CLIP knows them, so towers of the same model agree on them."""
     return [Image.new("RGB", (64, 64), ImageColor.getrgb(color)) for color in COLORS]
 
 
 def agree(pictures: Tensor, texts: Tensor) -> bool:
-    """Whether features [N, F] of pictures fit those of their texts better than of the same texts in other orders."""
+    """Whether features [N, F] of pictures match those of their texts better than those of the texts in other orders."""
     seen = (pictures.float().cpu() @ texts.float().cpu().T).double()
     centered = seen - seen.mean(0) - seen.mean(1, keepdim=True)
     rows = torch.arange(len(centered))

@@ -1,4 +1,4 @@
-"""The recommended models, by the generator that reads the prompt."""
+"""The recommended models, by image generator."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ EMBEDDED_FOLDER = Path(__file__).parents[1] / "embedded"
 class Preset:
     """A model and what it is for.
 
-    `label` is saved in people's workflows: it never changes; a new wording becomes a new preset, with
+    `label` is saved in people's workflows: so it never changes. A new wording becomes a new preset, with
     the old one in `ALIASES`.
     """
 
@@ -46,11 +46,11 @@ PRESETS = (
     Preset(
         "Small and quick (ViT-B-32 laion2b_s34b_b79k)",
         "ViT-B-32/laion2b_s34b_b79k",
-        "a first real model: a small download, quick on a CPU, drives no generator itself",
+        "a first real model: a small download, quick on a CPU, used by no generator",
     ),
 )
 
-# Labels that older versions wrote into workflows, and what they mean today.
+# Labels in workflows of older versions, and their present names.
 ALIASES: dict[str, str] = {}
 
 

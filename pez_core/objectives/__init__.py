@@ -1,1 +1,1 @@
-"""What a prompt is good at, and how good: the protocol, and one file for each objective."""
+"""Objectives, which say how good a prompt is: the protocol, and one file for each."""

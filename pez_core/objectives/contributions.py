@@ -1,4 +1,4 @@
-"""How much each word of a prompt contributes: the similarity that is lost without it."""
+"""How much each word of a prompt contributes: the similarity lost without it."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from ..text.spans import Span, token_spans
 
 
 def contributions(model: ClipModel, target: Target, prompt: str) -> tuple[Token, ...]:
-    """The tokens of `prompt` in their order; the characters of each are cut out of the text, which is then encoded
-    afresh. Nothing else of the text changes.
+    """The tokens of `prompt`, in order, with their contributions: the similarity lost when only the characters of that
+    token are cut out and the text is encoded again.
 
     Raises PezError for a text that does not fit the model's context.
     """
     spans = token_spans(model.vocabulary, prompt)
     without = [prompt[:start] + prompt[end:] for start, end in spans]
     for i, ids in enumerate(model.vocabulary.encode_all(without)):
-        if len(ids) > model.vocabulary.room:  # what is left of a word may take more tokens than the whole word
+        if len(ids) > model.vocabulary.room:  # the rest of a word may take more tokens than the whole word
             start, end = _word_around(prompt, spans[i])
             without[i] = prompt[:start] + prompt[end:]
     whole, *scores = target.similarity(model.encode_texts([prompt, *without])).tolist()

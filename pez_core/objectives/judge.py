@@ -1,4 +1,4 @@
-"""The exact scores of final texts: tokenized afresh, at full length, in float32."""
+"""The exact scores of final texts: tokenized again, at full length, in float32."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class MatchJudge:
         return self._template.text(ids)
 
     def score(self, texts: Sequence[str], problem: int) -> list[Candidate]:
-        """The texts that fit the context and hold no banned word, best first."""
+        """The texts that fit the context and contain no banned word, best first, with their scores."""
         texts = [text for text, good in zip(texts, self._template.permits(texts), strict=True) if good]
         if not texts:
             return []

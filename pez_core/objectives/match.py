@@ -1,4 +1,4 @@
-"""How well prompts match targets: fixed text around searched tokens, through the text tower, against features."""
+"""How well prompts match targets: the cosine similarity of their text features with the target features."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from ..targets.target import Target
 from ..text.template import Template
 from .protocol import Measure, Space
 
-POSITIONS = 2048  # in the tower at once: bounds memory (3 GB for ViT-H in float32), loses no speed
+POSITIONS = 2048  # in the tower at once: bounds memory (3 GB for ViT-H in float32) at no cost in speed
 
 
 class MatchObjective:
-    """Similarity of token sequences, set into a template, to P targets. See `protocol.Objective`.
+    """Similarity of token sequences, placed in a template, to P targets. See `protocol.Objective`.
 
-    precision: what the tower computes in, one of the configuration's.
+    precision: the tower's number format, as in the configuration.
 
     The model's text towers must be on their device, and stay there while the objective is used.
     """
@@ -43,10 +43,10 @@ class MatchObjective:
         self._whole = torch.stack([target.weights @ target.features for target in targets]).to(device)  # [P, F]
 
     def between(self) -> None:
-        """Called between splits; a run puts its own in place."""
+        """Called between splits; a run replaces it."""
 
     def within(self, space: Space) -> MatchObjective:
-        """The same objective with other tokens to use; memory is tried anew."""
+        """The same objective for another space; `together` is reset."""
         other = copy.copy(self)
         other.space, other.together = space, self._most
         return other
@@ -77,7 +77,7 @@ class MatchObjective:
         return self._unless_banned(ids, torch.cat(values)), torch.cat(gradients)
 
     def _sum_drawn(self, drawn: Tensor) -> Tensor:
-        """[P, F]: the product of unit features with it is their similarity to the drawn parts of each target."""
+        """[P, F]: vectors whose dot product with unit features is the similarity to the drawn parts of each target."""
         weights = self._weights * drawn
         return (weights[:, None] @ self._features)[:, 0] / weights.abs().sum(1, keepdim=True)
 
@@ -88,5 +88,5 @@ class MatchObjective:
 
 
 def _pad(each: Sequence[Tensor]) -> Tensor:
-    """The tensors [B_p, ...] as one [P, most B, ...], filled up with zeros."""
+    """The tensors [B_p, ...] as one [P, most B, ...], padded with zeros."""
     return torch.nn.utils.rnn.pad_sequence(list(each), batch_first=True)

@@ -1,6 +1,6 @@
-"""What a search needs to know of the thing that it makes prompts good at.
+"""The interface between searches and what they optimize.
 
-Letters of shapes: N prompts (rows), P problems (such as pictures that are searched side by side), L searched tokens,
+Letters of shapes: N prompts (rows), P problems (such as pictures, searched side by side), L searched tokens,
 D token width, V vocabulary, G groups of tokens (1, or one for each problem), A tokens of the largest group.
 """
 
@@ -18,7 +18,7 @@ from ..result import Candidate, Token
 
 @dataclass(frozen=True)
 class Measure:
-    """What an objective's number is called, and the least gain that counts as one."""
+    """The name of an objective's value, and the least gain that counts."""
 
     name: str
     least_gain: float
@@ -28,9 +28,9 @@ class Measure:
 class Space:
     """The tokens that a search may use.
 
-    allowed: int64 [G, A], ascending; G is 1 where all problems share them. A shorter group is filled up with its
-    last token. sizes: how many tokens each group has. vocabulary: V.
-    widths: the lengths of the parts of a token embedding, one for each text tower; D in sum.
+    allowed: int64 [G, A], ascending; G is 1 if all problems share them. Shorter groups are padded with their last
+    token. sizes: the number of tokens in each group. vocabulary: V.
+    widths: the lengths of the parts of a token embedding, one for each text tower; their sum is D.
     embed: token embeddings float32 [..., D] of ids [...].
     """
 
@@ -42,7 +42,7 @@ class Space:
 
     @property
     def device(self) -> torch.device:
-        """Where the tokens are."""
+        """The device of the tokens."""
         return self.allowed.device
 
     def of(self, problem: int) -> Tensor:
@@ -51,7 +51,7 @@ class Space:
         return self.allowed[group, : self.sizes[group]]
 
     def group(self, problem: Tensor) -> Tensor:
-        """Which group of tokens each of the problems int64 [N] uses."""
+        """The group of tokens that each of the problems int64 [N] uses."""
         return problem if len(self.sizes) > 1 else torch.zeros_like(problem)
 
     def tokens(self, problem: Tensor, columns: Tensor) -> Tensor:
@@ -59,9 +59,9 @@ class Space:
         return self.allowed[self.group(problem)[:, None], columns]
 
     def narrowed(self, ids: Sequence[Tensor]) -> Space:
-        """Only those of the allowed tokens that are among the `ids` of each problem, tensors of any shape.
+        """The space with only those allowed tokens that are among the `ids` of each problem, tensors of any shape.
 
-        Where none is (all places may hold kept words), the first allowed token remains, so that no group is empty.
+        If there are none (all places may have kept words), the first allowed token remains: no group may be empty.
         """
         groups = []
         for problem, own in enumerate(ids):
@@ -76,10 +76,10 @@ class Space:
 class Objective(Protocol):
     """How good prompts are, for P problems at once. Higher is better.
 
-    parts: for each problem, how many parts its target has (pictures, examples), of which a descent may draw some.
-    together: how many prompts are computed at once; more are split, with the same result. A run that is short of
-    memory lowers it.
-    between: called between such splits, so that a run can be stopped within a long step; it may raise.
+    parts: for each problem, the number of parts of its target (pictures, examples); a descent may use a random subset.
+    together: how many prompts are computed at once; more are split, with the same result. A run lowers it when
+    memory is short.
+    between: called between such splits, so that a run can stop within a long step; it may raise.
     """
 
     parts: tuple[int, ...]
@@ -95,13 +95,13 @@ class Objective(Protocol):
     def value_and_gradient(self, ids: Tensor, problem: Tensor, drawn: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """`value` [N], and its gradient float32 [N, L, D] at the tokens' embeddings.
 
-        drawn: bool [P, most parts], the parts of each problem's target that give the gradient; None for all. The
-        value is always that of all parts.
+        drawn: bool [P, most parts], the parts of each problem's target that the gradient uses; None for all. The value
+        always uses all parts.
         """
         ...
 
     def within(self, space: Space) -> Objective:
-        """The same objective with other tokens to use; memory is tried anew."""
+        """The same objective for another space; `together` is reset."""
         ...
 
 
@@ -113,7 +113,7 @@ class Judge(Protocol):
         ...
 
     def score(self, texts: Sequence[str], problem: int) -> list[Candidate]:
-        """The texts that may be returned, best first, each with the score of that very text."""
+        """The texts that may be returned, best first, each with its exact score."""
         ...
 
     def contributions(self, text: str, problem: int) -> tuple[Token, ...]:

@@ -1,1 +1,1 @@
-"""The run around a search."""
+"""Runs of searches: the loop, its reports and stops."""

@@ -22,18 +22,18 @@ from .stopping import ASKED, PATIENCE, STEPS, TIME_LIMIT, Stopped
 
 log = logging.getLogger(__name__)
 
-LOOK_EVERY = 10  # steps between looks at the device, where plateaus are noticed
-LOOK_SECONDS = 0.25  # a slow step is looked at sooner, so that a person can stop it
-SCORING_SHARE = 0.05  # of a run's time, at most, for the scores in its reports
+LOOK_EVERY = 10  # steps between reports, which also check for plateaus
+LOOK_SECONDS = 0.25  # reports come sooner if steps are slow, so that a person can stop them
+SCORING_SHARE = 0.05  # most of a run's time that goes into the scores of its reports
 
 OnProgress = Callable[[Sequence[Progress]], bool | None]
 
 
 class Run:
-    """One search for the prompts of P problems, each of which gets what it would get alone.
+    """One search for the prompts of P problems, each with the result that it would get alone.
 
-    kept: the ids of the words that must be in the prompts. words: the ids of a person's words to start from.
-    on_progress: gets the progress of every problem; see `inversion.invert_all`.
+    kept: the ids of the words that must be in the prompts. words: the ids of the user's words to start from.
+    on_progress: called with the progress of every problem; see `inversion.invert_all`.
     accept: whether a text may be returned; None for all.
     """
 
@@ -60,9 +60,9 @@ class Run:
         self._looked = self._started
 
     def go(self) -> list[InversionResult]:
-        """The results, in the order of the problems.
+        """Runs the search and returns its results, in the order of the problems.
 
-        Raises PezError where there is not enough memory, or no prompt may be returned.
+        Raises PezError if there is not enough memory, and if no prompt may be returned.
         """
         self._objective.between = self._between
         ids, kept = self._starts()
@@ -92,7 +92,7 @@ class Run:
         return results
 
     def _starts(self) -> tuple[Tensor, Tensor]:
-        """What the restarts begin with; where finding it is stopped, random prompts, and the run ends."""
+        """The prompts that restarts begin with; if the run is stopped here, random ones, and the run ends."""
         space = self._objective.space
         tokens = [space.of(problem.number) for problem in self._problems]
         if self._config.start == "tokens":
@@ -110,7 +110,7 @@ class Run:
         return ids, kept
 
     def _promote(self, stage: Stage, ids: Tensor, value: Tensor, kept: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The best restarts of each problem, as many as the stage takes."""
+        """The best restarts of each problem, as many as the stage uses."""
         values = value.view(len(self._problems), -1)
         better = values.topk(min(stage.restarts, values.shape[1])).indices
         for problem, own in zip(self._problems, better.tolist(), strict=True):
@@ -120,7 +120,7 @@ class Run:
         return ids[rows], value[rows], kept[rows]
 
     def _stepper(self, stage: Stage, ids: Tensor, value: Tensor | None, kept: Tensor) -> Stepper[Any]:
-        """Ready to step, with as many prompts at once as the device has memory for."""
+        """A stepper, ready to use, with as many prompts at once as the device has memory for."""
         objective, device = self._objective, self._objective.space.device
         between = objective.between
         try:
@@ -129,7 +129,7 @@ class Run:
             raise short_of_memory(device, self._name) from error
         while True:
             if device.type == "cuda":
-                objective.between = _nothing  # a captured graph has no host between its pieces
+                objective.between = _nothing  # no host code runs between the pieces of a captured graph
             try:
                 return make_stepper(search, search.begin(ids, value, kept), device)
             except torch.cuda.OutOfMemoryError as error:
@@ -138,11 +138,11 @@ class Run:
                     raise short_of_memory(device, self._name) from error
                 objective.together = tried // 2
                 objective.between = between
-                log.info("Not enough memory: %d prompts at once for now.", objective.together)
+                log.info("Not enough memory: trying %d prompts at once.", objective.together)
             torch.cuda.empty_cache()
 
     def _steps(self, stepper: Stepper[Any], stage: Stage, last: bool) -> None:
-        """Takes the steps of a stage, until it or all problems have ended."""
+        """Takes the steps of a stage until the stage ends or all problems have ended."""
         for step in range(1, stage.steps + 1):
             self._state = stepper.state
             try:
@@ -169,14 +169,14 @@ class Run:
         return stage.cost(self._config, len(self._objective.space.of(problem)))
 
     def _between(self) -> None:
-        """Within a long step: raises Stopped where the run should end now."""
+        """Called within a long step: raises Stopped if the run should end now."""
         if time.perf_counter() - self._looked >= LOOK_SECONDS:
             reason = self._look()
             if reason:
                 raise Stopped(reason)
 
     def _look(self) -> str:
-        """Reports how the run stands; returns why it should end, '' where it should not."""
+        """Reports the progress; returns why the run should end, '' if it should not."""
         self._looked = time.perf_counter()
         if self._on_progress and self._on_progress(self._progress()):
             return ASKED
@@ -184,8 +184,7 @@ class Run:
         return TIME_LIMIT if limit is not None and time.perf_counter() - self._started >= limit else ""
 
     def _end_plateaus(self, state: SearchState, step: int) -> None:
-        """Ends the problems that have not gained for as long as patience lasts. They keep what they have met until
-        then: the others go on."""
+        """Ends the problems without a gain in the last `patience` steps. They keep their prompts so far; the others go on."""
         patience = self._config.patience
         if patience is None or step <= patience:
             return
@@ -196,7 +195,7 @@ class Run:
                 problem.finish(PATIENCE, time.perf_counter() - self._started)
 
     def _note(self, state: SearchState, only: Problem | None = None) -> None:
-        """Takes over what the stage has met for every problem (or `only` one) that has not been noted before."""
+        """Records the prompts of the stage for every problem (or `only` one) that has not ended on a plateau."""
         done = int(state.count)
         each = zip(
             self._problems, self._of_each(state.best_ids), self._of_each(state.best_value), state.trace, strict=True
@@ -206,7 +205,7 @@ class Run:
                 problem.note(ids, value, trace[:done])
 
     def _progress(self) -> list[Progress]:
-        """How the problems stand. The best prompts so far, or slightly older ones where scoring took too much time."""
+        """The progress of the problems, with the best prompts so far, or slightly older ones if scoring took too much time."""
         start = time.perf_counter()
         first = any(problem.shown is None for problem in self._problems)
         if self._state is None:
@@ -217,7 +216,7 @@ class Run:
                 if not problem.ended:
                     best = int(value.argmax())
                     problem.show(self._judge, tuple(ids[best].tolist()), bool(value[best] > -torch.inf))
-            if not first:  # the first score also sets libraries up: it would use the whole share
+            if not first:  # the first score also initializes libraries: it would use up the share
                 self._scoring += time.perf_counter() - start
         spent = time.perf_counter() - self._started
         return [self._progress_of(problem, value, spent) for problem, value in zip(self._problems, values, strict=True)]
@@ -258,4 +257,4 @@ class Run:
 
 
 def _nothing() -> None:
-    """In place of a look between the pieces of a step."""
+    """Replaces `Run._between`."""

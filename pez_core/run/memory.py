@@ -1,4 +1,4 @@
-"""What a search needs beside the weights, for programs that make room before it starts."""
+"""The memory that a search needs besides the weights, for programs that make room before it starts."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from ..search.projection import ROWS as QUERIES
 from ..text.vocabulary import Vocabulary
 from ..towers import TextTower
 
-_KEPT = 22  # numbers of a token's width that a layer keeps or passes through, at each position (measured: 16 to 20)
-_MOMENTS = 8  # numbers of a token's width that the descents keep for each searched token
-_TABLES = 2  # of the vocabulary: normalized for projections, or as it is for rankings, and one on its way
+_KEPT = 22  # vectors of a token's width that a layer keeps or creates at each position (measured: 16 to 20)
+_MOMENTS = 8  # vectors of a token's width that the descents keep for each searched token
+_TABLES = 2  # copies of the vocabulary: normalized for projections or as it is for rankings, and one while creating it
 
 
 def search_bytes(model: ClipModel, config: InversionConfig, problems: int = 1) -> int:
-    """Memory in bytes that a search with `model` takes on its device beside the model itself: a bound, not exact.
+    """Bytes that a search with `model` takes on its device besides the model itself: an upper bound, not exact.
 
     problems: how many are searched side by side.
 
-    It follows from what the method's searches say they cost: weights in half precision, the vocabulary and its
-    cosines, what the tower keeps for the gradient, the optimizer, the memory of what was tried, random numbers.
+    It follows from the costs that the method's searches state: weights in half precision, the vocabulary and its
+    cosines, what the tower keeps for the gradient, the optimizer, the record of tried swaps, random numbers.
     """
     return DRAWS + sum(_tower_bytes(tower, model.vocabulary, config, problems) for tower in model.text.towers)
 

@@ -1,4 +1,4 @@
-"""One of the problems that are searched side by side: what it has met, and what became of it."""
+"""One of the problems that are searched side by side: its prompts so far, and how it ended."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from ..objectives.protocol import Judge
 from ..result import Candidate
 from .stopping import ASKED, STEPS, TIME_LIMIT
 
-JUDGED_WHEN_STOPPED = 16  # candidates that are scored where a person, or the clock, wants the end now
+JUDGED_WHEN_STOPPED = 16  # candidates that are scored when a person or the time limit ends the run
 
 Ids = tuple[int, ...]
 
 
 @dataclass
 class Problem:
-    """Where one problem stands.
+    """The state of one problem.
 
-    number: its place among the problems. running: which restarts it still has.
-    met: the prompts that its restarts have met, with the search's estimate of their values.
-    trace: the best value after each step. passes: of the encoder.
-    ended: why it takes no more steps, '' while it does. seconds: when it ended.
+    number: its place among the problems. running: the numbers of the restarts that still run.
+    met: the best prompts of its restarts so far, with the search's estimates of their values.
+    trace: the best value after each step. passes: passes of the encoder.
+    ended: why it ended, '' while it runs. seconds: when it ended, from the start of the run.
     """
 
     number: int
@@ -38,12 +38,12 @@ class Problem:
     shown: tuple[Ids, Candidate] | None = None
 
     def note(self, ids: Tensor, value: Tensor, trace: Tensor) -> None:
-        """Takes over what a stage has met: the best prompts [R, L] of the restarts, their values [R], the trace."""
+        """Records the results of a stage: the best prompts [R, L] of the restarts, their values [R], the trace."""
         self.met |= dict(zip(map(tuple, ids.tolist()), value.tolist(), strict=True))
         self.trace += trace.tolist()
 
     def show(self, judge: Judge, ids: Ids, met: bool) -> None:
-        """Scores the best prompt so far, unless it is the one that is shown already."""
+        """Scores the best prompt so far, unless it is shown already."""
         if self.shown is None or self.shown[0] != ids:
             scored = judge.score([judge.text(ids)], self.number) if met else []
             self.shown = (ids, scored[0] if scored else Candidate("", 0.0))
@@ -51,14 +51,14 @@ class Problem:
     def candidates(
         self, judge: Judge, most: int, banned: tuple[str, ...], accept: Callable[[str], bool] | None
     ) -> list[Candidate]:
-        """The distinct texts of the best prompts met, `most` at the most, best first, each with its exact score.
+        """The distinct texts of the best prompts, at most `most`, best first, each with its exact score.
 
-        Raises PezError where none may be returned.
+        Raises PezError if none may be returned.
         """
         stopped = self.ended in (ASKED, TIME_LIMIT)
         best = sorted((ids for ids, value in self.met.items() if value > -math.inf), key=lambda ids: -self.met[ids])
         if not best and stopped:
-            best = list(self.met)  # before the first step: what the restarts began with
+            best = list(self.met)  # before the first step: the prompts that the restarts begin with
         texts = list(dict.fromkeys(judge.text(ids) for ids in best))
         accepted = [text for text in texts if accept(text)] if accept else texts
         if texts and not accepted:
@@ -66,12 +66,12 @@ class Problem:
         candidates = judge.score(accepted[: min(most, JUDGED_WHEN_STOPPED) if stopped else most], self.number)
         if not candidates:
             raise PezError(
-                f"Every prompt met in {len(self.trace)} steps spelled a banned word ({', '.join(banned)}): ban fewer "
+                f"Every prompt of {len(self.trace)} steps contained a banned word ({', '.join(banned)}): ban fewer "
                 "words or give more steps."
             )
         return candidates
 
     def finish(self, reason: str, seconds: float) -> None:
-        """Ends it, unless it has ended."""
+        """Ends the problem, unless it has ended already."""
         if not self.ended:
             self.ended, self.seconds = reason or STEPS, seconds

@@ -1,7 +1,7 @@
-"""Random choices of a search, made on the CPU, so that every device has the same.
+"""Random choices of a search, made on the CPU, so that all devices get the same.
 
-They are drawn in blocks of steps: memory does not grow with the steps. Uniform numbers are the same as if they had
-been drawn all at once.
+They are drawn in blocks of steps, so memory does not grow with the number of steps. Uniform numbers are the same as
+if drawn all at once.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from torch import Tensor
 
 from ..objectives.protocol import Objective
 
-BLOCK = 64  # steps drawn at once, at most
-BYTES = 2**26  # of a block, at most where it has more than one step
+BLOCK = 64  # most steps drawn at once
+BYTES = 2**26  # most for a block of more than one step
 
 
 class Draws:
     """Random tensors for the steps of P problems.
 
-    draw: for each problem, from a number of steps n to its next numbers [n, ...].
-    numbers: how many a step of one problem takes. steps: how many there will be.
+    draw: for each problem, a function from a number of steps n to its next numbers [n, ...].
+    numbers: how many a step of one problem uses. steps: the number of steps in total.
     """
 
     def __init__(self, draw: Sequence[Callable[[int], Tensor]], numbers: int, steps: int, device: torch.device | str):
@@ -33,14 +33,14 @@ class Draws:
         self._buffer = self._draw_block().to(device)
 
     def prepare(self, step: int) -> None:
-        """Makes sure that the numbers for the step after `step` others are there."""
+        """Draws the numbers for step `step`, counted from 0, if they are not drawn yet."""
         if step // self._rows > self._block:
             self._block = step // self._rows
             drawn = self._draw_block()
             self._buffer[: len(drawn)].copy_(drawn)
 
     def at(self, count: Tensor) -> Tensor:
-        """The numbers [P, ...] for the step after `count` [] others."""
+        """The numbers [P, ...] for step `count` [], counted from 0."""
         return self._buffer.index_select(0, (count % self._rows).view(1))[0]
 
     def _draw_block(self) -> Tensor:
@@ -49,7 +49,7 @@ class Draws:
 
 
 class PartDraws:
-    """Which parts of each problem's target give the gradient of a step: `size` of them, or all where `size` is None."""
+    """Which parts of each problem's target the gradient of a step uses: `size` of them, or all if `size` is None."""
 
     def __init__(self, objective: Objective, size: int | None, steps: int, generators: Sequence[torch.Generator]):
         parts = objective.parts
@@ -59,18 +59,18 @@ class PartDraws:
             self._draws = Draws(each, max(parts), steps, objective.space.device)
 
     def prepare(self, step: int) -> None:
-        """As that of `Draws`."""
+        """See `Draws`."""
         if self._draws:
             self._draws.prepare(step)
 
     def at(self, count: Tensor) -> Tensor | None:
-        """bool [P, most parts] for the step after `count` [] others, or None where all parts are used."""
+        """bool [P, most parts] for step `count` [], counted from 0; None if all parts are used."""
         return self._draws.at(count) if self._draws else None
 
 
 def _subset(count: int, size: int, most: int, generator: torch.Generator) -> Callable[[int], Tensor]:
-    """Draws `size` of the first `count` of `most` places, bool [n, most]; all of them, without drawing, where there
-    are no more."""
+    """A function that draws `size` of the first `count` of `most` places, bool [n, most]; all of them, without drawing,
+    if `size` is not smaller than `count`."""
 
     def draw(steps: int) -> Tensor:
         chosen = torch.zeros(steps, most, dtype=torch.bool)

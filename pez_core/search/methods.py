@@ -1,7 +1,6 @@
-"""The methods: which searches one is made of, with how many restarts and steps each.
+"""The methods: the searches of each, with their restarts and steps.
 
-What a method takes (memory, passes) follows from the cost that its searches state. A new method is its file and an
-entry here.
+Memory and passes of a method follow from the costs that its searches state. A new method needs a file and an entry here.
 """
 
 from __future__ import annotations
@@ -16,14 +15,14 @@ from .random import RandomSearch
 from .state import Cost, Search, Settings
 from .swaps import AutoPromptSearch, SwapSearch
 
-ENOUGH = 4  # restarts that together find enough tokens to swap among
+ENOUGH = 4  # fewest restarts whose tokens are enough to swap among
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A `search` with so many of the best `restarts` of the stage before, for at most so many `steps`.
+    """A `search` from the best `restarts` of the stage before, for at most `steps` steps.
 
-    narrow: from here on only those tokens are used that the best prompts of all restarts have.
+    narrow: from here on, only tokens in the best prompts of all restarts are used.
     """
 
     search: type[Search[Any]]
@@ -32,14 +31,14 @@ class Stage:
     narrow: bool = False
 
     def cost(self, settings: Settings, tokens: int) -> Cost:
-        """What a step takes for each restart, where `tokens` may be used."""
+        """The cost of a step for each restart, if `tokens` tokens may be used."""
         return self.search.cost(settings, tokens)
 
 
 @dataclass(frozen=True)
 class Method:
-    """stages: from the settings. What is done in the first n steps must not depend on how many follow, so that more
-    steps with the same seed never score lower."""
+    """stages: from settings to stages. The first n steps must not depend on how many follow, so that more steps with the
+    same seed never score lower."""
 
     stages: Callable[[Settings], list[Stage]]
 
@@ -63,7 +62,7 @@ def _pez_then_swaps(settings: Settings) -> list[Stage]:
 
 METHODS: dict[str, Method] = {
     "pez+swaps": Method(_pez_then_swaps),  # the default
-    "pez": _only(PezSearch),  # the paper's
+    "pez": _only(PezSearch),  # as in the paper
     "swaps": _only(SwapSearch),
     "autoprompt": _only(AutoPromptSearch),
     "autoprompt-sgd": _only(AutoPromptSgdSearch),

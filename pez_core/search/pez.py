@@ -32,11 +32,11 @@ class PezState(SearchState):
 class PezSearch:
     """Gradient descent on continuous embeddings, the gradient taken at the nearest tokens.
 
-    Unlike the published code, one pass of the tower gives both the gradient and the value, restarts do
-    not share a loss (so each runs as if alone), and only allowed tokens are projected to.
+    Unlike the published code, one pass of the tower computes both the gradient and the value, restarts do
+    not share a loss (so each runs as if alone), and embeddings are projected only to allowed tokens.
     """
 
-    LEARNING_RATE = 0.1  # the published one
+    LEARNING_RATE = 0.1  # as published
 
     def __init__(
         self, objective: Objective, settings: Settings, steps: int, generators: Sequence[torch.Generator]

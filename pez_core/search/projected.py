@@ -1,4 +1,4 @@
-"""Descents that forget the continuous prompt: each step starts from tokens and ends at tokens."""
+"""Descents without a continuous prompt: each step starts and ends at tokens."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from .draws import Draws, PartDraws
 from .projection import Projection
 from .state import Cost, SearchState, Settings, first_fields, next_fields, with_kept
 
-BETAS = (1.0, 1e-4)  # FluentPrompt's temperature, from and to, geometrically
+BETAS = (1.0, 1e-4)  # FluentPrompt's temperature, first and last, decreasing geometrically
 
 
 @dataclass(frozen=True)
 class TokenState(SearchState):
-    """ids [N, L]: where the search stands."""
+    """ids [N, L]: the current prompts."""
 
     ids: Tensor
 

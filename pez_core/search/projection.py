@@ -8,14 +8,14 @@ from torch import Tensor
 
 from ..objectives.protocol import Space
 
-FEW_ROWS = 48  # below, this order of the product is faster on CPUs, by up to a third
-ROWS = 1024  # queries compared at once: bounds the table of cosines, loses no speed
+FEW_ROWS = 48  # below this, the other order of the product is faster on CPUs, by up to a third
+ROWS = 1024  # queries compared at once: bounds the table of cosines at no cost in speed
 
 
 class Projection:
     """Maps embeddings to the allowed tokens whose embeddings are nearest by cosine.
 
-    Where an embedding has several parts, one for each text tower, the cosine is the sum of theirs.
+    If an embedding has several parts, one for each text tower, their cosines are added.
     """
 
     def __init__(self, space: Space):
@@ -26,8 +26,8 @@ class Projection:
             part.div_(part.norm(dim=-1, keepdim=True).clamp_(min=1e-12))
 
     def __call__(self, embeddings: Tensor) -> Tensor:
-        """Token ids int64 [N, L] of embeddings [N, L, D]; of equally near tokens the first."""
-        queries = embeddings.reshape(-1, embeddings.shape[-1])  # one tower's length does not change which is nearest
+        """Token ids int64 [N, L] of embeddings [N, L, D]; the first of equally near tokens."""
+        queries = embeddings.reshape(-1, embeddings.shape[-1])  # with one tower, the length of a query does not matter
         if len(self._widths) > 1:
             queries = torch.cat([F.normalize(part, dim=-1) for part in queries.split(self._widths, dim=-1)], dim=-1)
         nearest = [

@@ -1,4 +1,4 @@
-"""The floor: prompts drawn at random, the best kept."""
+"""The baseline: random prompts, of which the best is kept."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .state import Cost, SearchState, Settings, first_fields, next_fields, with_
 
 
 class RandomSearch:
-    """In each step another random prompt of allowed tokens."""
+    """Tries a new random prompt of allowed tokens in each step."""
 
     def __init__(
         self, objective: Objective, settings: Settings, steps: int, generators: Sequence[torch.Generator]
@@ -46,5 +46,5 @@ class RandomSearch:
 
 
 def _columns(tokens: int, shape: tuple[int, int], generator: torch.Generator) -> Callable[[int], Tensor]:
-    """Draws places int64 [n, *shape] among so many `tokens`."""
+    """A function that draws places int64 [n, *shape] below `tokens`."""
     return lambda steps: torch.randint(tokens, (steps, *shape), generator=generator)

@@ -1,4 +1,4 @@
-"""What the restarts of a search begin with."""
+"""The prompts that restarts begin with."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from torch import Tensor
 from ..objectives.protocol import Objective
 from .state import NOTHING, Settings, with_kept
 
-BEST = 64  # tokens that a start from the best single ones is drawn from
-CHOSEN = 0.5  # of a person's words, in every restart but the first
+BEST = 64  # tokens to draw from when starting from the best single tokens
+CHOSEN = 0.5  # share of the user's words in every restart except the first
 
 
 def best_tokens(objective: Objective) -> list[Tensor]:
-    """For each problem the allowed tokens that are best by themselves, BEST of them or all, ascending.
+    """For each problem, the BEST allowed tokens that score highest as one-token prompts (or all), ascending.
 
-    A pass for every allowed token; `objective.between` is called on the way.
+    Takes a pass for every allowed token, and calls `objective.between` in between.
     """
     best = []
     for problem in range(len(objective.parts)):
@@ -35,12 +35,11 @@ def starts(
     words: Sequence[int],
     generators: Sequence[torch.Generator],
 ) -> tuple[Tensor, Tensor]:
-    """Token ids [N, L], and which of them are kept [N, L] (see SearchState); drawn on the CPU so that every device
-    begins alike.
+    """Token ids [N, L], and the kept tokens [N, L] (see SearchState), drawn on the CPU so that all devices start alike.
 
-    tokens: for each problem those to draw from. kept: the ids of each kept phrase; they stand elsewhere in each
-    restart, and the better places win. words: a person's, cut or filled up with drawn ones; the first restart has
-    all of them, each other one about half.
+    tokens: for each problem, the tokens to draw from. kept: the ids of each kept phrase, whose place is random in each
+    restart. words: ids of the user's words, cut or filled up with random tokens; the first restart has all of them, the
+    others about half.
     """
     drawn = [_draw(own, settings, kept, words, each) for own, each in zip(tokens, generators, strict=True)]
     ids, places = (torch.cat(each) for each in zip(*drawn, strict=True))
@@ -54,7 +53,7 @@ def _draw(
     words: Sequence[int],
     generator: torch.Generator,
 ) -> tuple[Tensor, Tensor]:
-    """The same for one problem, [R, L] each."""
+    """The starts of one problem, [R, L] each."""
     drawn = torch.randint(len(tokens), (settings.restarts, settings.length), generator=generator)
     ids = tokens[drawn.to(tokens.device)]
     if words:
@@ -66,7 +65,7 @@ def _draw(
 
 
 def _places(phrases: Sequence[Sequence[int]], settings: Settings, generator: torch.Generator) -> Tensor:
-    """Where each restart keeps the phrases, [R, L]: in any order, with the searched tokens anywhere between them."""
+    """The kept tokens of each restart, [R, L]: phrases in random order, with random gaps for the searched tokens."""
     kept = torch.full((settings.restarts, settings.length), NOTHING)
     free = settings.length - sum(map(len, phrases))
     for row in kept if phrases else ():

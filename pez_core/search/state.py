@@ -14,11 +14,11 @@ from torch import Tensor
 
 from ..objectives.protocol import Objective
 
-NOTHING = -1  # among kept tokens: a place that is searched
+NOTHING = -1  # in `kept`: a place that is searched
 
 
 class Settings(Protocol):
-    """The settings that searches read; the configuration has them."""
+    """The settings that searches read; InversionConfig has them all."""
 
     @property
     def length(self) -> int: ...
@@ -46,31 +46,31 @@ class Settings(Protocol):
 
 @dataclass(frozen=True)
 class Cost:
-    """What a step takes for each restart: prompts that go forward and backward, and prompts that only go forward."""
+    """The cost of a step for each restart: prompts that go forward and backward, and prompts that only go forward."""
 
     gradients: int
     values: int
 
     @property
     def passes(self) -> int:
-        """Passes of the encoder: a prompt forward is one, backward is another."""
+        """Passes of the encoder: one for each prompt forward, and one for each backward."""
         return 2 * self.gradients + self.values
 
     @property
     def most(self) -> int:
-        """The most prompts that are computed at once."""
+        """The most prompts computed at once."""
         return max(self.gradients, self.values)
 
 
 @dataclass(frozen=True)
 class SearchState:
-    """Where N restarts stand. S: most steps.
+    """The state of N restarts. S: most steps.
 
     count: steps taken, int64 [].
-    problem: int64 [N], which problem each restart searches for.
-    kept: int64 [N, L], the tokens that stay where they are, NOTHING in the places that are searched.
-    best_value [N], best_ids [N, L]: the best prompt that each restart has met.
-    trace [P, S]: the best value of each problem's restarts after each step taken; -inf after them.
+    problem: int64 [N], the problem of each restart.
+    kept: int64 [N, L], tokens that stay in their places; NOTHING in the places that are searched.
+    best_value [N], best_ids [N, L]: the best prompt of each restart so far.
+    trace [P, S]: the best value of each problem after each step; -inf for steps not taken yet.
     """
 
     count: Tensor
@@ -85,32 +85,32 @@ State = TypeVar("State", bound=SearchState)
 
 
 class Search(Protocol[State]):
-    """A step over a state. Restarts do not know of each other, nor do problems."""
+    """Steps from state to state. Restarts and problems do not influence each other."""
 
     @staticmethod
     def cost(settings: Settings, tokens: int) -> Cost:
-        """What a step takes where `tokens` may be used."""
+        """The cost of a step if `tokens` tokens may be used."""
         ...
 
     def __init__(
         self, objective: Objective, settings: Settings, steps: int, generators: Sequence[torch.Generator]
     ) -> None:
-        """generators: one for each problem, for its random choices."""
+        """generators: a source of random numbers for each problem."""
         ...
 
     def begin(self, ids: Tensor, value: Tensor | None = None, kept: Tensor | None = None) -> State:
-        """The state before the first step, from token ids [N, L] and, where it is known, their value [N].
+        """The state before the first step, from token ids [N, L] and their value [N], if known.
 
-        `kept` [N, L]: as in the state, and so in `ids`; None where every place is searched.
+        `kept` [N, L]: as in the state; `ids` must contain these tokens. None: every place is searched.
         """
         ...
 
     def prepare(self, step: int) -> None:
-        """Makes the random choices of the step after `step` others, on the host."""
+        """Makes the random choices of step `step`, counted from 0, on the host."""
         ...
 
     def step(self, state: State) -> State:
-        """The state after one more step: a pure function of tensors, without a look at their values."""
+        """The state after one more step: a pure function of tensors that never waits for their values."""
         ...
 
 
@@ -131,7 +131,7 @@ def first_fields(
 
 
 def next_fields(state: SearchState, ids: Tensor, value: Tensor) -> dict[str, Any]:
-    """The common fields after a step that met the prompts `ids` [N, L] of `value` [N]."""
+    """The common fields after a step that evaluated the prompts `ids` [N, L] with the values `value` [N]."""
     better = value > state.best_value
     best = torch.where(better, value, state.best_value)
     leading = best.view(len(state.trace), -1).amax(1, keepdim=True)
@@ -146,5 +146,5 @@ def next_fields(state: SearchState, ids: Tensor, value: Tensor) -> dict[str, Any
 
 
 def with_kept(ids: Tensor, kept: Tensor) -> Tensor:
-    """`ids` [N, L] with the tokens that stay where they are."""
+    """`ids` [N, L] with the kept tokens in their places."""
     return torch.where(kept == NOTHING, ids, kept)

@@ -1,6 +1,6 @@
-"""Step after step: eagerly, or on CUDA as one captured graph that is replayed.
+"""Takes steps: one operation at a time, or on CUDA by replaying a captured graph.
 
-A graph costs one launch a step instead of some thousand, and nothing in it waits for the host.
+A graph needs one launch per step instead of thousands, and never waits for the host.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from .state import Search, State
 
 log = logging.getLogger(__name__)
 
-_WARM_UP = 2  # steps before a capture: libraries set themselves up in the first
+_WARM_UP = 2  # steps before a capture: libraries initialize in the first
 
 
 class Stepper(Generic[State]):
-    """Takes steps. `state`: where the search stands; with a graph its tensors are overwritten by each step."""
+    """Takes steps. `state`: the current state; with a graph, each step overwrites its tensors."""
 
     def __init__(self, search: Search[State], state: State):
         self.state = state
@@ -29,7 +29,7 @@ class Stepper(Generic[State]):
         self._taken = 0
 
     def advance(self) -> None:
-        """One step. Where it raises, the state is that before the step."""
+        """Takes one step. If it raises, the state is that before the step."""
         self._search.prepare(self._taken)
         self._step()
         self._taken += 1
@@ -39,7 +39,7 @@ class Stepper(Generic[State]):
 
 
 class GraphStepper(Stepper[State]):
-    """The same by replaying a CUDA graph. Raises RuntimeError where the step cannot be captured."""
+    """Takes steps by replaying a CUDA graph. Raises RuntimeError if the step cannot be captured."""
 
     def __init__(self, search: Search[State], state: State, device: torch.device):
         super().__init__(search, _copy(state))
@@ -55,7 +55,7 @@ class GraphStepper(Stepper[State]):
                 step(self.state)
         torch.cuda.current_stream().wait_stream(stream)
         self._graph = torch.cuda.CUDAGraph()
-        # thread_local: what other threads of the program do on the device meanwhile must not spoil the capture
+        # thread_local: other threads that use the device must not invalidate the capture
         with torch.cuda.graph(self._graph, stream=stream, capture_error_mode="thread_local"):
             step_in_place(self._search, self.state)
 
@@ -64,7 +64,7 @@ class GraphStepper(Stepper[State]):
 
 
 def make_stepper(search: Search[State], state: State, device: torch.device) -> Stepper[State]:
-    """The fastest way to take steps on `device`. What runs out of memory there raises here, not later."""
+    """The fastest way to take steps on `device`. On CUDA, running out of memory raises here, not later."""
     if device.type != "cuda":
         return Stepper(search, state)
     try:
@@ -72,13 +72,13 @@ def make_stepper(search: Search[State], state: State, device: torch.device) -> S
     except torch.cuda.OutOfMemoryError:
         raise
     except RuntimeError as error:
-        log.warning("The search runs without a CUDA graph, slower: %s", first_line(error))
+        log.warning("The search runs without a CUDA graph, which is slower: %s", first_line(error))
         search.step(state)
         return Stepper(search, state)
 
 
 def step_in_place(search: Search[State], state: State) -> None:
-    """Writes the state after a step over the state before it."""
+    """Takes a step and overwrites the tensors of `state` with the result."""
     after = search.step(state)
     torch._foreach_copy_(_tensors(state), _tensors(after))  # pyright: ignore[reportPrivateImportUsage]
 

@@ -17,17 +17,17 @@ from .state import NOTHING, Cost, SearchState, Settings, first_fields, next_fiel
 
 @dataclass(frozen=True)
 class SwapState(SearchState):
-    """The best prompts are where the search stands. A: allowed tokens of the largest group.
+    """The best prompts are the current prompts. A: allowed tokens of the largest group.
 
-    tried: bool [N, L, A + 1], which of them were tried at which place of the present prompt; the last
-    column is for tokens that are not allowed (a prompt may begin with such).
+    tried: bool [N, L, A + 1], the tokens tried at each place of the current prompt; the last column is for tokens
+    that are not allowed, which a prompt may start with.
     """
 
     tried: Tensor
 
 
 class _Swaps:
-    """What both searches share: the ranking, and the memory of what was tried."""
+    """What both swap searches share: the ranking, and the record of tried swaps."""
 
     def __init__(self, objective: Objective, settings: Settings, steps: int):
         space = objective.space
@@ -35,11 +35,15 @@ class _Swaps:
         self._objective = objective
         self._steps = steps
         self._space = space
-        self._tops = [min(settings.top, size) for size in space.sizes]  # tokens considered at a place, for each group
+        self._tops = [min(settings.top, size) for size in space.sizes]  # tokens ranked at a place, for each group
         self._top = max(self._tops)
         self._table = space.embed(space.allowed)  # [G, A, D]
-        self._column = torch.full((groups, space.vocabulary), longest, device=space.device)  # of a token, in `tried`
-        self._filler = torch.zeros(groups, longest + 1, dtype=torch.bool, device=space.device)  # columns of no token
+        self._column = torch.full(
+            (groups, space.vocabulary), longest, device=space.device
+        )  # the column in `tried` of each token
+        self._filler = torch.zeros(
+            groups, longest + 1, dtype=torch.bool, device=space.device
+        )  # columns without a token
         for group, size in enumerate(space.sizes):
             self._column[group, space.allowed[group, :size]] = torch.arange(size, device=space.device)
             self._filler[group, size:longest] = True
@@ -50,16 +54,16 @@ class _Swaps:
         return SwapState(**common, tried=self._initial_tried(ids, common["kept"], common["problem"]))
 
     def _initial_tried(self, ids: Tensor, kept: Tensor, problem: Tensor) -> Tensor:
-        """Nothing was tried. But a word that the prompt has is not brought in again, and what is kept stays."""
+        """`tried` for a new prompt: marks tokens that are in the prompt already, and all tokens at kept places."""
         group = self._space.group(problem)
         fresh = (kept != NOTHING)[..., None] | self._filler[group][:, None]
         columns = self._column[group[:, None], ids]
         return fresh.scatter_(-1, columns[:, None].expand(-1, ids.shape[1], -1), True)
 
     def _rank(self, gradient: Tensor, tried: Tensor) -> tuple[Tensor, Tensor]:
-        """The `top` untried tokens (columns [N, K, k]) of each of K places that the gradient [N, K, D] promises most of.
+        """The `top` untried tokens for each of K places, ranked by the gradient [N, K, D]: columns int64 [N, K, k].
 
-        And which of them are none, bool [N, K, k]: where fewer are left.
+        Also bool [N, K, k]: entries that are not a token, because fewer are left.
         """
         groups = len(self._table)
         rows, hidden = (each.flatten(0, -2).chunk(groups) for each in (gradient, tried[..., :-1]))
@@ -73,7 +77,7 @@ class _Swaps:
         return columns, spent
 
     def _accept(self, state: SwapState, value: Tensor, place: Tensor, columns: Tensor, hidden: Tensor) -> SwapState:
-        """The state after the swaps of `columns` [N, B] into `place` [N, B] were scored; `hidden` [N, B] are none."""
+        """The state after scoring swaps of the tokens in `columns` [N, B] into `place` [N, B], except the `hidden` [N, B]."""
         ids, each = state.best_ids, torch.arange(len(state.best_ids), device=place.device)
         tokens = self._space.tokens(state.problem, columns)
         prompts = ids[:, None].expand(-1, place.shape[1], -1).scatter(2, place[..., None], tokens[..., None])
@@ -86,7 +90,7 @@ class _Swaps:
         tried = state.tried.index_put(
             (each[:, None], place, torch.where(hidden, outside, columns)), torch.ones_like(hidden)
         )
-        # At the place that changed, other tokens give the prompts that they gave before.
+        # At the place that changed, other tokens lead to the same prompts as before.
         same = torch.arange(ids.shape[1], device=place.device) == place[each, which][:, None]
         fresh = self._initial_tried(chosen, state.kept, state.problem) | (tried & same[..., None])
         return SwapState(
@@ -96,11 +100,11 @@ class _Swaps:
 
 
 class SwapSearch(_Swaps):
-    """Greedy coordinate gradient (arXiv 2307.15043, Algorithm 1), for each restart by itself.
+    """Greedy coordinate gradient (arXiv 2307.15043, Algorithm 1), for each restart separately.
 
-    In each step the gradient at the present tokens ranks every allowed token at every place. Of the `top`
-    best untried ones of all places `candidates` are drawn and scored exactly; the best is taken if it is
-    better. Unlike there, no swap is tried again while the other tokens stay.
+    In each step the gradient ranks every allowed token at every place. From the `top` untried tokens of each place,
+    `candidates` swaps are drawn and scored exactly; the best is accepted if it improves the prompt. Unlike in the
+    paper, no swap is tried again while the other tokens stay.
     """
 
     def __init__(
@@ -109,7 +113,7 @@ class SwapSearch(_Swaps):
         super().__init__(objective, settings, steps)
         choices = settings.length * self._top
         self._count = min(settings.candidates, choices)
-        tops = self._tops * (len(generators) // len(self._tops))  # of each problem
+        tops = self._tops * (len(generators) // len(self._tops))  # for each problem
         draw = [_choices(settings.length, top, self._top, own) for top, own in zip(tops, generators, strict=True)]
         self._noise = Draws(draw, choices, steps, objective.space.device)
 
@@ -126,7 +130,7 @@ class SwapSearch(_Swaps):
     def step(self, state: SwapState) -> SwapState:
         """See `Search`."""
         value, gradient = self._objective.value_and_gradient(state.best_ids, state.problem)
-        value = torch.maximum(value, state.best_value)  # rounding takes nothing away
+        value = torch.maximum(value, state.best_value)  # rounding must not lower it
         columns, spent = self._rank(gradient, state.tried)
         noise = self._noise.at(state.count)[state.problem]
         drawn = noise.masked_fill(spent.flatten(1), -1).topk(self._count)
@@ -135,8 +139,8 @@ class SwapSearch(_Swaps):
 
 
 class AutoPromptSearch(_Swaps):
-    """AutoPrompt (arXiv 2010.15980) with HotFlip's ranking: one place after the other, the `top` best tokens
-    there by gradient, all scored exactly; the best is taken if it is better."""
+    """AutoPrompt (arXiv 2010.15980) with HotFlip's ranking: one place per step, in turn; the `top` tokens
+    there by gradient are all scored exactly, and the best is accepted if it improves the prompt."""
 
     def __init__(
         self, objective: Objective, settings: Settings, steps: int, generators: Sequence[torch.Generator]
@@ -164,7 +168,7 @@ class AutoPromptSearch(_Swaps):
 
 
 def _choices(length: int, top: int, most: int, generator: torch.Generator) -> Callable[[int], Tensor]:
-    """Draws numbers [n, length * most] for the `top` tokens at each place, -1 where there are fewer than `most`."""
+    """A function that draws numbers [n, length * most] for the `top` tokens of each place, padded with -1 to `most`."""
 
     def draw(steps: int) -> Tensor:
         drawn = torch.rand(steps, length * top, generator=generator).view(steps, length, top)

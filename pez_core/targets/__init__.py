@@ -1,1 +1,1 @@
-"""What is to be matched: pictures, texts, and blends of them."""
+"""What prompts should match: pictures, texts, and blends of them."""

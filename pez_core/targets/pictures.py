@@ -1,4 +1,4 @@
-"""Whatever a caller calls a picture, as RGB."""
+"""Pictures of any kind, as RGB."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from PIL import Image, UnidentifiedImageError
 
 from ..errors import PezError, first_line
 
-MIN_SIDE = 8  # pixels; with less there is nothing to recognize
-MOST_SIDE = 1024  # pixels that the short side keeps: twice what the largest models see
-MOST_ASPECT = 50  # of the long side to the short one; models would enlarge a narrower picture to gigabytes
+MIN_SIDE = 8  # pixels; smaller pictures show nothing recognizable
+MOST_SIDE = 1024  # pixels of the short side, at most: twice what the largest models see
+MOST_ASPECT = 50  # of the long side to the short one; preprocessing would enlarge a narrower picture to gigabytes
 MOST_PIXELS = 150_000_000  # of a file; reading takes up to 16 bytes for each
-TOO_LARGE = f"it has more than {MOST_PIXELS // 10**6} million pixels, shrink it first"
-LEAST_VALUE, MOST_VALUE = -0.25, 2.0  # of floating point pictures: resampling overshoots 0..1, but not by more
+TOO_LARGE = f"it has more than {MOST_PIXELS // 10**6} million pixels: shrink it first"
+LEAST_VALUE, MOST_VALUE = -0.25, 2.0  # of floating point pictures: resampling overshoots 0..1, but not more than this
 
-FORMATS = (  # that Pillow itself decodes. Not EPS, for which it starts another program
+FORMATS = (  # that Pillow decodes itself. Not EPS, for which it starts another program
     *("AVIF", "BMP", "DDS", "DIB", "GIF", "ICNS", "ICO", "IM", "JPEG", "JPEG2000", "MPO", "PCX", "PNG", "PPM"),
     *("PSD", "QOI", "SGI", "TGA", "TIFF", "WEBP", "XBM"),
 )
@@ -41,21 +41,21 @@ _UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 _PNG = b"\x89PNG\r\n\x1a\n"
-_SHOWN = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"eXIf", b"IEND")  # the chunks of a PNG that make the picture
+_SHOWN = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"eXIf", b"IEND")  # the chunks of a PNG that affect the picture
 
 
 def as_rgb(pictures: Any) -> list[Image.Image]:
     """One or several pictures as a list of RGB images.
 
     Accepts PIL images, paths, numpy arrays and torch tensors [H, W], [H, W, C] or [B, H, W, C] with 1, 3
-    or 4 channels (uint8, uint16, or floating point in 0..1, as ComfyUI's IMAGE), and any mix of them in
-    a list. Transparent parts become white, 16 bits are scaled to 8, EXIF orientation is applied.
+    or 4 channels (uint8, uint16, or floating point in 0..1, as ComfyUI's IMAGE), and lists that
+    mix them. Transparent parts become white, 16 bits are scaled to 8, EXIF orientation is applied.
 
-    A picture whose short side is longer than 1024 pixels is shrunk to that. Files are read in the formats
-    `FORMATS`, by Pillow alone; reading takes up to 16 bytes for each pixel.
+    A picture whose short side is longer than 1024 pixels is shrunk to that. Files may have the formats `FORMATS`,
+    which Pillow reads by itself; reading takes up to 16 bytes per pixel.
 
-    Raises PezError when there is no picture, or one is smaller than 8 x 8, more than 50 times as long as it
-    is wide, a file of more than 150 million pixels, holds NaN or other values than 0..1, or cannot be read.
+    Raises PezError when there is no picture, or one is smaller than 8 x 8, more than 50 times longer than wide, a
+    file of more than 150 million pixels, contains NaN or values out of range, or cannot be read.
     """
     images = list(_each(pictures))
     if not images:
@@ -87,13 +87,13 @@ def _each(pictures: Any) -> Iterable[Image.Image]:
 
 def _from_file(path: Path) -> Image.Image:
     try:
-        if not path.is_file():  # a pipe would be waited for without end
+        if not path.is_file():  # reading from a pipe might wait forever
             raise PezError(f"{str(path)!r} is not a file." if path.exists() else f"There is no file {str(path)!r}.")
         return _open(path)
     except PezError:
         raise
     except Exception as error:  # a damaged file can make its decoder raise anything
-        with suppress(Exception):  # where only metadata is damaged, the picture can be had without it
+        with suppress(Exception):  # if only metadata is damaged, the picture can be read without it
             return _open(_without_metadata(path.read_bytes()))
         raise PezError(f"{str(path)!r} cannot be read as a picture: {_why(error).rstrip('.')}.") from error
 
@@ -108,11 +108,11 @@ def _why(error: Exception) -> str:
 
 def _open(source: Path | BytesIO) -> Image.Image:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # on size and damaged metadata, which are both dealt with here
+        warnings.simplefilter("ignore")  # about size and damaged metadata: both are handled here
         with Image.open(source, formats=_formats()) as image:
             if image.width * image.height > MOST_PIXELS:
                 raise Image.DecompressionBombError
-            image.draft(None, _small(image.size))  # a JPEG is decoded at the size that is needed
+            image.draft(None, _small(image.size))  # decodes a JPEG at about the size needed
             image.load()
             return _convert(image)
 
@@ -125,7 +125,7 @@ def _formats() -> tuple[str, ...]:
 
 
 def _without_metadata(data: bytes) -> BytesIO:
-    """A PNG less whatever does not show: texts and profiles that are damaged or too large keep no picture from us."""
+    """A PNG with only the chunks that affect the picture: damaged or very large texts and profiles do not matter."""
     if not data.startswith(_PNG):
         raise ValueError("not a PNG")
     kept, place = [_PNG], len(_PNG)
@@ -145,7 +145,7 @@ def _from_pil(image: Image.Image) -> Image.Image:
         return _convert(image)
     except PezError:
         raise
-    except Exception as error:  # a file that is opened but cannot be read, or was closed
+    except Exception as error:  # an opened file that cannot be read, or that was closed
         raise PezError(f"The PIL image cannot be read: {first_line(error).rstrip('.')}.") from error
 
 
@@ -157,14 +157,14 @@ def _convert(image: Image.Image) -> Image.Image:
     elif image.mode in ("I", "F"):
         image = Image.fromarray(_from_numbers(np.array(image, dtype=np.float32), image.mode))
     transparent = image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info
-    if image.mode == "La":  # which Pillow converts to LA only
+    if image.mode == "La":  # Pillow converts La only to LA
         image = image.convert("LA")
     image = _finish(image.convert("RGBA" if transparent else "RGB"))
     return image if upright is None else image.transpose(upright)
 
 
 def _orientation(image: Image.Image) -> int:
-    """As EXIF has it; 0 where it has none that can be read."""
+    """The orientation in EXIF; 0 if there is none that can be read."""
     with suppress(Exception), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return int(image.getexif().get(_ORIENTATION, 0))
@@ -182,18 +182,18 @@ def _finish(image: Image.Image) -> Image.Image:
 
 
 def _small(size: tuple[int, int]) -> tuple[int, int]:
-    """The size of a picture that is kept in place of one of `size`."""
+    """The size to which a picture of `size` is shrunk."""
     by = min(1.0, MOST_SIDE / max(1, min(size)))
     return round(size[0] * by), round(size[1] * by)
 
 
 def _eight_bits(values: np.ndarray) -> np.ndarray:
-    """uint16 as uint8: the nearest of values / 257, without numbers of more than 16 bits."""
+    """uint16 as uint8: values / 257, rounded, computed in 16 bits."""
     return ((np.minimum(values, 65407) + np.uint16(128)) // np.uint16(257)).astype(np.uint8)
 
 
 def _from_numbers(values: np.ndarray, mode: str) -> np.ndarray:
-    """The float32 values of a picture of mode I or F, which do not say what is white, as uint8. They are changed."""
+    """The float32 `values` of a picture of mode I or F as uint8; white is guessed from the largest. Changes `values`."""
     low, high = float(values.min()), float(values.max())
     if not np.isfinite(low + high):
         raise _not_finite()
@@ -210,8 +210,8 @@ def _array(tensor: torch.Tensor) -> np.ndarray:
         return (tensor.float() if tensor.is_floating_point() else tensor).numpy()
     except (RuntimeError, TypeError) as error:
         raise PezError(
-            f"A tensor of {tensor.dtype} on {tensor.device} ({tensor.layout}) holds no pixels that can be read: give a "
-            "dense one with values."
+            f"A tensor of {tensor.dtype} on {tensor.device} ({tensor.layout}) has no readable pixels: give a dense "
+            "tensor with values."
         ) from error
 
 
@@ -237,7 +237,7 @@ def _pixels(values: np.ndarray) -> np.ndarray:
     """The array [H, W, C] of one picture as uint8."""
     if values.dtype == np.uint8:
         return np.ascontiguousarray(values)
-    if values.dtype.kind == "u" and values.dtype.itemsize == 2:  # of either byte order
+    if values.dtype.kind == "u" and values.dtype.itemsize == 2:  # in either byte order
         return _eight_bits(values.astype(np.uint16))
     if values.dtype == np.bool_:
         return values.astype(np.uint8) * 255
@@ -255,4 +255,4 @@ def _pixels(values: np.ndarray) -> np.ndarray:
 
 
 def _not_finite() -> PezError:
-    return PezError("The picture holds NaN or infinite values: check the node or program that made it.")
+    return PezError("The picture contains NaN or infinite values: check the node or program that made it.")

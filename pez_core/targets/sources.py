@@ -1,4 +1,4 @@
-"""What a target is made of: pictures and texts, each with a weight, before a model encodes them."""
+"""The sources of a target: pictures and texts, each with a weight, before a model encodes them."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from .views import Views, apply_mask
 
 
 class Source(Protocol):
-    """One kind of thing to match. A kind is a frozen dataclass with these two.
+    """One kind of thing to match: a frozen dataclass with these two members.
 
-    weight: what it counts for beside others; below 0 pushes away.
+    weight: how much it counts compared with others; below 0 pushes away.
     """
 
     @property
     def weight(self) -> float: ...
 
     def encoded(self, model: ClipModel) -> tuple[Tensor, Sequence[float]]:
-        """Unit features float32 [B, F] on the CPU, and what each of them counts for within the source, B numbers.
+        """Unit features float32 [B, F] on the CPU, and how much each of them counts within the source, B numbers.
 
-        What needs the text towers asks for them by `model.ready()`.
+        A source that needs the text towers calls `model.ready()` first.
         """
         ...
 
@@ -41,7 +41,7 @@ class Source(Protocol):
 class PictureSource:
     """Pictures that share a weight. A negative weight pushes away from them.
 
-    `crops`, `flips`: whether the corners of each picture, and its mirror image, count as well as itself.
+    `crops`, `flips`: whether the corners of each picture, and its mirror image, count in addition.
     """
 
     pictures: tuple[Image.Image, ...]
@@ -56,7 +56,7 @@ class PictureSource:
 
     @classmethod
     def of(cls, pictures: Any, masks: Sequence[np.ndarray] | None = None, **settings: Any) -> PictureSource:
-        """Of whatever `pictures.as_rgb` takes. `masks`: one [H, W] for each picture, or one for all.
+        """A source of anything that `pictures.as_rgb` accepts. `masks`: one [H, W] for each picture, or one for all.
 
         Raises PezError for pictures that cannot be used, and for a wrong number of masks.
         """
@@ -67,18 +67,18 @@ class PictureSource:
                     f"{count_mismatch(len(rgb), 'mask', 'picture', len(masks))[:-1]}; one for all is enough."
                 )
             rgb = [apply_mask(picture, masks[i % len(masks)]) for i, picture in enumerate(rgb)]
-            as_rgb(rgb)  # what the mask leaves may be too small
+            as_rgb(rgb)  # checks again: what the mask leaves may be too small
         return cls(tuple(rgb), **settings)
 
     def encoded(self, model: ClipModel) -> tuple[Tensor, Sequence[float]]:
-        """See `Source`. Pictures and their views are prepared batch by batch: memory does not grow with the views."""
+        """See `Source`. Views are created batch by batch, so memory does not grow with their number."""
         seen = Views(self.pictures, self.crops, self.flips)
         return model.image.encode(seen), seen.shares
 
 
 @dataclass(frozen=True)
 class TextSource:
-    """A text with a weight. One that is longer than the model's context is split, each part weighted by its length."""
+    """A text with a weight. A text longer than the model's context is split; each part is weighted by its length."""
 
     text: str
     weight: float = 1.0
@@ -98,7 +98,7 @@ class TextSource:
 
 
 def blend(groups: Sequence[Sequence[Source]], weights: Sequence[float]) -> tuple[Source, ...]:
-    """The sources of all `groups`; the weights within each group are multiplied by the group's one of `weights`.
+    """The sources of all `groups`; the weights within each group are multiplied by that group's one in `weights`.
 
     Raises PezError for a wrong number of weights, and for weights that are not finite.
     """
@@ -114,7 +114,7 @@ def blend(groups: Sequence[Sequence[Source]], weights: Sequence[float]) -> tuple
 
 
 def one_for_each(sources: Sequence[Source]) -> list[tuple[Source, ...]]:
-    """A blend for each picture of positive weight, together with everything else; the blend itself if there is none."""
+    """A blend for each picture of positive weight, with all other sources added; the blend itself if there is no such picture."""
     attracting = [s for s in sources if isinstance(s, PictureSource) and s.weight > 0]
     shared = tuple(s for s in sources if not any(s is each for each in attracting))
     alone = [replace(source, pictures=(picture,)) for source in attracting for picture in source.pictures]
@@ -125,13 +125,13 @@ def one_for_each(sources: Sequence[Source]) -> list[tuple[Source, ...]]:
 def make_target(model: ClipModel, sources: Source | Sequence[Source]) -> Target:
     """The target of a blend according to `model`, on the CPU.
 
-    Raises PezError where there is no source, or the target cannot be made.
+    Raises PezError if there is no source, or the target cannot be made.
     """
     sources = list(sources) if isinstance(sources, Sequence) else [sources]
     if not sources:
         raise PezError("There is nothing to match: give a picture or a text.")
     ordered = sorted(sources, key=lambda each: isinstance(each, PictureSource))
-    # The other way round: the text towers, which the search needs next, come to the device last.
+    # Pictures are encoded first, so that the text towers, which the search needs next, are loaded last.
     encoded = [source.encoded(model) for source in reversed(ordered)][::-1]
     weights = [
         source.weight * share / sum(shares)
@@ -151,7 +151,7 @@ def _check_weight(weight: Any) -> None:
 
 
 def _pieces(model: ClipModel, text: str) -> list[str]:
-    """The text, in pieces of whole words that each fit the model's context."""
+    """The text in pieces of whole words that each fit the model's context."""
     vocabulary = model.vocabulary
     text = vocabulary.clean(text)
     if len(vocabulary.encode(text)) <= vocabulary.room:

@@ -27,7 +27,7 @@ class Target:
     A text with unit feature f has the similarity sum_i weights[i] * (features[i] . f), in -1..1. A
     negative weight pushes away from its picture. Targets are compared by identity.
 
-    Raises PezError when features or weights are not finite, do not belong together, are all zero, or cancel.
+    Raises PezError when features or weights are not finite, do not match in number, are all zero, or cancel.
     """
 
     features: Tensor
@@ -62,11 +62,11 @@ class Target:
         return cls(model.encode_images(rgb), torch.tensor(chosen))
 
     def split(self) -> list[Target]:
-        """Each picture as a target of its own, without its weight."""
+        """Each feature as a separate target, without its weight."""
         return [Target(feature[None], torch.ones(1, device=feature.device)) for feature in self.features]
 
     def check(self, model: ClipModel) -> None:
-        """Raises PezError where the target cannot be of `model`: its features have another length."""
+        """Raises PezError if the target is of another model: its features have another length."""
         own, its = self.features.shape[1], model.text.features
         if own != its:
             raise PezError(
@@ -78,9 +78,9 @@ class Target:
         return len(self.features)
 
     def by_part(self, texts: Tensor, parts: Sequence[Part]) -> list[dict[str, float]]:
-        """For each of the unit text features [N, F] of a model of several `parts`, its similarity in each, by name.
+        """For each of the unit text features [N, F], its similarity according to each of the model's `parts`, by name.
 
-        Empty for a model of one part, whose similarity is the whole one.
+        Empty for a model with a single part.
         """
         if len(parts) == 1:
             return [{} for _ in texts]
@@ -96,6 +96,6 @@ class Target:
 
 
 def count_mismatch(count: int, what: str, whose: str, given: int) -> str:
-    """A sentence for another number of things than one for each: "Expected 1 weight for 1 target, got 2."."""
+    """An error that the number of things is wrong: "Expected 1 weight for 1 target, got 2."."""
     things, owners = (f"{count} {name}{'' if count == 1 else 's'}" for name in (what, whose))
     return f"Expected {things} for {owners}, got {given}."

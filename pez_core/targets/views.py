@@ -1,4 +1,4 @@
-"""Other views of a picture, and the part of it that counts."""
+"""Views of a picture (crops, mirror image), and its masked part."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from PIL import Image, ImageOps
 from ..errors import PezError
 
 CROP = 0.85  # of each side
-OWN_SHARE = 0.5  # of a picture in its target, where crops or its mirror image have the rest
-NEUTRAL = (122, 116, 104)  # the mean color of CLIP's training pictures, which says nothing
+OWN_SHARE = 0.5  # share of the picture itself; its crops and mirror image share the rest
+NEUTRAL = (122, 116, 104)  # the mean color of CLIP's training pictures
 
 
 class Views(Sequence[Image.Image]):
     """Each of the RGB `pictures`, followed by its mirror image (`flips`) and its four corners (`crops`).
 
-    They are made when they are asked for, so that not all of them are in memory at once.
+    They are created on demand, so that not all of them are in memory at once.
 
     Attributes:
-        shares: what each view counts for. A picture has 1: half of that itself if it has other views.
+        shares: how much each view counts. The views of a picture sum to 1: half for itself if it has others.
     """
 
     def __init__(self, pictures: Sequence[Image.Image], crops: bool, flips: bool):

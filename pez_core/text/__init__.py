@@ -1,1 +1,1 @@
-"""Tokens and spelling; knows no model."""
+"""Tokens and spelling, independent of any model."""

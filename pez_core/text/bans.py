@@ -1,7 +1,7 @@
 """Banned words, also when several tokens in a row spell them.
 
-A prompt is read without its spaces. A ban matches where its letters begin at the start of a token and
-end at the end of a token; a `*` before or after lifts that side's condition. So `sunset` bans the token
+Spaces in the prompt are ignored. A ban matches where its letters begin at the start of a token and end at the end of
+a token; a `*` before or after the word removes the condition on that side. So `sunset` bans the token
 "sunset" and the tokens "sun" "set" in a row, but not "sunsets"; `sunset*` bans that too.
 """
 
@@ -18,12 +18,12 @@ from torch import Tensor
 
 from ..errors import PezError
 
-MOST_LETTERS = 100  # of a ban: tables grow with its square
+MOST_LETTERS = 100  # of a ban: the tables grow with the square of its length
 
 
 @dataclass(frozen=True)
 class Ban:
-    """One banned word: its letters without spaces, and which ends a `*` has opened."""
+    """One banned word: its letters without spaces, and which ends have a `*`."""
 
     letters: str
     open_start: bool
@@ -31,20 +31,19 @@ class Ban:
 
     @classmethod
     def parse(cls, word: str) -> Ban:
-        """The ban that a person wrote.
+        """The ban for a word as a person wrote it.
 
-        Raises PezError where no letters are left, for several words at once, and for words that are too long.
+        Raises PezError for a word without letters, several words at once, a `*` in the middle, and a word that is too
+        long.
         """
-        word = html.unescape(word).strip()  # `&amp;` is one sign, as in fixed text
+        word = html.unescape(word).strip()  # `&amp;` is one character, as in fixed text
         letters = "".join(word.strip("*").lower().split())
         if not letters:
             raise PezError(f"The banned word {word!r} would ban everything: give letters, such as 'hair' or 'hair*'.")
         if any(mark in word for mark in ",;\n"):
-            raise PezError(f"The banned word {word!r} seems to be several: give each word by itself.")
+            raise PezError(f"The banned word {word!r} seems to be several: give each word separately.")
         if "*" in letters:
-            raise PezError(
-                f"The banned word {word!r} has a * in the middle: only the first and last letter can be one."
-            )
+            raise PezError(f"The banned word {word!r} has a * in the middle: put * only at the start or the end.")
         if len(letters) > MOST_LETTERS:
             raise PezError(
                 f"The banned word '{word[:20]}…' has {len(letters)} letters, the limit is {MOST_LETTERS}: ban single words."
@@ -52,7 +51,7 @@ class Ban:
         return cls(letters, word.startswith("*"), word.endswith("*"))
 
     def is_in(self, pieces: Sequence[str]) -> bool:
-        """Whether a text, given as the `pieces` that its tokens spell, holds the ban."""
+        """Whether a text contains the ban; `pieces`: what its tokens spell."""
         spelled, starts, ends = "", set(), set()
         for piece in pieces:
             starts.add(len(spelled))
@@ -66,7 +65,7 @@ class Ban:
         return False
 
     def entries(self, text: str) -> set[int]:
-        """The numbers of letters that may be matched at the end of a token of this text, where the ban begins in it."""
+        """How many letters can be matched at the end of a token with this text, if the ban begins in that token."""
         n = len(self.letters)
         after = set()
         for start in range(len(text)) if self.open_start else (0,):
@@ -78,14 +77,14 @@ class Ban:
         return after
 
     def continuations(self, text: str) -> tuple[set[int], set[int]]:
-        """The numbers of letters matched before a token of this text from which the ban goes on through it; and those
-        from which it ends within the token."""
+        """The numbers of letters matched before a token with this text from which the ban continues past the token, and
+        those from which it ends within the token."""
         goes_on = {m for m in range(1, len(self.letters)) if self.letters.startswith(text, m)}
         ends = {m for m in range(1, len(self.letters)) if text.startswith(self.letters[m:])} if self.open_end else set()
         return goes_on, ends - goes_on
 
     def related(self, texts: Mapping[str, Any], longest: int) -> Iterable[str]:
-        """Those of the token texts, at most `longest` letters, that can be part of this ban."""
+        """The token texts, of at most `longest` letters, that can be part of this ban."""
         n = len(self.letters)
         found = {self.letters[i:j] for i in range(n) for j in range(i + 1, min(n, i + longest) + 1)} & texts.keys()
         if self.open_start or self.open_end:
@@ -105,8 +104,8 @@ class Ban:
 class Bans:
     """Recognizes banned words in sequences of token ids, for many sequences and many bans at once.
 
-    Each ban is a small automaton: its states are "m letters matched at a token's end", its input are
-    tokens. Tokens that move a ban's states alike share a class; class 0 matches nothing. A token of t letters can
+    Each ban is a small automaton: its states are "m letters matched at the end of a token", its inputs are tokens.
+    Tokens with the same effect on a ban share a class; class 0 matches nothing. A token of t letters can
     only move m to m + t, or to the end, so a class is a few rows of S numbers (S: letters of the longest ban, plus 1).
 
     `texts`: the text of each token of the vocabulary, V of them, without surrounding spaces.
@@ -142,13 +141,13 @@ class Bans:
         return bool(self.bans)
 
     def single_tokens(self) -> Tensor:
-        """bool [V]: tokens that are banned by themselves."""
+        """bool [V]: tokens that are banned on their own."""
         at = self.last[:, None, None].expand(-1, self.entered.shape[1], 1)
         whole = self.entered.gather(2, at)[..., 0]  # [N, C]
         return whole.gather(1, self.token_class.long()).any(0)
 
     def match(self, ids: Tensor) -> Tensor:
-        """bool [R]: which of the sequences `ids` [R, T] hold a banned word. No host sync."""
+        """bool [R]: which of the sequences `ids` [R, T] contain a banned word. No host sync."""
         every = torch.arange(len(self.bans), device=ids.device)
         place = torch.arange(self.entered.shape[2], device=ids.device)
         last = self.last[None, :, None].expand(len(ids), -1, 1)
@@ -164,7 +163,7 @@ class Bans:
         return hits
 
     def never_matching(self, allowed: Tensor) -> list[str]:
-        """The letters of those bans that no sequence of the `allowed` tokens, bool [V], can spell."""
+        """The letters of the bans that no sequence of the `allowed` tokens, bool [V], can spell."""
         unmatched = []
         for b, ban in enumerate(self.bans):
             used = self.token_class[b, allowed].unique().long().tolist()
@@ -172,7 +171,7 @@ class Bans:
             for c in used:
                 reached |= self.entered[b, c]
             matched = bool(reached[len(ban.letters)])
-            for m in range(1, len(ban.letters)):  # tokens only move forward, so one pass meets every state
+            for m in range(1, len(ban.letters)):  # tokens only move forward, so one pass reaches every state
                 if not reached[m] or matched:
                     continue
                 matched = any(bool(self.ends[b, c, m]) for c in used)
@@ -192,7 +191,7 @@ class Bans:
 
 @dataclass(frozen=True)
 class _Moves:
-    """What a token does to the states of a ban."""
+    """The effect of a token on the states of a ban."""
 
     length: int
     entered: frozenset[int]
@@ -201,7 +200,7 @@ class _Moves:
 
 
 def _classes(ban: Ban, texts: Iterable[str]) -> dict[_Moves, list[str]]:
-    """The token texts by what they do to the ban's states."""
+    """The token texts, grouped by their effect on the ban's states."""
     classes: dict[_Moves, list[str]] = defaultdict(list)
     for text in texts:
         goes_on, ends = ban.continuations(text)

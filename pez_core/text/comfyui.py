@@ -7,24 +7,23 @@ from collections.abc import Iterator
 from ..errors import PezError, shorten
 
 _RESERVED = ("embedding:", "<|startoftext|>", "<|endoftext|>", "<start_of_text>", "<end_of_text>")
-_OPEN, _CLOSE = "\0o", "\0c"  # stand for parentheses that are letters
-_DEEPEST = 100  # pairs of parentheses in each other; CLIP Text Encode calls itself for each pair, and fails in the end
+_OPEN, _CLOSE = "\0o", "\0c"  # stand for literal parentheses
+_DEEPEST = 100  # nested parentheses; CLIP Text Encode recurses for each pair and fails at some depth
 
 
 def escape_for_comfyui(text: str) -> str:
-    """The text as it must be given to CLIP Text Encode, so that its parentheses are letters, not weights.
+    """The text as CLIP Text Encode needs it: with its parentheses escaped, so that they are not read as weights.
 
-    Raises PezError for text that cannot be written there: names of embeddings and of special tokens.
+    Raises PezError for text that cannot be escaped: names of embeddings and special tokens.
     """
     _check(text)
     return text.replace("(", "\\(").replace(")", "\\)")
 
 
 def read_like_comfyui(text: str) -> str:
-    """The words that CLIP Text Encode reads in `text`: without weights, parentheses that mean them, and escapes.
+    """The words that CLIP Text Encode reads in `text`, without weights, their parentheses, and escapes.
 
-    Raises PezError for text that names embeddings or special tokens, which are no words, and for more than 100 pairs
-    of parentheses in each other.
+    Raises PezError for text with names of embeddings or special tokens, and for parentheses nested more than 100 deep.
     """
     _check(text)
     letters = text.replace("\\(", _OPEN).replace("\\)", _CLOSE)
@@ -39,9 +38,7 @@ def _check(text: str) -> None:
 
 def _remove_weights(text: str, deep: int = 0) -> str:
     if deep > _DEEPEST:
-        raise PezError(
-            f"More than {_DEEPEST} pairs of parentheses are in each other: write \\\\( and \\\\) for letters."
-        )
+        raise PezError(f"More than {_DEEPEST} pairs of parentheses are nested: write \\( and \\) for literal ones.")
     return "".join(
         _remove_weights(_without_weight(piece[1:-1]), deep + 1) if piece[:1] == "(" and piece[1:][-1:] == ")" else piece
         for piece in _pieces(text)
@@ -49,7 +46,7 @@ def _remove_weights(text: str, deep: int = 0) -> str:
 
 
 def _without_weight(inner: str) -> str:
-    """What is in a pair of parentheses, less `:1.2` at its end."""
+    """The inside of a pair of parentheses, without a weight such as `:1.2` at its end."""
     words, colon, number = inner.rpartition(":")
     if not words or not colon:
         return inner
@@ -61,7 +58,7 @@ def _without_weight(inner: str) -> str:
 
 
 def _pieces(text: str) -> Iterator[str]:
-    """The text cut before and after its outermost pairs of parentheses; one that has no partner cuts nothing."""
+    """The text, split before and after its outermost pairs of parentheses; an unpaired one splits nothing."""
     start = depth = 0
     for i, letter in enumerate(text):
         if letter == "(":

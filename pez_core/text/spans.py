@@ -1,4 +1,4 @@
-"""Where each token of a text stands in it."""
+"""The characters that each token of a text covers."""
 
 from __future__ import annotations
 
@@ -7,22 +7,23 @@ import re
 from .vocabulary import Vocabulary
 
 Span = tuple[int, int]
-"""The characters of a text from the first number up to the second."""
+"""A range of characters: from the first number up to, but not including, the second."""
 
 
 def token_spans(vocabulary: Vocabulary, text: str) -> list[Span]:
-    """The characters of each token of `text`, in their order.
+    """The characters of each token of `text`, in order.
 
-    Tokens that share a character (an emoji of several byte tokens) are one span. Where the tokens cannot be laid
-    over the text, because the tokenizer rewrites it or does not spell its tokens in bytes, the spans are those of
-    words.
+    Tokens that share a character (an emoji of several byte tokens) share one span. Where tokens cannot be aligned
+    with the text, because the tokenizer rewrites it or has no byte spelling of its tokens, the spans are those of words.
     """
     spelled = vocabulary.spell(vocabulary.encode(text))
     sizes = [0 if character.isspace() else len(character.lower().encode()) for character in text]
     if spelled is None or sum(map(len, spelled)) != sum(sizes) or b"".join(spelled) != _squeeze(text):
         return [match.span() for match in re.finditer(r"\S+", text)]
     spans: list[Span] = []
-    ends = [end for end, size in enumerate(sizes, 1) for _ in range(size)]  # of the character that each byte is part of
+    ends = [
+        end for end, size in enumerate(sizes, 1) for _ in range(size)
+    ]  # end of the character that each byte belongs to
     first = 0
     for piece in spelled:
         start, end = ends[first] - 1, ends[first + len(piece) - 1]
@@ -35,7 +36,7 @@ def token_spans(vocabulary: Vocabulary, text: str) -> list[Span]:
 
 
 def pieces(vocabulary: Vocabulary, text: str) -> list[str]:
-    """What the tokens of `text` spell, one after the other."""
+    """What the tokens of `text` spell, in order."""
     return [text[start:end] for start, end in token_spans(vocabulary, text)]
 
 

@@ -20,14 +20,14 @@ log = logging.getLogger(__name__)
 class Template:
     """How L searched token ids become a whole prompt.
 
-    prefix, suffix: the fixed texts, in the form that CLIP's tokenizers agree on. before, after: their ids.
+    prefix, suffix: the fixed texts, cleaned (see `Vocabulary.clean`). before, after: their ids.
     kept: the ids of each word or phrase that must be in the prompt.
-    allowed: bool [V], the tokens that a search may use. bans: what no prompt may hold, or None.
+    allowed: bool [V], the tokens that a search may use. bans: what no prompt may contain, or None.
 
-    Make one with `template_of`, which keeps those that were made: bans over a large vocabulary take time.
+    Use `template_of`, which caches templates: bans over a large vocabulary take time to build.
 
-    Raises PezError when the length does not fit the context beside prefix and suffix, when fixed text holds a
-    banned word or a special token, when kept words do not fit, or when the bans leave no token.
+    Raises PezError when the length does not fit the context together with prefix and suffix, when fixed text
+    contains a banned word or a special token, when kept words do not fit, or when every token is banned.
     """
 
     def __init__(
@@ -56,10 +56,10 @@ class Template:
             usable = self.allowed.clone()
             usable[fixed] = True
             for letters in self.bans.never_matching(usable | self.bans.single_tokens()):
-                log.warning("The ban %r can match nothing that this search could write: check its spelling.", letters)
+                log.warning("The ban %r matches nothing that this search can produce: check its spelling.", letters)
 
     def whole(self, ids: Tensor) -> Tensor:
-        """`ids` [N, L] with those of prefix and suffix around them, on the device of `ids`."""
+        """`ids` [N, L] between the ids of prefix and suffix, on the device of `ids`."""
         before, after = (torch.tensor(each, dtype=torch.long, device=ids.device) for each in (self.before, self.after))
         return torch.cat([before.expand(len(ids), -1), ids, after.expand(len(ids), -1)], dim=1)
 
@@ -80,14 +80,14 @@ class Template:
         return " ".join(filter(None, (self.prefix, *words, self.suffix)))
 
     def permits(self, texts: Sequence[str]) -> list[bool]:
-        """Whether each text fits the model's context and holds no banned word."""
+        """Whether each text fits the model's context and contains no banned word."""
         fits = [len(ids) <= self._vocabulary.room for ids in self._vocabulary.encode_all(texts)]
         return [fit and not self._ban_in(text) for fit, text in zip(fits, texts, strict=True)]
 
     def start_ids(self, words: str) -> list[int]:
-        """The ids of a person's words to start from, without those that the search may not use.
+        """The ids of the user's start words, without those that the search may not use.
 
-        Raises PezError where none is left.
+        Raises PezError if none is left.
         """
         own = self._vocabulary.encode(self._vocabulary.clean(words))
         usable = [i for i in own if self.allowed[i]]
@@ -95,7 +95,7 @@ class Template:
             raise PezError(
                 f"The search cannot start from the words {shorten(words)!r}: "
                 + (
-                    "none of them is among the tokens that it may use."
+                    "it may use none of their tokens. Give other words, or start at random."
                     if own
                     else "there are none. Give some, or start at random."
                 )
@@ -105,7 +105,7 @@ class Template:
         return usable
 
     def _ban_in(self, text: str) -> str:
-        """The ban that a text holds; '' where there is none."""
+        """The first ban that a text contains; '' if there is none."""
         spelled = pieces(self._vocabulary, text) if self._banned and text else []
         return next((word for word, ban in self._banned if ban.is_in(spelled)), "")
 
@@ -114,10 +114,10 @@ class Template:
         vocabulary = self._vocabulary
         ids = vocabulary.encode(text) if text else []
         if set(ids) & vocabulary.special_ids:
-            raise PezError(f"The {name} {shorten(text)!r} holds a special token, which is no text: remove it.")
+            raise PezError(f"The {name} {shorten(text)!r} contains a special token: remove it.")
         word = self._ban_in(text)
         if word:
-            raise PezError(f"The {name} {shorten(text)!r} holds the banned word {word!r}: change one of them.")
+            raise PezError(f"The {name} {shorten(text)!r} contains the banned word {word!r}: change one of them.")
         unknown = vocabulary.unknown_words(text)
         if unknown:
             named = shorten(", ".join(map(repr, unknown)))
@@ -138,7 +138,7 @@ class Template:
             )
 
     def _read_kept(self, keep: Sequence[str]) -> tuple[list[list[int]], dict[tuple[int, ...], str]]:
-        """The ids of each kept phrase; and, longest first, the texts of those that are not spelled as their tokens are."""
+        """The ids of each kept phrase; and, longest first, the texts of phrases that differ from their decoded tokens."""
         vocabulary, kept, spelled = self._vocabulary, [], {}
         neighbor = vocabulary.encode("a")
         for phrase in keep:
@@ -171,7 +171,7 @@ def template_of(
     banned: tuple[str, ...] = (),
     mode: str = "words",
 ) -> Template:
-    """The template of a model's `vocabulary` and a configuration's fixed words, made once.
+    """The template for a model's `vocabulary` and a configuration's fixed words, cached.
 
     name: the model's, for messages. mode: "words" or "any" (see `Vocabulary.allowed`).
 

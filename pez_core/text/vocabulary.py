@@ -1,10 +1,9 @@
 """The tokens of a model: text from ids, ids from text, and which tokens a prompt may be made of.
 
-A token is usable when its text, standing alone and between other words, re-encodes to that token. What
-cannot: special tokens, pieces of words, bytes that are no character, upper-case letters, whatever a
-tokenizer cleans away. Beside that, tokens are left out that other programs on the prompt's way read as
-something else: ComfyUI's dynamic prompts (`{ } |`, `//`, `/*`), its escapes (`\\`), and scripts that the
-CLIP tokenizers in the field split differently.
+A token is usable when its text, alone and between other words, re-encodes to that token. This excludes special
+tokens, pieces of words, incomplete bytes, upper-case letters, and whatever a tokenizer cleans away. Also excluded are
+tokens that other programs interpret differently: ComfyUI's dynamic prompts (`{ } |`, `//`, `/*`), its escapes (`\\`),
+and scripts that common CLIP tokenizers split differently.
 """
 
 from __future__ import annotations
@@ -29,9 +28,9 @@ class Vocabulary:
     """Wraps an open_clip tokenizer (a callable from texts to padded ids, with `context_length`).
 
     `size`: number of tokens V that the text tower has embeddings for.
-    `known`: bool [V], tokens that the weights know; None when all are. Others are never searched.
+    `known`: bool [V], tokens that the weights were trained on; None for all. Others are never searched.
 
-    Raises PezError when the tokenizer does not lay texts out as start, tokens, end, padding.
+    Raises PezError when the tokenizer's rows are not start, tokens, end, padding.
     """
 
     def __init__(self, tokenizer: Callable[..., Tensor], size: int, known: Tensor | None = None):
@@ -43,7 +42,7 @@ class Vocabulary:
         self._measure_layout()
 
     def _measure_layout(self) -> None:
-        """Learns what the tokenizer puts before, after and behind the tokens of a text."""
+        """Learns which ids the tokenizer puts before and after the tokens of a text, and which it pads with."""
         rows = [self._tokenizer([text])[0].tolist() for text in _PROBES]
         self.pad_id = rows[0][-1]
         first, *others = (_without_padding(row, self.pad_id) for row in rows)
@@ -56,18 +55,18 @@ class Vocabulary:
         for text, row in zip(_PROBES, rows, strict=True):
             if self.rows(torch.tensor([self.encode(text)]))[0].tolist() != row:
                 raise PezError(
-                    f"The tokenizer {type(self._tokenizer).__name__} lays texts out in a way that this library "
-                    "does not know (start, tokens, end, padding was expected); its model cannot be searched."
+                    f"The tokenizer {type(self._tokenizer).__name__} lays texts out in an unknown way "
+                    "(expected start, tokens, end, padding): its model cannot be searched."
                 )
 
     @property
     def room(self) -> int:
-        """How many tokens of text the context holds."""
-        end = len(self.end_ids) or 1  # the first padding is the end token where none is found apart
+        """How many tokens of text fit into the context."""
+        end = len(self.end_ids) or 1  # where no separate end token exists, the first padding serves as one
         return self.context_length - len(self.start_ids) - end
 
     def reads_like(self, other: Vocabulary) -> bool:
-        """Whether both split every text into the same tokens and lay them out alike."""
+        """Whether both split texts into the same tokens with the same layout, checked on all token texts and a few probes."""
         if self is other:
             return True
         mine, theirs = ((v.context_length, v.start_ids, v.end_ids, v.pad_id, v.size) for v in (self, other))
@@ -77,14 +76,14 @@ class Vocabulary:
         return self.encode_all([*_PROBES, "An Oil-painting, don't crop: 3.5 m² “café” \u732b \U0001f427!"])
 
     def known_to_both(self, other: Vocabulary) -> Vocabulary:
-        """This vocabulary, less the tokens that the weights of `other` do not know."""
+        """This vocabulary without the tokens that `other` does not know."""
         if other.known is None:
             return self
         known = other.known if self.known is None else self.known & other.known
         return Vocabulary(self._tokenizer, self.size, known)
 
     def encode(self, text: str) -> list[int]:
-        """The ids of a text alone: no start, no end, no padding, never cut short."""
+        """The ids of a text only: no start, end or padding, never truncated."""
         return self.encode_all([text])[0]
 
     def encode_all(self, texts: Sequence[str]) -> list[list[int]]:
@@ -103,7 +102,7 @@ class Vocabulary:
         return " ".join(self.token_texts[i] for i in ids)
 
     def spell(self, ids: Sequence[int]) -> list[bytes] | None:
-        """What each token spells, in UTF-8 and without spaces; None for a tokenizer that has no bytes to its tokens."""
+        """What each token spells, in UTF-8 and without spaces; None for a tokenizer without a byte spelling."""
         spelled, bytes_of = (getattr(self._tokenizer, name, None) for name in ("decoder", "byte_decoder"))
         if not isinstance(spelled, dict) or not isinstance(bytes_of, dict):
             return None
@@ -114,13 +113,13 @@ class Vocabulary:
 
     @property
     def special_ids(self) -> set[int]:
-        """The ids that are no text: start, end and the like. (Padding may be: OpenAI's tokenizer pads with "!".)"""
+        """The ids that are not text, such as start and end. (Padding may be: OpenAI's tokenizer pads with "!".)"""
         return {*self.start_ids, *self.end_ids, *getattr(self._decoder, "all_special_ids", ())}
 
     def rows(self, ids: Tensor) -> Tensor:
         """Full-length rows int64 [R, context_length] for the token ids [R, L] of whole texts.
 
-        Raises PezError when they do not fit.
+        Raises PezError when they do not fit the context.
         """
         if ids.shape[1] > self.room:
             raise PezError(f"The text has {ids.shape[1]} tokens, the model reads {self.room}: shorten it.")
@@ -132,15 +131,15 @@ class Vocabulary:
         return torch.cat([start.expand(len(ids), -1), ids, end.expand(len(ids), -1)], dim=1)
 
     def pad(self, framed: Tensor) -> Tensor:
-        """`framed` ids [R, T] at the full length of the context."""
+        """`framed` ids [R, T] padded to the length of the context."""
         rows = framed.new_full((len(framed), self.context_length), self.pad_id)
         rows[:, : framed.shape[1]] = framed
         return rows
 
     def clean(self, text: str) -> str:
-        """The text in the form that CLIP's tokenizers agree on: some of them straighten quotes, take
-        ligatures apart and resolve `&amp;` before they look at a text, others do not."""
-        from open_clip.tokenizer import basic_clean, whitespace_clean  # here: it takes seconds, and a model has paid
+        """The text in a form that all CLIP tokenizers read alike: with straight quotes, ligatures split and entities
+        such as `&amp;` resolved, which some of them do themselves and others do not."""
+        from open_clip.tokenizer import basic_clean, whitespace_clean  # slow to import; loading a model has done it
 
         return whitespace_clean(basic_clean(text))
 
@@ -152,13 +151,17 @@ class Vocabulary:
         for token in range(self.size):
             try:
                 texts.append(decode([token]).strip())
-            except (LookupError, TypeError, OverflowError):  # the tower has more rows than the tokenizer has tokens
+            except (
+                LookupError,
+                TypeError,
+                OverflowError,
+            ):  # the tower may have more rows than the tokenizer has tokens
                 texts.append("")
         return texts
 
     @cached_property
     def usable(self) -> Tensor:
-        """bool [V]: tokens whose text re-encodes to themselves and means nothing special downstream."""
+        """bool [V]: tokens whose text re-encodes to them and has no special meaning in other programs."""
         texts = self.token_texts
         candidates = [i for i, text in enumerate(texts) if _is_plain(text)]
         if self.known is not None:
@@ -166,7 +169,7 @@ class Vocabulary:
             candidates = [i for i in candidates if known[i]]
         mask = torch.zeros(self.size, dtype=torch.bool)
         spelled = getattr(self._tokenizer, "decoder", None)
-        if isinstance(spelled, dict):  # byte-pair tokens: two short cuts to the same result
+        if isinstance(spelled, dict):  # byte-pair tokens: two shortcuts to the same result
             candidates = [i for i in candidates if str(spelled.get(i, "")).endswith("</w>")]
             words = [i for i in candidates if texts[i].isascii() and texts[i].isalnum()]
             mask[self._select_stable_in_runs(words)] = True
@@ -176,14 +179,14 @@ class Vocabulary:
         return mask
 
     def _select_stable(self, tokens: list[int]) -> list[int]:
-        """Those of the tokens whose texts, alone and between other words, give themselves."""
+        """The `tokens` whose texts, alone and between other words, encode to them."""
         texts, neighbor = self.token_texts, self.encode("a")
         alone = [i for i, ids in zip(tokens, self.encode_all([texts[i] for i in tokens]), strict=True) if ids == [i]]
         between = self.encode_all([f"a {texts[i]} a" for i in alone])
         return [i for i, ids in zip(alone, between, strict=True) if ids == [*neighbor, i, *neighbor]]
 
     def _select_stable_in_runs(self, tokens: list[int]) -> list[int]:
-        """The same for tokens of letters and digits, which neither cleaning nor neighbors change: many in one text."""
+        """The same for tokens of letters and digits, checked many at once: cleaning and neighbors do not change them."""
         texts, kept = self.token_texts, []
         for first in range(0, len(tokens), _RUN):
             run = tokens[first : first + _RUN]
@@ -197,9 +200,9 @@ class Vocabulary:
         return self.usable & torch.tensor(plain)
 
     def allowed(self, mode: str, bans: Bans | None = None) -> Tensor:
-        """bool [V]: the tokens that a search in `mode` ("words" or "any") may use, less the banned ones.
+        """bool [V]: the tokens that a search in `mode` ("words" or "any") may use, without the banned ones.
 
-        Raises PezError when none is left.
+        Raises PezError if none is left.
         """
         mask = self.words if mode == "words" else self.usable
         if bans:
@@ -211,7 +214,7 @@ class Vocabulary:
         return mask
 
     def unknown_words(self, text: str) -> list[str]:
-        """The words of a text that the weights never saw (only the embedded model has such)."""
+        """The words of a text that the weights were not trained on (only the embedded model has such)."""
         if self.known is None:
             return []
         words = text.split()
@@ -221,7 +224,7 @@ class Vocabulary:
 
 
 def _is_plain(text: str) -> bool:
-    """Whether nothing between us and the image reads the token's text as anything but itself."""
+    """Whether ComfyUI and the tokenizers take the token's text literally."""
     if not text or any(mark in text for mark in _UNSAFE):
         return False
     if unicodedata.normalize("NFKC", text) != text or any(c.isspace() for c in text):
@@ -232,13 +235,13 @@ def _is_plain(text: str) -> bool:
         if unicodedata.category(character)[0] == "C" or "\ufe00" <= character <= "\ufe0f":
             return False  # control, zero-width, unassigned, variation selector
         if len(text) > 1 and unicodedata.name(character, "").startswith("CJK "):
-            return False  # some tokenizers set these apart by spaces
+            return False  # some tokenizers put spaces around these
     return True
 
 
 def _without_padding(row: list[int], pad: int) -> list[int]:
-    """The row less its padding. A tokenizer that pads with its end token leaves no end token here;
-    `rows` then puts it back as padding."""
+    """The row without its padding. If a tokenizer pads with its end token, that is removed too; `rows` then restores
+    it as padding."""
     last = len(row)
     while last and row[last - 1] == pad:
         last -= 1

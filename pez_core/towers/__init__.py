@@ -1,4 +1,4 @@
-"""Text towers with gradients: whole, cut to the length of the text, or several as one."""
+"""Text towers with gradients: at full length, at the length of the text, or several as one."""
 
 from .joint import JointTextTower, join
 from .text_tower import PromptEncoder, TextTower

@@ -13,7 +13,7 @@ _QUICK = 1.702
 
 
 class Activation(NamedTuple):
-    """`forward`: values of inputs; `backward`: gradient of the inputs, from that of the values and the inputs."""
+    """`forward`: from inputs to values; `backward`: from the gradient of the values and the inputs to that of the inputs."""
 
     forward: Callable[[Tensor], Tensor]
     backward: Callable[[Tensor, Tensor], Tensor]
@@ -27,7 +27,7 @@ QUICK_GELU = Activation(  # x * sigmoid(1.702 x), OpenAI's
 
 
 def of(module: nn.Module) -> Activation | None:
-    """The activation that a module computes, if it is one of ours."""
+    """The activation that a module computes, or None if it is not one of these."""
     if isinstance(module, nn.GELU) and module.approximate == "none":
         return GELU
     return QUICK_GELU if type(module).__name__ == "QuickGELU" else None

@@ -13,7 +13,7 @@ from .products import linear, product
 from .weights import Layer
 
 KeysValues = tuple[Tensor, Tensor]
-"""Keys and values [1, H, P, D/H] of the P positions before those that are computed."""
+"""Keys and values [1, H, P, D/H] of the P fixed positions before the computed ones."""
 
 
 class _Attention(torch.autograd.Function):
@@ -23,7 +23,7 @@ class _Attention(torch.autograd.Function):
     ) -> Tensor:
         normed, mean, rstd = torch.native_layer_norm(x, x.shape[-1:], *layer.norm_1, eps)
         q, k, v = split_heads(product(normed, *layer.qkv), x.shape[-1], count, heads)
-        parts = [q.contiguous(), *_prepend(before, k, v)]  # else no fused attention on CPUs
+        parts = [q.contiguous(), *_prepend(before, k, v)]  # contiguous, for fused attention on CPUs
         if ctx.needs_input_grad[0]:
             with torch.enable_grad():
                 parts = [part.requires_grad_() for part in parts]
@@ -58,7 +58,7 @@ def attention(x: Tensor, layer: Layer, heads: int, eps: float, before: KeysValue
 
 
 def attention_at_end(x: Tensor, layer: Layer, heads: int, eps: float, before: KeysValues, count: int) -> Tensor:
-    """As `attention`, but only at the last position of each of the R rows: [R, D]."""
+    """Like `attention`, but only at the last position of each of the R rows: [R, D]."""
     width = x.shape[-1]
     weight, bias = layer.qkv
     normed = F.layer_norm(x, (width,), *layer.norm_1, eps)
@@ -81,7 +81,7 @@ def join_heads(attended: Tensor) -> Tensor:
 
 
 def _prepend(before: KeysValues, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-    """Keys and values [R, H, P + T, D/H]: the known ones before the new ones."""
+    """Keys and values [R, H, P + T, D/H]: those of the P fixed positions, then the new ones."""
     first, second = (
         torch.cat([old.expand(len(new), -1, -1, -1), new], dim=2) for old, new in zip(before, (k, v), strict=True)
     )

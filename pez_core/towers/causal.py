@@ -1,8 +1,8 @@
-"""The lean way through a causal text tower: only what the searched tokens change, nothing twice.
+"""The lean way through a causal text tower: computes only what the searched tokens change, once.
 
-In a causal tower a position sees those before it. So nothing after the end token reaches the feature,
-keys and values of the fixed beginning never change, and the last layer need only be finished where the
-feature is read. All of that is exact; text_tower.py tests whether a tower is of this kind.
+In a causal tower each position sees only those before it. So tokens after the end token do not affect the feature,
+keys and values of the fixed beginning never change, and the last layer is needed only at the position where the
+feature is read. This is exact; text_tower.py tests whether a tower works this way.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from .weights import CausalWeights, Layer
 class CausalEncoder:
     """Unit features of searched tokens between fixed ones, differentiable in the searched ones.
 
-    `before` [P, D], `after` [S, D]: embeddings of the fixed tokens, start and end tokens among them; S >= 1,
-    the feature is read at the last. `dtype`: what the layers compute in; the rest is done in the format of the weights.
+    `before` [P, D], `after` [S, D]: embeddings of the fixed tokens, including start and end tokens; S >= 1,
+    the feature is read at the last one. `dtype`: the format of the layers; the rest computes in the format of the weights.
 
-    Keys and values of `before` are computed here, once.
+    Keys and values of `before` are computed once, in the constructor.
     """
 
     def __init__(self, weights: CausalWeights, before: Tensor, after: Tensor, dtype: torch.dtype):
@@ -51,7 +51,7 @@ class CausalEncoder:
         return F.normalize(w.finish(scale.enter(x.to(embeddings.dtype))), dim=-1)
 
     def _keys_values(self, before: Tensor) -> list[KeysValues]:
-        """Of each layer, for the fixed tokens `before` [P, D]."""
+        """Keys and values of each layer for the fixed tokens `before` [P, D]."""
         w = self._weights
         nothing = before.new_empty((1, w.heads, 0, before.shape[1] // w.heads), dtype=self._dtype)
         x = (before + w.positions[: len(before)]).to(self._dtype)
@@ -73,10 +73,9 @@ class CausalEncoder:
 
 
 def _causal_mask(before: int, length: int, like: Tensor) -> Tensor:
-    """[T, P + T]: 0 where a position may look, -inf elsewhere; P positions stand before the first.
+    """[T, P + T]: 0 where a position may attend, -inf elsewhere; P positions come before the first.
 
-    Rows lie 16 numbers apart or a multiple of that: fused attention on GPUs would else copy the mask anew
-    in every layer.
+    Rows are a multiple of 16 numbers apart: otherwise fused attention on GPUs would copy the mask in every layer.
     """
     keys = before + length
     mask = like.new_full((length, -(-keys // 16) * 16), -torch.inf).triu_(before + 1)

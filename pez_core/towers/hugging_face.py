@@ -1,4 +1,4 @@
-"""CLIP text encoders in Hugging Face's naming, which ComfyUI uses as well, as text towers of ours."""
+"""CLIP text encoders in Hugging Face's naming, which ComfyUI also uses, as text towers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ACTIVATIONS = {"gelu": nn.GELU, "quick_gelu": QuickGELU}
 
 
 class TextModule(nn.Module):
-    """A text encoder alone, with the `encode_text` that a TextTower calls."""
+    """A text encoder without an image encoder, with the `encode_text` that a TextTower calls."""
 
     def __init__(self, text: TextTransformer):
         super().__init__()
@@ -27,14 +27,14 @@ class TextModule(nn.Module):
 
 
 def text_module(state: Mapping[str, Tensor], heads: int, activation: str) -> TextModule:
-    """The text encoder of the weights `state`, copied to float32 on the CPU.
+    """A text encoder with the weights `state`, copied to float32 on the CPU.
 
     state: named as in transformers' CLIPTextModelWithProjection. activation: "gelu" or "quick_gelu".
 
-    Raises PezError for weights that are not of a CLIP text encoder, and for another activation.
+    Raises PezError for weights that are not those of a CLIP text encoder, and for any other activation.
     """
     if activation not in ACTIVATIONS:
-        raise PezError(f"A text encoder with the activation {activation!r} is not known: {', '.join(ACTIVATIONS)} are.")
+        raise PezError(f"The activation {activation!r} is not supported: it must be {' or '.join(ACTIVATIONS)}.")
     own = {name: value.detach().to("cpu", torch.float32) for name, value in state.items()}
     try:
         layers = 1 + max(int(name.split(".")[3]) for name in own if name.startswith("text_model.encoder.layers."))

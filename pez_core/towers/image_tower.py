@@ -15,18 +15,18 @@ from .placement import MovePlacement, Placement, device_of
 
 log = logging.getLogger(__name__)
 
-BATCH = 16  # pictures encoded at once: bounds memory, loses no speed
-ROOM = 2**29  # bytes that a batch takes on its way through the tower, at most
+BATCH = 16  # pictures encoded at once: bounds memory at no cost in speed
+ROOM = 2**29  # bytes: upper bound of what a batch takes in the tower
 
 
 class ImageTower:
-    """`module`: what has the open_clip model's `encode_image`, in float32; its parameters are frozen.
+    """Encodes pictures with `module`, which has open_clip's `encode_image`, in float32; its parameters are frozen.
 
-    `preprocess`: RGB picture to float32 [3, S, S], as the model was trained. `name` is used in messages.
+    `preprocess`: RGB picture to float32 [3, S, S], as in the model's training. `name` is used in messages.
 
     Attributes:
         module: the model's image half.
-        placement: decides where it computes; it is brought there only while it encodes.
+        placement: decides where it computes; it is moved there only while it encodes.
     """
 
     placement: Placement
@@ -46,14 +46,14 @@ class ImageTower:
     def encode(self, pictures: Sequence[Image.Image]) -> Tensor:
         """Unit features float32 [B, F] of RGB pictures, on the CPU.
 
-        Pictures are taken from the sequence one batch after the other, so it may make them when asked. Where
-        the placement's device has no room, the fallback device encodes.
+        Pictures are taken from the sequence batch by batch, so it may create them on demand. If the placement's
+        device runs out of memory, the fallback device encodes.
         """
         try:
             return self._encode(pictures, self.placement.bring([self.module], ROOM))
         except torch.cuda.OutOfMemoryError:
             device = self.placement.fall_back(self.module)
-            log.warning("%s: not enough memory for the image tower, pictures are encoded on %s.", self._name, device)
+            log.warning("%s: not enough memory for the image tower; pictures are encoded on %s.", self._name, device)
             return self._encode(pictures, device)
         finally:
             self.placement.send_home(self.module)

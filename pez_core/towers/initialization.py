@@ -1,4 +1,4 @@
-"""New modules without the random weights that a checkpoint overwrites."""
+"""New modules without random initial weights."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from torch.overrides import TorchFunctionMode
 
 
 class NoInitialization(TorchFunctionMode):
-    """Draws no random numbers for new weights: a checkpoint overwrites them, and drawing takes most of a load.
+    """Skips random initialization of new weights: a checkpoint overwrites them, and it takes most of the loading time.
 
-    Torch's global random state stays as it is.
+    Torch's global random state does not change.
     """
 
     DRAWING = (

@@ -1,4 +1,4 @@
-"""Several text towers that read the same tokens, as one."""
+"""Several text towers that read the same tokens, used as one."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from .text_tower import PromptEncoder, TextTower
 
 
 class JointTextTower:
-    """Towers side by side: embeddings and features are those of all of them, concatenated.
+    """Towers side by side: embeddings and features are concatenated.
 
-    `shares`: what each tower counts for, above 0, 1 in sum.
+    `shares`: how much each tower counts, above 0, with the sum 1.
     """
 
     def __init__(self, towers: Sequence[TextTower], shares: Sequence[float]):
@@ -23,7 +23,7 @@ class JointTextTower:
 
     @property
     def device(self) -> torch.device:
-        """Where the weights are. Raises PezError where the towers are on different devices."""
+        """The device of the weights. Raises PezError if the towers are on different devices."""
         devices = dict.fromkeys(tower.device for tower in self.towers)
         if len(devices) > 1:
             raise PezError(f"The combined models are on different devices ({', '.join(map(str, devices))}): use one.")
@@ -44,13 +44,13 @@ class JointTextTower:
         return torch.cat([tower.embed(ids) for tower in self.towers], dim=-1)
 
     def positions(self, tokens: int) -> int:
-        """How many positions a prompt of this many tokens takes in the tower that takes most."""
+        """How many positions a prompt of this many tokens takes in the tower that needs the most."""
         return max(tower.positions(tokens) for tower in self.towers)
 
     def prompt_encoder(
         self, before: Sequence[int] = (), after: Sequence[int] = (), precision: str = "fp32"
     ) -> PromptEncoder:
-        """As TextTower's."""
+        """See `TextTower.prompt_encoder`."""
         encoders = [tower.prompt_encoder(before, after, precision) for tower in self.towers]
 
         def encode(embeddings: Tensor, ids: Tensor) -> Tensor:
@@ -61,14 +61,14 @@ class JointTextTower:
 
     @torch.no_grad()
     def encode(self, rows: Tensor) -> Tensor:
-        """As TextTower's."""
+        """See `TextTower.encode`."""
         return join([tower.encode(rows) for tower in self.towers], self._shares)
 
 
 def join(features: Sequence[Tensor], shares: Sequence[float]) -> Tensor:
-    """Unit features [N, F] of the towers' own unit features [N, F_k], which count for `shares`, 1 in sum.
+    """Joins the towers' unit features [N, F_k] to unit features [N, F]; `shares`: the weights of the towers, with the sum 1.
 
-    Each is scaled by the square root of its share, so that the product of two joined features is the towers'
-    cosines, weighted by their shares.
+    Each is scaled by the square root of its share. So the dot product of two joined features is the mean of the
+    towers' cosines, weighted by their shares.
     """
     return torch.cat([each * share**0.5 for each, share in zip(features, shares, strict=True)], dim=-1)

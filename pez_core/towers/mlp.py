@@ -13,7 +13,7 @@ from .weights import Layer
 
 
 class _Mlp(torch.autograd.Function):
-    """Keeps the input, the norm's statistics and what goes into the activation; autograd would keep twice that."""
+    """Saves the input, the norm's statistics and the activation's input; autograd would save twice as much."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, layer: Layer, activation: Activation, eps: float) -> Tensor:

@@ -1,4 +1,4 @@
-"""Where a model's towers are while they compute: the seam for programs that manage memory themselves."""
+"""Where a model's towers compute: the interface for programs that manage memory themselves."""
 
 from __future__ import annotations
 
@@ -10,41 +10,41 @@ from typing import Protocol
 import torch
 from torch import nn
 
-_MOVING = threading.Lock()  # one for all: a lock of its own would keep a model from being copied and pickled
+_MOVING = threading.Lock()  # shared by all: a model that has a lock cannot be copied or pickled
 
 
 class Placement(Protocol):
-    """Decides on which device modules compute. Towers of one model, and of several, may share a placement."""
+    """Decides on which device modules compute. Towers of one or several models may share a placement."""
 
     def bring(self, modules: Sequence[nn.Module], room_bytes: int = 0) -> torch.device:
-        """Puts all of `modules`, whole, where they compute, with `room_bytes` free beside them; returns that device.
+        """Moves all of `modules`, entirely, to where they compute, with `room_bytes` free in addition; returns that device.
 
-        Called before each use, so it must be quick where nothing has to move. All modules that compute
-        together come in one call. It may raise torch.cuda.OutOfMemoryError.
+        Called before each use, so it must be quick if nothing has to move. All modules that compute
+        together are passed in one call. It may raise torch.cuda.OutOfMemoryError.
         """
         ...
 
     def send_home(self, module: nn.Module) -> None:
-        """`module` was brought, and is not needed until it is brought again. Called once for each `bring`, even
-        for one that failed; only for image towers: text towers stay for the next search."""
+        """`module` is not needed until the next `bring`. Called once for each `bring`, even a failed one, and only for
+        image towers: text towers stay for the next search."""
         ...
 
     def fall_back(self, module: nn.Module) -> torch.device:
-        """The device has no room for `module` or for its work: moves it to where it can compute anyway, and returns
-        that device. `send_home` follows."""
+        """The device has too little memory for `module` or its work: moves it to where it can compute, and returns that
+        device. `send_home` follows."""
         ...
 
 
 class MovePlacement:
-    """The default: modules move to `device` when they are brought, and back to where they were."""
+    """The default: modules move to `device` when they are brought, and then back."""
 
     def __init__(self, device: torch.device):
         self._device = device
         self._homes: dict[nn.Module, torch.device] = {}
-        self._users: Counter[nn.Module] = Counter()  # threads share a model
+        self._users: Counter[nn.Module] = Counter()  # several threads may share a model
 
     def bring(self, modules: Sequence[nn.Module], room_bytes: int = 0) -> torch.device:
-        """As `Placement`; the room is not looked at."""
+        """See `Placement`. `room_bytes` is ignored."""
         with _MOVING:
             for module in modules:
                 self._users[module] += 1
@@ -55,7 +55,7 @@ class MovePlacement:
         return self._device
 
     def send_home(self, module: nn.Module) -> None:
-        """As `Placement`. The last of several threads moves it."""
+        """See `Placement`. The last of several threads moves it back."""
         with _MOVING:
             self._users[module] -= 1
             if self._users[module] <= 0:
@@ -65,12 +65,12 @@ class MovePlacement:
                     module.to(home)
 
     def fall_back(self, module: nn.Module) -> torch.device:
-        """As `Placement`: to the CPU."""
+        """See `Placement`. Moves it to the CPU."""
         with _MOVING:
             module.to("cpu")
         return torch.device("cpu")
 
 
 def device_of(module: nn.Module) -> torch.device:
-    """Where the weights of `module` are."""
+    """The device of the weights of `module`."""
     return next(module.parameters()).device

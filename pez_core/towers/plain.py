@@ -1,4 +1,4 @@
-"""The state of torch that the library computes in, whatever state the caller has set."""
+"""The state of torch in which the library computes, whatever the caller has set."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ CPU = torch.device("cpu")
 
 @contextmanager
 def plain_torch() -> Iterator[None]:
-    """Ordinary tensors with gradients, float32 and the CPU by default, no autocast; the caller's state comes back after.
+    """Ordinary tensors with gradients, float32 and the CPU by default, no autocast; then restores the caller's state.
 
-    Also a decorator: `@plain_torch()`. The default dtype belongs to the whole process: while a caller has
-    set another one than float32, no other thread should rely on it.
+    Also a decorator: `@plain_torch()`. The default dtype belongs to the whole process: if the
+    caller's is not float32, it changes meanwhile for other threads as well.
     """
     dtype = torch.get_default_dtype()
     with ExitStack() as stack:
@@ -24,7 +24,7 @@ def plain_torch() -> Iterator[None]:
         stack.enter_context(torch.enable_grad())
         for device in ("cpu", "cuda"):
             stack.enter_context(torch.autocast(device, enabled=False))
-        if torch.get_default_device() != CPU:  # a default device slows every call, even where it is the CPU
+        if torch.get_default_device() != CPU:  # a default device slows every call, even if it is the CPU
             stack.enter_context(CPU)
         if dtype != torch.float32:
             stack.callback(torch.set_default_dtype, dtype)
@@ -33,7 +33,7 @@ def plain_torch() -> Iterator[None]:
 
 
 def replace_inference_tensors(module: nn.Module) -> None:
-    """Copies the weights of `module` that were moved under inference mode: those cannot take part in a backward pass.
+    """Copies the weights of `module` that were moved under inference mode, which do not support a backward pass.
 
     Call it inside `plain_torch`.
     """

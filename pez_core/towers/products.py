@@ -1,4 +1,4 @@
-"""Products with frozen weights, in the order that the processor likes."""
+"""Products with frozen weights, in the order that is faster on the processor."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-FEW_ROWS = 64  # below, `W @ x.T` beats `x @ W.T` on CPUs: by 10 to 40 % at 17 to 32 rows, nothing at 100
+FEW_ROWS = 64  # below this, `W @ x.T` beats `x @ W.T` on CPUs: by 10 to 40 % at 17 to 32 rows, not at 100
 
 
 def product(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """`x` [N, I] times `weight` [O, I] transposed, plus `bias` [O]: [N, O]. Not for autograd.
 
-    With few rows on a CPU the result lies column by column in memory.
+    With few rows on a CPU the result is stored column by column.
     """
     if x.device.type == "cpu" and len(x) < FEW_ROWS:
         return torch.addmm(bias[:, None], weight, x.T).T

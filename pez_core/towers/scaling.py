@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-LARGEST = 2.0**-4  # of the scaled gradient where it enters: float16 then has as much room above as below
+LARGEST = 2.0**-4  # of the scaled gradient where it enters: float16 then has equal room above and below
 
 
 class _Scaled(torch.autograd.Function):
@@ -23,10 +23,10 @@ class _Scaled(torch.autograd.Function):
 
 
 class GradientScale:
-    """Scales each row's gradient on its way back into a stretch of half precision, and undoes it after.
+    """Scales each row's gradient where it enters the half-precision layers, and undoes that where it leaves them.
 
-    On the way forward values go through `leave` first and `enter` last (named for the gradient's way).
-    Where nothing is halved both do nothing.
+    The names follow the gradient: in the forward pass, values go through `leave` first and `enter` last. In full
+    precision both do nothing.
     """
 
     def __init__(self, dtype: torch.dtype):
@@ -34,11 +34,11 @@ class GradientScale:
         self._factor: Tensor | None = None
 
     def enter(self, x: Tensor) -> Tensor:
-        """`x` [R, D]; its gradient enters the stretch with LARGEST as the largest of each row."""
+        """`x` [R, D]; the largest number of each row of its gradient becomes LARGEST."""
         return x if self._idle else _Scaled.apply(x, self._multiply)
 
     def leave(self, x: Tensor) -> Tensor:
-        """`x` [R, L, D]; its gradient has passed the stretch."""
+        """`x` [R, L, D]; the scaling of its gradient is undone."""
         return x if self._idle else _Scaled.apply(x, self._divide)
 
     def _multiply(self, gradient: Tensor) -> Tensor:

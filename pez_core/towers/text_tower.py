@@ -1,8 +1,8 @@
-"""A model's text tower, and which way through it is right.
+"""A model's text tower, and the choice between two ways through it.
 
 The plain way runs the model's own `encode_text` at full length, with the output of its token embedding
-replaced by ours: right for every architecture. The lean way (causal.py) does the least that a causal
-tower needs. Whether its features are the same is tested once, when the tower is made.
+replaced by ours: correct for every architecture. The lean way (causal.py) does the least work that a
+causal tower needs. Whether it gives the same features is tested once, when the tower is created.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ LEAN_TOLERANCE = 1e-5  # largest difference in a coordinate of a unit feature, f
 PromptEncoder = Callable[[Tensor, Tensor], Tensor]
 """Unit features float32 [R, F] of searched tokens, given as embeddings [R, L, D] and as ids [R, L].
 
-The values come from the embeddings, and gradients reach them; ids only say which positions are read.
+Values come from the embeddings, which receive gradients; the ids only say which positions are read.
 """
 
 
 class TextTower:
-    """The text tower of a model: the whole way from ids to features, and from embeddings to features.
+    """The text tower of a model: from ids to features, and from embeddings to features.
 
     `model`: an open_clip model (its `encode_text` takes int64 [N, context_length]); its parameters are
     frozen. `name` is used in messages.
@@ -43,7 +43,7 @@ class TextTower:
     Attributes:
         module: the model.
         features: F, the length of a feature.
-        lean: whether the tower does only what the searched tokens change. False means full length.
+        lean: whether the lean way is used. False means full length.
         placement: decides where the tower computes (see `ClipModel.ready`).
 
     Raises PezError when the tower has no token embedding that gradients can reach.
@@ -63,12 +63,12 @@ class TextTower:
             embedding.register_forward_hook(_replacement)
         model.requires_grad_(False)
         self.placement = MovePlacement(device_of(model))
-        self._chosen: dict[tuple[str, torch.device], torch.dtype] = {}  # formats that were checked already
+        self._chosen: dict[tuple[str, torch.device], torch.dtype] = {}  # formats already checked
         self.features = self.encode(vocabulary.rows(self._sample(1))).shape[1]
         self.lean = self._lean_is_exact()
         if not self.lean:
             self._check_differentiable()
-            log.info("%s: the text tower runs at its full length, the lean way is not exact for it.", name)
+            log.info("%s: the text tower runs at full length: the lean way is not exact for it.", name)
 
     @property
     def table(self) -> Tensor:
@@ -77,7 +77,7 @@ class TextTower:
 
     @property
     def device(self) -> torch.device:
-        """Where the weights are."""
+        """The device of the weights."""
         return self.table.device
 
     @property
@@ -100,18 +100,18 @@ class TextTower:
         return self.table.detach()[ids].float()
 
     def positions(self, tokens: int) -> int:
-        """How many positions a prompt of this many tokens takes in the tower, at most."""
+        """The most positions that a prompt of this many tokens takes in the tower."""
         words = self._vocabulary
         return len(words.start_ids) + tokens + 1 if self.lean else words.context_length
 
     def prompt_encoder(
         self, before: Sequence[int] = (), after: Sequence[int] = (), precision: str = "fp32"
     ) -> PromptEncoder:
-        """The differentiable way for searched tokens between the fixed ids `before` and `after`.
+        """A differentiable encoder for searched tokens between the fixed ids `before` and `after`.
 
         `precision`: "auto", "fp32", "bf16" or "fp16", see `precision.choose`.
 
-        It holds references to the weights where they are now: make a new one after the model has moved.
+        It refers to the weights where they are now: make a new one when the model has moved.
         """
         device = self.table.device
         chosen = self._chosen.get((precision, device))
@@ -125,7 +125,7 @@ class TextTower:
 
     @torch.no_grad()
     def encode(self, rows: Tensor) -> Tensor:
-        """Unit features [N, F] of padded rows int64 [N, context_length]: the model's own encoding, nothing of ours."""
+        """Unit features [N, F] of padded rows int64 [N, context_length]: the model's own encoding."""
         return F.normalize(self._encode_text(rows).float(), dim=-1)
 
     def _encode_text(self, rows: Tensor) -> Tensor:
@@ -142,7 +142,7 @@ class TextTower:
 
     def _full_length(self, before: Sequence[int], after: Sequence[int]) -> PromptEncoder:
         first = len(self._vocabulary.start_ids) + len(before)
-        empty: dict[int, Tensor] = {}  # by the number of searched tokens, rows with nothing in their places
+        empty: dict[int, Tensor] = {}  # rows with zeros for the searched tokens, by how many there are
 
         def encode(embeddings: Tensor, ids: Tensor) -> Tensor:
             length = ids.shape[1]
@@ -158,17 +158,17 @@ class TextTower:
         return encode
 
     def _sample(self, length: int, seed: int = 0) -> Tensor:
-        """A text of random tokens [1, L], the same for the same seed."""
+        """Random tokens [1, L], the same for the same seed."""
         generator = torch.Generator().manual_seed(seed)
         return torch.randint(self._vocabulary.size // 2, (1, length), generator=generator).to(self.table.device)
 
     def _run_sample(self, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-        """What `precision.choose` compares."""
+        """The features and gradients of a few random prompts, for `precision.choose`."""
         ids = torch.cat([self._sample(min(8, self._vocabulary.room), seed) for seed in range(4)])
         with torch.enable_grad():
             embeddings = self._embedding(ids).detach().requires_grad_()
             features = self._lean((), (), dtype)(embeddings)
-            towards = features.detach().roll(1, dims=0)  # each text towards another
+            towards = features.detach().roll(1, dims=0)  # the target of each text is another one
             (gradients,) = torch.autograd.grad((features * towards).sum(), embeddings)
         return features.detach(), gradients
 
@@ -195,7 +195,7 @@ class TextTower:
         full = self.encode(torch.cat([self._vocabulary.rows(ids) for ids in samples]))
         for ids, expected in zip(samples, full, strict=True):
             text = ids[0].tolist()
-            searched = len(text) - len(text) // 3  # the rest stands before it and after it
+            searched = len(text) - len(text) // 3  # the rest is before and after it
             first = len(text) // 6
             encode = self._lean(text[:first], text[first + searched :], self.table.dtype)
             found = encode(self._embedding(ids[:, first : first + searched]))[0]
@@ -205,7 +205,7 @@ class TextTower:
 
 
 _REPLACED: ContextVar[tuple[nn.Embedding, Tensor] | None] = ContextVar("replaced token embeddings", default=None)
-"""A table of token embeddings, and what it answers with instead of its own rows, in this thread only."""
+"""A table of token embeddings, and the output that replaces its own, in this thread only."""
 
 
 @contextmanager
@@ -218,16 +218,16 @@ def _replacing(embedding: nn.Embedding, output: Tensor) -> Iterator[None]:
 
 
 def _replacement(module: nn.Module, _inputs: Any, _output: Any) -> Tensor | None:
-    """The hook that stays on every tower's table: one that came and went would reach other threads' texts.
+    """The hook on every tower's table. It stays: a temporary hook would also affect other threads.
 
-    None leaves the output as it is. A function of the module, so that models can be copied and pickled.
+    None keeps the output. A module-level function, so that models can be copied and pickled.
     """
     replaced = _REPLACED.get()
     return replaced[1] if replaced is not None and replaced[0] is module else None
 
 
 def _token_embedding(model: nn.Module) -> nn.Embedding | None:
-    """The table that turns token ids into vectors, wherever the architecture keeps it."""
+    """The table of token embeddings, wherever the architecture keeps it; None if there is none."""
     for owner in (model, getattr(model, "text", None)):
         table = getattr(owner, "token_embedding", None)
         if isinstance(table, nn.Embedding):

@@ -1,4 +1,4 @@
-"""A causal text transformer taken apart: its weights by reference, nothing copied."""
+"""The parts of a causal text transformer: references to its weights, not copies."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Layer:
     """The weights of one residual block. D: token width, M: width of the MLP.
 
     norm_1, norm_2: weight [D], bias [D]; qkv [3D, D], out [D, D], up [M, D], down [D, M], each with its bias;
-    scale_1, scale_2: what the two branches are multiplied by [D], or None.
+    scale_1, scale_2: factors of the two branches [D], or None.
     """
 
     norm_1: tuple[Tensor, Tensor]
@@ -30,7 +30,7 @@ class Layer:
     scale_2: Tensor | None
 
     def to(self, dtype: torch.dtype) -> Layer:
-        """The layer in `dtype`; by reference where it is that already."""
+        """The layer in `dtype`; not copied if it already is."""
 
         def cast(value: Any) -> Any:
             if isinstance(value, tuple):
@@ -44,7 +44,7 @@ class Layer:
 class CausalWeights:
     """The parts of a causal text transformer.
 
-    eps: of the layer norms; positions: embeddings of the positions [context_length, D];
+    eps: of the layer norms; positions: position embeddings [context_length, D];
     finish: from the pooled position [R, D] to features [R, F].
     """
 
@@ -57,7 +57,7 @@ class CausalWeights:
 
     @classmethod
     def of_open_clip(cls, model: nn.Module) -> CausalWeights | None:
-        """For an open_clip model whose text tower has the usual parts; None for another."""
+        """The parts of an open_clip model; None if its text tower does not have exactly the usual ones."""
         parts: Any = getattr(model, "text", model)
         needed = ("transformer", "positional_embedding", "attn_mask", "ln_final", "text_projection")
         if not all(hasattr(parts, name) for name in needed) or parts.attn_mask is None:
@@ -86,7 +86,7 @@ class CausalWeights:
 
 
 def _is_usual(block: Any) -> bool:
-    """Whether `_layer` has everything that the block computes with."""
+    """Whether `_layer` covers everything that the block computes."""
     names = ("ln_1", "attn", "ls_1", "ln_2", "mlp", "ls_2")
     if sorted(name for name, _ in block.named_children()) != sorted(names) or not block.attn.batch_first:
         return False

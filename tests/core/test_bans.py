@@ -1,4 +1,4 @@
-"""Banned words against plain string search over the spelled-out prompt."""
+"""Banned words, checked against plain string search in the spelled prompt."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ BANNED = ["sunset", "hair*", "greg rutkowski", "*ets"]
 
 
 def plainly(pieces: list[str]) -> bool:
-    """Whether a ban begins at the start of a piece and ends at the end of one; `*` lifts that."""
+    """Whether a ban begins at the start of a piece and ends at the end of one, unless a `*` allows otherwise."""
     spelled = "".join(pieces)
     starts, ends, at = set(), set(), 0
     for piece in pieces:
@@ -106,15 +106,15 @@ def test_no_prompt_holds_a_banned_word_even_in_pieces(model, target: Target):
     ],
 )
 def test_bans_are_cleaned_like_fixed_text(model, target, written, held):
-    with pytest.raises(PezError, match="holds the banned word"):
+    with pytest.raises(PezError, match="contains the banned word"):
         invert(model, target, InversionConfig(prefix=f"a {held} b", banned=(written,), steps=1))
 
 
 @pytest.mark.parametrize(
     ("word", "said"),
     [
-        ("hair, eyes", "give each word by itself"),
-        ("hair;eyes", "give each word by itself"),
+        ("hair, eyes", "give each word separately"),
+        ("hair;eyes", "give each word separately"),
         ("a*b", "in the middle"),
         ("x" * 4000, "has 4000 letters, the limit is 100"),
     ],
@@ -129,7 +129,7 @@ def test_bans_that_could_never_match_or_cost_too_much(word, said):
     ("prefix", "banned"), [("\U0001f427\U0001f427", "*\U0001f427*"), ("\u732b\u306e\u5199\u771f", "\u732b*")]
 )
 def test_bans_see_characters_that_take_several_tokens(model, target, prefix, banned):
-    with pytest.raises(PezError, match="holds the banned word"):
+    with pytest.raises(PezError, match="contains the banned word"):
         invert(model, target, InversionConfig(prefix=prefix, banned=(banned,), steps=1))
 
 
@@ -141,7 +141,7 @@ def test_a_ban_that_this_search_cannot_write_is_said(model, target, caplog):
 
 
 def test_template_and_bans_are_made_once_for_a_configuration(model, target, monkeypatch):
-    """Twenty-four bans over a large vocabulary take time; a batch of pictures would pay it for each of them."""
+    """Twenty-four bans over a large vocabulary take time; a batch of pictures must not repeat that for each."""
     made = []
     plain = Bans.__init__
     monkeypatch.setattr(Bans, "__init__", lambda self, *given: made.append(given) or plain(self, *given))

@@ -68,4 +68,4 @@ def test_quality_can_exchange_the_searched_model_and_the_judge(monkeypatch, caps
 def test_the_exchange_is_for_the_two_own_models_only(monkeypatch, capsys, tmp_path):
     with pytest.raises(SystemExit):
         _quality(capsys, monkeypatch, "--exchange", "--images", str(tmp_path))
-    assert "leave out --model and --images" in capsys.readouterr().err
+    assert "omit --model and --images" in capsys.readouterr().err

@@ -220,7 +220,7 @@ def test_blend_weighs_pictures_and_texts(capsys, penguin):
         {"text": "a dog", "weight": -0.2},
     ]
     plain = run(capsys, *blend, *QUICK, "--json")[1]
-    assert json.loads(plain)["similarity"] != found["similarity"]  # crops and flips were looked at
+    assert json.loads(plain)["similarity"] != found["similarity"]  # crops and flips were used
 
 
 @pytest.mark.parametrize(("weight", "read"), [("-1e-1", -0.1), ("-5.", -5.0), ("-1e3", -1000.0), ("-.5", -0.5)])

@@ -1,4 +1,4 @@
-"""The command line under bad conditions: interrupts, pipes, encodings, disks. What a search has reached is not lost."""
+"""The command line under bad conditions: interrupts, pipes, encodings, disks. The result of a search is not lost."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ LONG = ["--steps", "100000", "--patience", "0", "--length", "3", "--restarts", "
 
 @pytest.fixture
 def ctrl_c() -> Iterator[None]:
-    """Ctrl-C as a terminal's programs have it; who runs the tests may ignore it."""
+    """The default handler of Ctrl-C; the process that runs the tests may ignore it."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
@@ -52,7 +52,7 @@ def at_progress(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[int], No
 
 
 class Standard(io.TextIOWrapper):
-    """Standard output as a program has it, in memory."""
+    """Standard output like that of a program, in memory."""
 
     def __init__(self, encoding: str = "utf-8"):
         super().__init__(io.BytesIO(), encoding=encoding, errors="strict", write_through=False)
@@ -88,7 +88,7 @@ def test_ctrl_c_at_a_terminal_ends_a_search_with_its_best(penguin, ctrl_c):
         with suppress(OSError):  # the terminal ends with the program
             while piece := os.read(ours, 1000):
                 shown += piece
-                if b"step" in shown and not pressed:  # the bar is there: so is the search
+                if b"step" in shown and not pressed:  # the bar is shown, so the search runs
                     process.send_signal(signal.SIGINT)
                     pressed = True
         out = process.stdout.read()

@@ -1,4 +1,4 @@
-"""A score is that of the text, and a seed gives its text, in whatever state of torch the caller is, and in threads."""
+"""Scores are exact and seeds repeatable, whatever state torch is in, and in threads."""
 
 from __future__ import annotations
 

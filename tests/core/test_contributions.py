@@ -1,4 +1,4 @@
-"""What each word of a prompt contributes, and where it stands in the text."""
+"""What each word of a prompt contributes, and its place in the text."""
 
 from __future__ import annotations
 

@@ -64,5 +64,5 @@ def test_other_weights_are_refused():
     ):
         with pytest.raises(PezError, match=said):
             text_module(broken, 4, "gelu")
-    with pytest.raises(PezError, match="'swish' is not known"):
+    with pytest.raises(PezError, match="'swish' is not supported"):
         text_module(state, 4, "swish")

@@ -116,7 +116,7 @@ def test_drawn_batches_are_deterministic_and_scored_on_all(model):
 
 
 def test_works_inside_inference_mode(model, penguin):
-    """As ComfyUI runs nodes: target made under inference mode, gradients needed all the same."""
+    """As ComfyUI runs nodes: the target is made under inference mode, and the search still needs gradients."""
     with torch.inference_mode():
         target = Target.from_images(model, penguin)
         assert invert(model, target, config(steps=5)).prompt

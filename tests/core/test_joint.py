@@ -71,7 +71,7 @@ def test_the_nearest_token_is_that_of_the_summed_cosines():
 
 @pytest.mark.slow
 def test_searching_for_both_beats_searching_for_one_when_both_count(model, judge):
-    """On the sum of both similarities, over held-out pictures: against each model alone."""
+    """Compares the sum of both similarities over held-out pictures with that of each model alone."""
     both = combine([model, judge])
     pictures = held_out()[0][:8]
     sums = {}
@@ -120,7 +120,7 @@ def test_only_tokens_that_both_know_are_searched(model, judge):
 
 
 def test_models_that_are_moved_one_by_one(model, openai_vocabulary):
-    """As ComfyUI does: one may be elsewhere when they are combined, but not when something is computed."""
+    """As in ComfyUI: the models may be on different devices when combined, but not when something is computed."""
     away = ClipModel.of_open_clip(small("ViT-B-32"), lambda picture: picture, openai_vocabulary, "away").to("meta")
     both = combine([model, away])
     with pytest.raises(PezError, match="different devices"):

@@ -1,4 +1,4 @@
-"""Models by name and from files, in the real shapes; every way in which that goes wrong."""
+"""Models by name and from files, in the real shapes; every way in which loading can fail."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def test_what_is_no_checkpoint(tmp_path, name, content, said):
 
 def test_code_is_named_without_torchs_advice(tmp_path):
     torch.save({"state_dict": Harm()}, tmp_path / "evil.pt")
-    with pytest.raises(PezError, match="holds getattr beside weights, and loading that would run code") as caught:
+    with pytest.raises(PezError, match="contains getattr besides weights, and loading that would run code") as caught:
         load_model("ViT-B-32", tmp_path / "evil.pt")
     assert "weights_only" not in str(caught.value)
 
@@ -169,7 +169,7 @@ def test_a_file_that_may_not_be_read(tmp_path, monkeypatch):
 def test_whole_numbers_are_no_weights(tmp_path, dtype, suffix):
     state = {"weight": torch.zeros(4, 4, dtype=dtype)}
     (save_file if suffix == ".safetensors" else torch.save)(state, tmp_path / f"b32{suffix}")
-    with pytest.raises(PezError, match=f"is quantized: weight holds {str(dtype).removeprefix('torch.')}"):
+    with pytest.raises(PezError, match=f"is quantized: weight is {str(dtype).removeprefix('torch.')}"):
         load_model("ViT-B-32", tmp_path / f"b32{suffix}")
 
 
@@ -187,7 +187,7 @@ def test_a_wrong_file_is_not_read_whole(tmp_path, monkeypatch):
 
 def test_names_that_are_numbers(tmp_path):
     torch.save({0: torch.zeros(2), 1: torch.zeros(2)}, tmp_path / "numbered.bin")
-    with pytest.raises(PezError, match="holds no tensors"):
+    with pytest.raises(PezError, match="contains no tensors"):
         load_model("ViT-B-32", tmp_path / "numbered.bin")
 
 
@@ -203,7 +203,7 @@ def test_damaged_values_are_refused():
     check_values(module, "fine")
     with torch.no_grad():
         module.token_embedding.weight[320, 5] = float("nan")
-    with pytest.raises(PezError, match=r"weights of x are damaged: token_embedding.weight holds NaN"):
+    with pytest.raises(PezError, match=r"weights of x are damaged: token_embedding.weight contains NaN"):
         check_values(module, "x")
     for half, others in (("image", False), ("text", True)):
         module = small("ViT-B-32")
@@ -243,7 +243,7 @@ def test_a_device_that_cannot_be_used(device):
 
 def test_a_file_without_tensors(tmp_path):
     torch.save({"epoch": 3}, tmp_path / "log.pt")
-    with pytest.raises(PezError, match="holds no tensors"):
+    with pytest.raises(PezError, match="contains no tensors"):
         load_model("ViT-B-32", tmp_path / "log.pt")
 
 
@@ -276,7 +276,7 @@ def test_weights_that_cannot_be_fetched_name_their_source(monkeypatch):
 
 @pytest.mark.slow
 def test_weights_that_are_fetched_are_loaded(monkeypatch, safetensors, real_shapes):
-    """The real path of a download, but for the download."""
+    """The real path of a download, except the download itself."""
     monkeypatch.setattr("open_clip.factory.download_pretrained", lambda *_, **__: str(safetensors))
     model = load_model("ViT-B-32/laion2b_s34b_b79k")
     assert model.name == "ViT-B-32/laion2b_s34b_b79k"

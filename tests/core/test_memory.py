@@ -1,4 +1,4 @@
-"""What the towers share, and what a search takes."""
+"""What the towers share, and how much memory a search takes."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_a_full_length_tower_takes_fewer_prompts_at_once(model, openai_vocabular
     [("pez+swaps", 1), ("pez+swaps", 64), ("autoprompt", 64), ("fluentprompt", 64), ("random", 512)],
 )
 def test_room_asked_for_is_room_enough(model, method, restarts):
-    """The bound by which ComfyUI makes room, against what a run takes."""
+    """The bound for which ComfyUI makes room, compared with what a run uses."""
     target = Target(torch.randn(1, 128), torch.ones(1))
     config = InversionConfig(
         method=method, length=16, restarts=restarts, steps=6, explore=3, halving=1, vocabulary="any", patience=None

@@ -1,4 +1,4 @@
-"""What every search keeps to, whatever its method."""
+"""Rules that every search follows, whatever its method."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_bans_and_the_vocabulary_are_kept(model, target, method):
 
 @every_method
 def test_stopped_runs_return_what_longer_ones_had_met(model, target, method, monkeypatch):
-    monkeypatch.setattr("pez_core.run.loop.LOOK_SECONDS", 0)  # a look after each step, however fast they are
+    monkeypatch.setattr("pez_core.run.loop.LOOK_SECONDS", 0)  # a report after each step, however fast the steps are
     settings = config(method)
     whole = invert(model, target, settings)
     stopped = invert(model, target, settings, lambda progress: progress.step >= 4)
@@ -102,7 +102,9 @@ def test_passes_are_those_that_went_through_the_encoder(model, target, method, m
         assert invert(model, target, config(method, start=start)).passes == sum(counted)
 
 
-@pytest.mark.parametrize("method", [method for method in METHODS if method != "fluentprompt"])  # cools as steps go by
+@pytest.mark.parametrize(
+    "method", [method for method in METHODS if method != "fluentprompt"]
+)  # its temperature depends on the number of steps
 def test_more_budget_never_returns_worse(model, target, method):
     few, more, many = (invert(model, target, config(method, steps=steps)) for steps in (9, 19, 40))
     assert few.similarity <= more.similarity <= many.similarity
@@ -174,7 +176,7 @@ def test_no_swap_is_tried_again_nor_a_word_brought_in_twice(model, target, metho
 
 
 def test_when_everything_was_tried_the_best_stays(model, target):
-    """Fewer tokens than candidates: nothing is scored that is no swap."""
+    """With fewer tokens than candidates, only real swaps are scored."""
     every = [model.vocabulary.token_texts[i] for i in model.vocabulary.words.nonzero()[:, 0].tolist()]
     settings = config("swaps", length=2, restarts=2, steps=8, banned=tuple(every[6:]))
     result = invert(model, target, settings)
@@ -188,7 +190,7 @@ def test_starting_from_words_keeps_what_is_good(model, target):
     assert result.similarity >= rescored(model, target, words) - 1e-6
     with pytest.raises(PezError, match="cannot start from the words '': there are none"):
         invert(model, target, config("pez", start="words"))
-    with pytest.raises(PezError, match="none of them is among the tokens"):
+    with pytest.raises(PezError, match="it may use none of their tokens"):
         invert(model, target, config("pez", start="words", words="zebra", banned=("zebra",)))
 
 
@@ -230,7 +232,7 @@ def test_hundreds_of_prompts_of_random_settings_re_encode_to_what_was_scored(mod
             vocabulary=choose.choice(("words", "any")),
             prefix=choose.choice(("", "a photo of", "drawing, by")),
             suffix=choose.choice(("", "on a table", "! (4k)")),
-            banned=tuple(choose.sample(words, 2)) if seed % 20 == 0 else (),  # their tables take most of such a run
+            banned=tuple(choose.sample(words, 2)) if seed % 20 == 0 else (),  # their tables take most of the time
         )
         target = Target(torch.randn(1, 128, generator=torch.Generator().manual_seed(seed)), torch.ones(1))
         for candidate in invert(model, target, settings).candidates:
@@ -251,7 +253,7 @@ def test_hundreds_of_prompts_of_random_settings_re_encode_to_what_was_scored(mod
 
 @pytest.mark.parametrize("method", ["autoprompt-sgd", "fluentprompt"])
 def test_methods_have_learning_rates_of_their_own(model, target, method):
-    """0.1, AdamW's, moves a plain gradient step nowhere."""
+    """AdamW's 0.1 is too small for a plain gradient step."""
     settings = InversionConfig(method=method, length=6, steps=60)
     own, borrowed = (invert(model, target, replace(settings, learning_rate=rate)) for rate in (None, 0.1))
     assert own.similarity > 0.6 > borrowed.similarity

@@ -1,4 +1,4 @@
-"""Searches with an objective that has no model; and many problems side by side."""
+"""Searches with an objective without a model, and with many problems side by side."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def nearest(method: str, problems: int, seed: int = 0) -> tuple[torch.Tensor, to
 
 @pytest.mark.parametrize("method", ["swaps", "autoprompt"])
 def test_swaps_find_the_very_prompt_that_is_wanted(method):
-    """Every place counts by itself here, so taking the best swap at each is enough."""
+    """Places are independent here, so taking the best swap at each is enough."""
     found, _ = nearest(method, problems=3)
     torch.testing.assert_close(found, torch.zeros(3))
 

@@ -42,7 +42,7 @@ def built(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module", params=["whl", "tar.gz"])
 def installed(request, built, tmp_path_factory) -> Path:
-    """The Python of a new environment with the distribution in it; all else comes from the tests' own environment."""
+    """The Python of a new environment with the distribution in it; everything else comes from the environment of the tests."""
     folder = tmp_path_factory.mktemp("environment")
     venv.create(folder, symlinks=os.name != "nt")
     python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")

@@ -1,4 +1,4 @@
-"""Every kind of picture becomes the same RGB; what is none is refused in words."""
+"""Every kind of picture becomes the same RGB; anything else is refused with a clear error."""
 
 from __future__ import annotations
 
@@ -291,7 +291,7 @@ class TestTarget:
             Target.from_images(model, [random_picture(1), random_picture(2)], weights)
 
     def test_features_are_those_of_open_clips_own_way(self, model: ClipModel, penguin):
-        """Our picture reading against Pillow, open_clip's preprocessing and the bare model."""
+        """Our picture features compared with Pillow, open_clip's preprocessing and the bare model."""
         with Image.open(penguin) as image:
             batch = model.image._preprocess(image.convert("RGB"))[None]
         expected = torch.nn.functional.normalize(model.image.module.encode_image(batch), dim=-1)

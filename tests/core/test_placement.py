@@ -18,7 +18,7 @@ from pez_core.towers.placement import MovePlacement
 
 
 class Recorded:
-    """A placement that moves nothing and writes down what it was asked. The first `full` calls find no room."""
+    """A placement that moves nothing and records its calls. The first `full` calls run out of memory."""
 
     def __init__(self, full: int = 0):
         self.calls, self._full = [], full
@@ -144,7 +144,7 @@ def test_weights_moved_under_inference_mode_can_be_searched_again(own):
 
 
 def test_threads_share_an_image_tower(own):
-    """Each sends it home; it goes when the last is done."""
+    """Each sends it home; it moves when the last one is done."""
     pictures = [random_picture(i) for i in range(4)]
     expected = own.encode_images(pictures)
     found = [None] * 4

@@ -21,7 +21,7 @@ def result_of(prompt: str, *words: tuple[str, float]) -> InversionResult:
 
 
 class Drawn:
-    """What is written on a plot, and the grounds under it."""
+    """What is written on a plot, and the shades under it."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch):
         self.texts: list[tuple[float, float, str]] = []

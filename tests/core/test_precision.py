@@ -1,4 +1,4 @@
-"""Half precision: near float32 where it is taken, refused where it is not."""
+"""Half precision: close to float32 where it is used, otherwise refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The search against the published loop, and its parts against plain ones."""
+"""The search compared with the published loop, and its parts with plain code."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_same_ids_as_the_published_loop_over_the_whole_vocabulary(openai_vocabul
 
 
 def test_a_restart_runs_as_if_alone(model, target):
-    """Eight restarts in a batch find what each of them finds by itself."""
+    """Eight restarts in a batch get the same results as each of them alone."""
     config = InversionConfig(length=5, restarts=4, seed=5)
     search = made(model, target, config)
     start, _ = starts([model.vocabulary.words.nonzero()[:, 0]], config, (), (), [torch.Generator().manual_seed(5)])

@@ -56,7 +56,7 @@ def test_views_are_the_picture_the_mirror_image_and_the_corners():
 
 
 def test_views_are_not_all_in_memory_at_once(model):
-    """Each view is made for its batch, and let go after it."""
+    """Each view is created for its batch and released after it."""
     made, most = [], []
 
     class Counted(Views):

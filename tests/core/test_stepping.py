@@ -1,4 +1,4 @@
-"""A step as what a CUDA graph needs: pure, static, never looked at by the host. Checked without a GPU."""
+"""What a CUDA graph needs of a step: pure, static, no host sync. Checked without a GPU."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_in_place_over_static_tensors_equals_eager(model, pictures, config):
 
 
 class NoLooking(TorchDispatchMode):
-    """Fails on what would make the host wait for the device, or a shape depend on values."""
+    """Fails on operations that make the host wait for the device, or a shape depend on values."""
 
     LOOKS = ("_local_scalar_dense", "item", "nonzero", "masked_select", "unique", "equal", "is_nonzero")
 
@@ -102,7 +102,7 @@ def test_no_step_looks_at_values(model, pictures, config):
 @pytest.mark.parametrize("config", ELSEWHERE.values(), ids=ELSEWHERE)
 @pytest.mark.parametrize("architecture", ["ViT-B-32", "ViT-B-16-plus-240", "coca_ViT-B-32"])
 def test_a_step_stays_on_its_device(architecture, config):
-    """Off the CPU, on a device that has no values: a tensor left behind would raise, and so would a look."""
+    """On a device without values: a tensor still on the CPU would raise, and so would reading a value."""
     width = open_clip.get_model_config(architecture)["embed_dim"]
     vocabulary = Vocabulary(open_clip.get_tokenizer(architecture), 49408)
     model = ClipModel.of_open_clip(small(architecture), lambda picture: picture, vocabulary, architecture)
@@ -129,7 +129,7 @@ def test_splitting_the_restarts_changes_nothing(model, pictures, method):
 
 @pytest.fixture
 def short_of_memory(monkeypatch):
-    """A device with room for only so many prompts at once, forward and backward; and how many were tried."""
+    """A device with memory for a limited number of prompts at once, forward and backward; records what was tried."""
     tried = {"gradients": [], "values": []}
 
     def limit(gradients: int, values: int = 10_000) -> dict[str, list[int]]:

@@ -1,4 +1,4 @@
-"""A person, or the clock, ends a run: also within a long step, and before the first."""
+"""The user or the time limit ends a run, also within a long step and before the first."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pez_core.objectives.match import MatchObjective
 
 @pytest.fixture
 def in_pieces(monkeypatch):
-    """Every prompt is computed by itself, and each piece of a step is looked at."""
+    """Every prompt is computed separately, with a report after each."""
     monkeypatch.setattr("pez_core.objectives.match.POSITIONS", 1)
     monkeypatch.setattr("pez_core.run.loop.LOOK_SECONDS", 0)
 
@@ -40,7 +40,7 @@ def test_a_run_stops_within_its_first_step_and_returns_what_it_began_with(model,
     assert len(encoded) == 5  # of 50 prompts or more
     assert (result.stopped, result.steps) == ("asked to", 0)
     assert result.similarity == pytest.approx(rescored(model, target, result.prompt), abs=1e-6)
-    assert len(result.candidates) == 16  # the end is wanted now: not all 50 are scored
+    assert len(result.candidates) == 16  # not all 50 are scored when a run is stopped
 
 
 def test_the_time_limit_acts_within_a_step(model, target, in_pieces, encoded):

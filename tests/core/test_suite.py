@@ -1,4 +1,4 @@
-"""The tests themselves: what they need, and what they say where it is missing."""
+"""The tests themselves: what they need, and what they say if it is missing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The lean way through the text tower against the model's own full-length encoding."""
+"""The lean way through the text tower, compared with the model's own full-length encoding."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ def test_tower_without_causal_mask_runs_at_full_length():
 
 
 def test_a_mask_alone_does_not_earn_the_lean_way(openai_vocabulary):
-    """Causal, but read at the last position of the full length: only trying finds that out."""
+    """Causal, but read at the last position of the full length: only a comparison shows that."""
     torch.manual_seed(0)
     text = {"context_length": 77, "vocab_size": 49408, "width": 64, "heads": 2, "layers": 2, "pool_type": "last"}
     vision = {"image_size": 32, "layers": 1, "width": 64, "patch_size": 16}
@@ -167,7 +167,7 @@ def test_coca_runs_at_full_length(openai_vocabulary):
 
 
 def test_hugging_face_text_tower_runs_at_full_length(tmp_path):
-    """Its padding is masked by the ids; its word embeddings are found through its own interface."""
+    """Its padding is masked by the ids; its word embeddings come from its own interface."""
     config = RobertaConfig(
         vocab_size=400, hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64, pad_token_id=0
     )

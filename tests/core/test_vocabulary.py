@@ -1,4 +1,4 @@
-"""Which tokens a prompt may be made of, and that such prompts are read as they were meant."""
+"""Which tokens a prompt may be made of, and that such prompts are read as intended."""
 
 from __future__ import annotations
 

@@ -15,12 +15,12 @@ from comfy_server import Comfy
 from safetensors.torch import save_file
 
 ROOT = Path(__file__).parents[2]
-PACK = "pack_under_test"  # as ComfyUI imports this pack under a name of its own
+PACK = "pack_under_test"  # ComfyUI also imports this pack under a different name
 
 
 @pytest.fixture(scope="session")
 def second_model(comfy: Comfy) -> dict[str, str]:
-    """Inputs of PEZ Load Model for a ViT-B-32 of random weights, chosen as a file: what a person offline does."""
+    """Inputs of PEZ Load Model for a ViT-B-32 of random weights, chosen as a file: what a user without internet does."""
     torch.manual_seed(0)
     weights = {name: value.half() for name, value in open_clip.create_model("ViT-B-32").state_dict().items()}
     save_file(weights, comfy.base / "models" / "open_clip" / "b32.safetensors")

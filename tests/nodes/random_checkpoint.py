@@ -3,7 +3,7 @@
     python random_checkpoint.py COMFYUI_FOLDER FILE.safetensors
 
 ComfyUI's own modules give names and shapes. The diffusion model has fewer blocks than the real one, which
-ComfyUI finds out by itself; text encoder and VAE have their real size.
+ComfyUI detects; the text encoder and VAE have their real size.
 """
 
 import sys

@@ -3,12 +3,14 @@
     python random_pair.py COMFYUI_FOLDER MODELS_FOLDER
 
 text_encoders/whole.safetensors: a text encoder with its projection, named as Hugging Face does; bare.safetensors:
-the same without; tuned.safetensors: another one, without; stranger.safetensors: the first with a projection of its own.
+the same without it; tuned.safetensors: another one, without it; stranger.safetensors: the first with a different
+projection.
 clip_vision/vision.safetensors: a vision model of VISION_LAYERS layers, which saves most of the tests' time. ComfyUI
-loads so few only because the nodes of the tests tell it to; layer 22 is in the file because ComfyUI knows CLIP-L by it.
+loads this few only because the helper nodes of the tests tell it to; layer 22 is in the file because ComfyUI recognizes
+CLIP-L by it.
 
-Random towers agree on nothing, so the projection of the first text encoder is solved for: with it the texts of plain
-colors fit pictures of these colors, as in a trained CLIP.
+Random towers do not agree, so the projection of the first text encoder is computed such that texts of plain colors match
+pictures of these colors, as in a trained CLIP.
 """
 
 import json

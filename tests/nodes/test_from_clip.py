@@ -55,7 +55,7 @@ def test_memory_is_given_back_and_the_clip_is_left_as_it_was(pair, first):
     time.sleep(2)
     last = pair.run(native())
     assert last.output("invert")["text"] == first.output("invert")["text"]
-    assert shown(last, "theirs") == shown(first, "theirs")  # CLIP Text Encode gets what it got before
+    assert shown(last, "theirs") == shown(first, "theirs")  # CLIP Text Encode gets the same as before
     alone = {name: node for name, node in native().items() if name in ("clip", "vision")}
     alone["image"] = picture("penguin.png")
     inputs = {"clip": ["clip", 0], "clip_vision": ["vision", 0], "image": ["image", 0], "text": "a red bird"}
@@ -64,7 +64,7 @@ def test_memory_is_given_back_and_the_clip_is_left_as_it_was(pair, first):
     after = shown(pair.run(alone), "theirs")
     pair.post("/free", {"unload_models": True, "free_memory": True})
     time.sleep(2)
-    assert shown(pair.run(alone), "theirs") == after  # loaded anew, never seen by us
+    assert shown(pair.run(alone), "theirs") == after  # loaded again by ComfyUI, not by this pack
 
 
 def test_a_missing_projection_is_taken_from_a_whole_file_of_the_same_weights(pair, first):

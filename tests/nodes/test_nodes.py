@@ -88,7 +88,7 @@ def test_the_same_run_twice_is_answered_from_the_cache(comfy):
     ],
 )
 def test_clip_text_encode_reads_exactly_the_scored_tokens(comfy, model, settings):
-    """ComfyUI's own tokenizer on the delivered text: the ids that were scored, weights 1, one chunk."""
+    """ComfyUI's tokenizer on the prompt output: the scored ids, weights 1, one chunk."""
     run = comfy.run(graph(seed=5, **settings))
     assert not run.error
     (chunk,) = json.loads(run.output("tokens")["tokens"][0])
@@ -147,7 +147,7 @@ def test_a_stopped_search_does_not_answer_for_its_seed(comfy):
         assert comfy.status(f"/pez/stop/{live['run']}") == 204
         stopped = comfy.listen(prompt_id)
         assert stopped.output("invert")["pez"][0]["stopped"] == "asked to"
-        comfy.run(graph(seed=26, steps=3))  # else ComfyUI's own cache would answer
+        comfy.run(graph(seed=26, steps=3))  # otherwise ComfyUI's cache would answer
     other = comfy.run(
         {**endless, "invert": {**endless["invert"], "inputs": endless["invert"]["inputs"] | {"candidate": 2}}}
     )
@@ -266,7 +266,7 @@ def test_a_checkpoint_in_real_shapes_is_searched(comfy, second_model):
 
 @pytest.mark.slow
 def test_to_the_sampler_and_back_to_a_picture(comfy):
-    """The whole chain of a person's workflow, with a checkpoint of random weights."""
+    """A complete workflow, with a checkpoint of random weights."""
     comfy.python("random_checkpoint.py", comfy.base / "models" / "checkpoints" / "random.safetensors")
     made = graph(seed=41)
     made |= {

@@ -33,7 +33,7 @@ class Loaded:
 
 
 class Manager(ModuleType):
-    """As comfy.model_management: writes down what it was asked. `total`: bytes of the device."""
+    """As comfy.model_management: records its calls. `total`: bytes of the device."""
 
     def __init__(self):
         super().__init__("comfy.model_management")

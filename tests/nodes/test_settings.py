@@ -1,4 +1,4 @@
-"""The widgets of nodes that search, as a real ComfyUI shows them, and what they ask for."""
+"""The widgets of nodes that search, in a real ComfyUI, and the configurations that they select."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The example workflows: each opens in the real page, and what the page makes of it runs in a real ComfyUI."""
+"""The example workflows: each opens in the real page, and the resulting graph runs in a real ComfyUI."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def test_workflows_open_alike_in_the_newest_page_and_its_vue_renderer(comfy, com
     for path in WORKFLOWS:
         own, newest = graphs[path.stem]
         assert own == newest
-        assert len(own) == len(json.loads(path.read_text("utf-8"))["nodes"]) - 1  # but for the note
+        assert len(own) == len(json.loads(path.read_text("utf-8"))["nodes"]) - 1  # without the note
 
 
 def test_the_blueprint_is_offered_and_opens(comfy, browser):
