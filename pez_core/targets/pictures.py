@@ -22,7 +22,7 @@ MIN_SIDE = 8  # pixels; smaller pictures show nothing recognizable
 MOST_SIDE = 1024  # pixels of the short side, at most: twice what the largest models see
 MOST_ASPECT = 50  # of the long side to the short one; preprocessing would enlarge a narrower picture to gigabytes
 MOST_PIXELS = 150_000_000  # of a file; reading takes up to 16 bytes for each
-TOO_LARGE = f"it has more than {MOST_PIXELS // 10**6} million pixels: shrink it first"
+TOO_LARGE = f"it has more than {MOST_PIXELS // 10**6} million pixels, shrink it first"
 LEAST_VALUE, MOST_VALUE = -0.25, 2.0  # of floating point pictures: resampling overshoots 0..1, but not more than this
 
 FORMATS = (  # that Pillow decodes itself. Not EPS, for which it starts another program

@@ -54,7 +54,7 @@ def apply_mask(picture: Image.Image, mask: np.ndarray) -> Image.Image:
 
     A mask of another size is resized to the picture's.
 
-    Raises PezError where the mask leaves nothing.
+    Raises PezError if the mask leaves nothing.
     """
     values = np.nan_to_num(mask.astype(np.float32)).clip(0, 1)
     alpha = Image.fromarray((values * 255).round().astype(np.uint8)).resize(picture.size, Image.Resampling.BILINEAR)

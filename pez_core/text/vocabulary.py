@@ -145,7 +145,7 @@ class Vocabulary:
 
     @cached_property
     def token_texts(self) -> list[str]:
-        """The text of each of the V tokens, without surrounding spaces; '' where there is none."""
+        """The text of each of the V tokens, without surrounding spaces; '' if there is none."""
         decode: Callable[[Any], str] = self._decoder.decode
         texts = []
         for token in range(self.size):

@@ -135,7 +135,7 @@ def test_bans_see_characters_that_take_several_tokens(model, target, prefix, ban
 
 def test_a_ban_that_this_search_cannot_write_is_said(model, target, caplog):
     invert(model, target, InversionConfig(length=3, steps=2, banned=("cat.", "penguin", "bl*")))
-    said = [record.getMessage() for record in caplog.records if "can match nothing" in record.getMessage()]
+    said = [record.getMessage() for record in caplog.records if "matches nothing" in record.getMessage()]
     assert len(said) == 1
     assert "cat." in said[0]
 

@@ -205,5 +205,5 @@ def test_step_that_cannot_be_captured_runs_eagerly_and_says_so(model, pictures, 
     stepper.advance()
     assert int(stepper.state.count) == 1
     assert [record.getMessage() for record in caplog.records] == [
-        "The search runs without a CUDA graph, slower: operation not permitted when stream is capturing"
+        "The search runs without a CUDA graph, which is slower: operation not permitted when stream is capturing"
     ]
