@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import torch
 
 from .config import InversionConfig
-from .errors import PezError, short_of_memory
+from .errors import PezError, short_of_memory, shorten
 from .models.clip import ClipModel
 from .objectives.contributions import contributions
 from .objectives.judge import MatchJudge
@@ -88,6 +89,7 @@ def search_with(
     For the rest see `invert_all`.
     """
     config = config or InversionConfig()
+    targets = _list_of(targets)
     if not targets:
         return []
     for target in targets:
@@ -119,10 +121,21 @@ def pick(model: ClipModel, target: Target, result: InversionResult, number: int)
 
     Raises PezError for a number below 1.
     """
-    if number < 1:
+    if not isinstance(number, int) or number < 1:
         raise PezError(f"The number of a candidate must be 1 or more, not {number!r}.")
+    target.check(model)
     place = min(number, len(result.candidates)) - 1
     if place == 0:
         return result
     first, others = result.candidates[place], result.candidates[:place] + result.candidates[place + 1 :]
     return replace(result, candidates=(first, *others), tokens=contributions(model.ready(), target, first.text))
+
+
+def _list_of(targets: Any) -> list[Target]:
+    each: list[Any] = (
+        list(targets) if isinstance(targets, Iterable) and not isinstance(targets, str | Target) else [targets]
+    )
+    for target in each:
+        if not isinstance(target, Target):
+            raise PezError(f"A target is needed, not {shorten(repr(target))}: make one with make_target.")
+    return each

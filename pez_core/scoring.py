@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from .errors import PezError
@@ -36,8 +36,9 @@ def score(model: ClipModel, texts: Sequence[str], target: Target) -> list[Score]
         >>> model = load_model()
         >>> score(model, ["a penguin", "a dog"], Target.from_images(model, "penguin.png"))[0].similarity
     """
-    if isinstance(texts, str):
+    if isinstance(texts, str) or not isinstance(texts, Iterable):
         raise PezError(f"score takes a list of texts, not {texts!r}: put a single text into a list.")
+    texts = list(texts)
     target.check(model)
     if not texts:
         return []

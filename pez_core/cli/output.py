@@ -42,7 +42,8 @@ def complain(text: str) -> None:
     from tqdm import tqdm  # imported late: main can be interrupted meanwhile
 
     if sys.stderr is not None:
-        tqdm.write(f"{PROGRAM}: {text}", file=sys.stderr)
+        with suppress(OSError):  # a message that cannot be written must not cost the result
+            tqdm.write(f"{PROGRAM}: {text}", file=sys.stderr)
 
 
 class JsonList:

@@ -137,6 +137,7 @@ class ClipModel:
 
         Raises PezError for a text that does not fit the model's context, and for anything that is not a list of texts.
         """
+        texts = texts if isinstance(texts, str) else list(texts)
         if isinstance(texts, str) or not all(isinstance(text, str) for text in texts):
             raise PezError(f"A list of texts is needed, not {shorten(repr(texts))}: put a single text into a list.")
         rows = [torch.zeros(0, self.vocabulary.context_length, dtype=torch.long)]

@@ -40,6 +40,7 @@ class MatchObjective:
         self._most = self.together = max(1, POSITIONS // model.text.positions(fixed + template.length))
         self._features = _pad([target.features for target in targets]).to(device)  # [P, most parts, F]
         self._weights = _pad([target.weights for target in targets]).to(device)  # [P, most parts]
+        self._parts = torch.tensor(self.parts, device=device)[:, None]  # [P, 1]
         self._whole = torch.stack([target.weights @ target.features for target in targets]).to(device)  # [P, F]
 
     def between(self) -> None:
@@ -77,9 +78,9 @@ class MatchObjective:
         return self._unless_banned(ids, torch.cat(values)), torch.cat(gradients)
 
     def _sum_drawn(self, drawn: Tensor) -> Tensor:
-        """[P, F]: vectors whose dot product with unit features is the similarity to the drawn parts of each target."""
-        weights = self._weights * drawn
-        return (weights[:, None] @ self._features)[:, 0] / weights.abs().sum(1, keepdim=True)
+        """[P, F]: the drawn parts' share of the target, scaled so that its mean over all draws is the whole target."""
+        share = self._parts / drawn.sum(1, keepdim=True)
+        return ((self._weights * drawn)[:, None] @ self._features)[:, 0] * share
 
     def _unless_banned(self, ids: Tensor, value: Tensor) -> Tensor:
         if self._bans is None:

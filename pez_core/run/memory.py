@@ -24,7 +24,9 @@ def search_bytes(model: ClipModel, config: InversionConfig, problems: int = 1) -
     It follows from the costs that the method's searches state: weights in half precision, the vocabulary and its
     cosines, what the tower keeps for the gradient, the optimizer, the record of tried swaps, random numbers.
     """
-    return DRAWS + sum(_tower_bytes(tower, model.vocabulary, config, problems) for tower in model.text.towers)
+    return problems * DRAWS + sum(
+        _tower_bytes(tower, model.vocabulary, config, problems) for tower in model.text.towers
+    )
 
 
 def _tower_bytes(text: TextTower, words: Vocabulary, config: InversionConfig, problems: int) -> int:

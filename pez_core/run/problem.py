@@ -62,7 +62,8 @@ class Problem:
         texts = list(dict.fromkeys(judge.text(ids) for ids in best))
         accepted = [text for text in texts if accept(text)] if accept else texts
         if texts and not accepted:
-            raise NothingAccepted(texts[0])
+            scored = judge.score(texts[:JUDGED_WHEN_STOPPED], self.number)  # without those that are banned
+            raise NothingAccepted(scored[0].text if scored else "")
         candidates = judge.score(accepted[: min(most, JUDGED_WHEN_STOPPED) if stopped else most], self.number)
         if not candidates:
             raise PezError(

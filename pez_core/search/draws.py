@@ -14,7 +14,7 @@ from torch import Tensor
 from ..objectives.protocol import Objective
 
 BLOCK = 64  # most steps drawn at once
-BYTES = 2**26  # most for a block of more than one step
+BYTES = 2**26  # most for one problem's block of more than one step
 
 
 class Draws:
@@ -27,7 +27,7 @@ class Draws:
     def __init__(self, draw: Sequence[Callable[[int], Tensor]], numbers: int, steps: int, device: torch.device | str):
         self._draw = draw
         self._steps = steps
-        self._rows = max(1, min(BLOCK, steps, BYTES // (4 * numbers * len(draw))))
+        self._rows = max(1, min(BLOCK, steps, BYTES // (4 * numbers)))
         self._block = 0
         # [steps of a block, P, ...]; overwritten in place, as CUDA graphs need
         self._buffer = self._draw_block().to(device)

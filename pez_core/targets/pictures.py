@@ -21,6 +21,7 @@ from ..errors import PezError, first_line
 MIN_SIDE = 8  # pixels; smaller pictures show nothing recognizable
 MOST_SIDE = 1024  # pixels of the short side, at most: twice what the largest models see
 MOST_ASPECT = 50  # of the long side to the short one; preprocessing would enlarge a narrower picture to gigabytes
+MOST_BYTES = 2**29  # of a file that is read whole, to be read again without its metadata
 MOST_PIXELS = 150_000_000  # of a file; reading takes up to 16 bytes for each
 TOO_LARGE = f"it has more than {MOST_PIXELS // 10**6} million pixels, shrink it first"
 LEAST_VALUE, MOST_VALUE = -0.25, 2.0  # of floating point pictures: resampling overshoots 0..1, but not more than this
@@ -94,7 +95,8 @@ def _from_file(path: Path) -> Image.Image:
         raise
     except Exception as error:  # a damaged file can make its decoder raise anything
         with suppress(Exception):  # if only metadata is damaged, the picture can be read without it
-            return _open(_without_metadata(path.read_bytes()))
+            if path.stat().st_size <= MOST_BYTES:
+                return _open(_without_metadata(path.read_bytes()))
         raise PezError(f"{str(path)!r} cannot be read as a picture: {_why(error).rstrip('.')}.") from error
 
 

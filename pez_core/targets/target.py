@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..errors import PezError
+from ..towers.plain import plain_torch
 from .pictures import as_rgb
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ class Target:
         object.__setattr__(self, "weights", weights)
 
     @classmethod
+    @plain_torch()
     def from_images(cls, model: ClipModel, images: Any, weights: Sequence[float] | None = None) -> Target:
         """The target of one or several pictures (see `pictures.as_rgb`), equally weighted by default."""
         rgb = as_rgb(images)

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from ..errors import PezError, shorten
 
-_RESERVED = ("embedding:", "<|startoftext|>", "<|endoftext|>", "<start_of_text>", "<end_of_text>")
+SPECIAL_TOKENS = ("<|startoftext|>", "<|endoftext|>", "<start_of_text>", "<end_of_text>")
+_RESERVED = ("embedding:", *SPECIAL_TOKENS)
 _OPEN, _CLOSE = "\0o", "\0c"  # stand for literal parentheses
 _DEEPEST = 100  # nested parentheses; CLIP Text Encode recurses for each pair and fails at some depth
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ..errors import PezError, shorten
 from .bans import Ban, Bans
+from .comfyui import SPECIAL_TOKENS
 from .spans import pieces
 from .vocabulary import Vocabulary
 
@@ -113,7 +114,7 @@ class Template:
         """The ids of prefix, suffix or kept words, after checking them."""
         vocabulary = self._vocabulary
         ids = vocabulary.encode(text) if text else []
-        if set(ids) & vocabulary.special_ids:
+        if set(ids) & vocabulary.special_ids or any(mark in text.lower() for mark in SPECIAL_TOKENS):
             raise PezError(f"The {name} {shorten(text)!r} contains a special token: remove it.")
         word = self._ban_in(text)
         if word:

@@ -159,3 +159,8 @@ def test_related_tokens_are_looked_up_not_searched_for(openai_vocabulary):
     ids = torch.tensor([openai_vocabulary.encode("penguin " * 14)])
     assert bans.match(ids).tolist() == [True]
     assert bans.match(ids[:, :-1]).tolist() == [False]
+
+
+def test_fixed_text_holds_no_special_token(model, target):
+    with pytest.raises(PezError, match="special token"):
+        invert(model, target, InversionConfig(prefix="<|endoftext|> cat", steps=1))

@@ -8,7 +8,7 @@ import pytest
 import torch
 from stand_ins import random_picture
 
-from pez_core import InversionConfig, PezError, Target, invert, pick, score
+from pez_core import InversionConfig, PezError, Target, invert, invert_all, pick, score
 
 STATES = {
     "inference mode": torch.inference_mode,
@@ -68,3 +68,24 @@ def test_the_embedded_samples_are_searched_under_odd_numbers(model, target):
     for name in ("steps", "learning_rate", "time_limit"):
         with pytest.raises(PezError, match=f"{name} must be a"):
             InversionConfig(**{name: 10**5000})
+
+
+def test_texts_and_targets_may_come_in_any_iterable(model, target):
+    assert [each.text for each in score(model, (text for text in ("cat", "dog")), target)] == ["cat", "dog"]
+    assert model.encode_texts(text for text in ("cat", "dog")).shape[0] == 2
+    alone = invert(model, target, CONFIG).prompt
+    assert [each.prompt for each in invert_all(model, (each for each in (target, target)), CONFIG)] == [alone, alone]
+    assert [each.prompt for each in invert_all(model, target, CONFIG)] == [alone]
+
+
+def test_what_is_no_target(model, target):
+    for given in ("a.jpg", None, 5):
+        with pytest.raises(PezError, match="A target is needed"):
+            invert(model, given)
+    with pytest.raises(PezError, match="list of texts"):
+        score(model, None, target)
+    result = invert(model, target, CONFIG)
+    with pytest.raises(PezError, match="length 64"):
+        pick(model, Target(torch.randn(1, 64), torch.ones(1)), result, 2)
+    with pytest.raises(PezError, match="1 or more"):
+        pick(model, target, result, 1.5)

@@ -115,3 +115,22 @@ def test_a_run_of_several_reports_all_and_stops_all(model, pictures, monkeypatch
     assert [len(each) for each in seen] == [3, 3, 3, 3]
     assert [(result.stopped, result.steps) for result in results] == [("asked to", 3)] * 3
     assert invert_all(model, [], InversionConfig()) == []
+
+
+def test_drawn_parts_count_by_their_weights(model):
+    """A part of weight 0 says nothing, and a light one little, also when it is drawn alone."""
+    features = Target.from_images(model, held_out()[0][:2]).features
+    config = InversionConfig(method="pez", batch_size=1, steps=80, length=5, patience=None)
+    alone = invert(model, Target(features[1:], torch.ones(1)), config).similarity
+    for light in (0.0, 0.01):
+        target = Target(features, torch.tensor([light, 1.0]))
+        assert invert(model, target, config).similarity > alone - 0.08
+
+
+def test_noise_and_drawn_parts_do_not_depend_on_the_neighbors(model, monkeypatch):
+    """Blocks of noise are shorter than blocks of drawn parts here, so the two take turns at the generator."""
+    monkeypatch.setattr("pez_core.search.draws.BYTES", 4 * 4 * 4 * 128 * 10)
+    targets = [Target.from_images(model, [random_picture(3 * i + j) for j in range(3)]) for i in range(5)]
+    config = InversionConfig(method="fluentprompt", batch_size=1, steps=30, restarts=4, length=4, patience=None)
+    (first, *_) = invert_all(model, targets, config)
+    assert first.trace == pytest.approx(invert(model, targets[0], config).trace, abs=1e-5)

@@ -105,3 +105,12 @@ def test_another_candidate_in_front(model, target):
     assert pick(model, target, result, 99).prompt == result.candidates[-1].text
     with pytest.raises(PezError, match="must be 1 or more, not 0"):
         pick(model, target, result, 0)
+
+
+def test_the_best_of_refused_prompts_is_no_banned_one(model, target, monkeypatch):
+    monkeypatch.setattr("pez_core.run.loop.LOOK_SECONDS", 0)
+    monkeypatch.setattr("pez_core.objectives.match.POSITIONS", 1)
+    config = InversionConfig(method="random", length=4, restarts=30, banned=("*an*", "*er*", "*in*"))
+    with pytest.raises(NothingAccepted) as caught:
+        invert(model, target, config, lambda _: True, accept=lambda text: False)
+    assert not [letters for letters in ("an", "er", "in") if letters in caught.value.best.replace(" ", "")]
