@@ -9,7 +9,8 @@ demo: .venv/.run-ready
 	@$(BIN)/python -m pez_core invert $(SAMPLE) --plot out/demo.png
 
 test: .venv/.test-ready lint
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/core -n auto
+	$(BIN)/python -m pytest tests/nodes tests/page
 
 locales: .venv/.run-ready
 	$(BIN)/python -m locales.expand
