@@ -80,18 +80,10 @@ class Setting:
         return min([self.low, *special]), self.high if self.most is None else self.most
 
     @property
-    def range(self) -> str:
-        """The values that the configuration takes, in words."""
-        if self.kind == "choice":
-            return ", ".join(self.choices)
-        if self.kind not in ("whole", "number"):
-            return "text" if self.kind == "text" else "words, separated by commas"
-        high = "2**64 - 1" if self.high == MAX_SEED else f"{self.high:,.0f}"
-        return f"{'above ' if self.open_low else ''}{self.low:g} to {high}"
-
-    @property
     def _limits(self) -> str:
-        return self.range if self.open_low else f"from {self.range}"
+        """The numbers that the configuration takes, in words."""
+        high = "2**64 - 1" if self.high == MAX_SEED else f"{self.high:,.0f}"
+        return f"{'above' if self.open_low else 'from'} {self.low:g} to {high}"
 
     def checked(self, value: Any) -> Any:
         """The value as the configuration keeps it.
@@ -128,7 +120,7 @@ class Setting:
 
     def _choice(self, value: Any) -> str:
         if not isinstance(value, str) or value not in self.choices:
-            raise PezError(f"{self.name} must be one of {self.range}, not {_shown(value)}.")
+            raise PezError(f"{self.name} must be one of {', '.join(self.choices)}, not {_shown(value)}.")
         return value
 
     def _text(self, value: Any) -> str:

@@ -33,7 +33,10 @@ class MatchObjective:
             allowed[None], (len(allowed),), model.vocabulary.size, tuple(model.text.widths), model.text.embed
         )
         self.parts = tuple(map(len, targets))
-        self._template = template
+        # On the device before the first step: a step that copies them from the host cannot be captured.
+        self._before, self._after = (
+            torch.tensor(ids, dtype=torch.long, device=device) for ids in (template.before, template.after)
+        )
         self._bans = template.bans.to(device) if template.bans else None
         self._encode = model.text.prompt_encoder(template.before, template.after, precision)
         fixed = len(template.before) + len(template.after)
@@ -85,7 +88,8 @@ class MatchObjective:
     def _unless_banned(self, ids: Tensor, value: Tensor) -> Tensor:
         if self._bans is None:
             return value
-        return value.masked_fill(self._bans.match(self._template.whole(ids)), -torch.inf)
+        before, after = (fixed.expand(len(ids), -1) for fixed in (self._before, self._after))
+        return value.masked_fill(self._bans.match(torch.cat([before, ids, after], dim=1)), -torch.inf)
 
 
 def _pad(each: Sequence[Tensor]) -> Tensor:

@@ -71,12 +71,10 @@ class Run:
         for stage in stages if not self._all_ended() else ():
             if value is not None:
                 ids, value, kept = self._promote(stage, ids, value, kept)
+            space = self._objective.space
             if stage.narrow:
-                met = [torch.tensor(list(problem.met), device=ids.device) for problem in self._problems]
-                space = self._objective.space.narrowed(met)
-                self._objective = self._objective.within(space)
-            else:
-                self._objective = self._objective.within(self._objective.space)
+                space = space.narrowed([torch.tensor(list(each.met), device=ids.device) for each in self._problems])
+            self._objective = self._objective.within(space)
             self._objective.between = self._between
             stepper = self._stepper(stage, ids, value, kept)
             self._steps(stepper, stage, last=stage is stages[-1])

@@ -11,7 +11,7 @@ from torch import Tensor
 from ..errors import NothingAccepted, PezError
 from ..objectives.protocol import Judge
 from ..result import Candidate
-from .stopping import ASKED, STEPS, TIME_LIMIT
+from .stopping import ASKED, TIME_LIMIT
 
 JUDGED_WHEN_STOPPED = 16  # candidates that are scored when a person or the time limit ends the run
 
@@ -75,4 +75,4 @@ class Problem:
     def finish(self, reason: str, seconds: float) -> None:
         """Ends the problem, unless it has ended already."""
         if not self.ended:
-            self.ended, self.seconds = reason or STEPS, seconds
+            self.ended, self.seconds = reason, seconds

@@ -6,9 +6,6 @@ import logging
 from collections.abc import Sequence
 from functools import lru_cache
 
-import torch
-from torch import Tensor
-
 from ..errors import PezError, shorten
 from .bans import Ban, Bans
 from .comfyui import SPECIAL_TOKENS
@@ -58,11 +55,6 @@ class Template:
             usable[fixed] = True
             for letters in self.bans.never_matching(usable | self.bans.single_tokens()):
                 log.warning("The ban %r matches nothing that this search can produce: check its spelling.", letters)
-
-    def whole(self, ids: Tensor) -> Tensor:
-        """`ids` [N, L] between the ids of prefix and suffix, on the device of `ids`."""
-        before, after = (torch.tensor(each, dtype=torch.long, device=ids.device) for each in (self.before, self.after))
-        return torch.cat([before.expand(len(ids), -1), ids, after.expand(len(ids), -1)], dim=1)
 
     def text(self, ids: Sequence[int]) -> str:
         """The whole prompt: prefix, the searched tokens `ids`, suffix."""
