@@ -14,7 +14,7 @@ from ..activations import QUICK_GELU, Activation
 from ..attention import KeysValues
 from ..weights import Layer
 from . import kernels as _kernels
-from .tiles import Tiles, tiles_of
+from .tiles import Tiles, divided, whole
 
 kernels: Any = _kernels  # the options of a launch are not in Triton's types
 
@@ -205,7 +205,7 @@ def _product(x: Tensor, linear: tuple[Tensor, Tensor | None], transposed: bool =
 def _parts(x: Tensor, weight: Tensor, transposed: bool = False) -> Tensor:
     """The product's sum in parts float32 [S, M, O], so that more processors share the work."""
     outputs = weight.shape[1] if transposed else weight.shape[0]
-    tiles = tiles_of(len(x), outputs, x.shape[1], split=True)
+    tiles = divided(len(x), outputs, x.shape[1])
     out = x.new_empty(x.shape[1] // tiles.split, len(x), outputs, dtype=torch.float32)
     _launch(x, weight, None, out, out, kernels.PARTIAL, transposed=transposed, tiles=tiles)
     return out
@@ -224,7 +224,7 @@ def _launch(
 ) -> None:
     rows, inputs = x.shape
     outputs = out.shape[-1]
-    tiles = tiles or tiles_of(rows, outputs, inputs, split=False)
+    tiles = tiles or whole(rows, outputs, inputs)
     first, second = weight.stride()
     grid = (outputs // tiles.outputs, inputs // tiles.split, -(-rows // tiles.rows))
     kernels.matmul[grid](

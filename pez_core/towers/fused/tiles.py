@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 PROCESSORS = 132  # of an H100: a product with fewer pieces leaves some of them idle
+FEW_ROWS = 32
+LEAST_SPLIT = 256  # inputs that are worth a program
 
 
 class Tiles(NamedTuple):
@@ -18,19 +20,29 @@ class Tiles(NamedTuple):
     stages: int
 
 
-def tiles_of(rows: int, outputs: int, inputs: int, split: bool) -> Tiles:
-    """The tiles of a product [rows, inputs] x [inputs, outputs], all but `rows` multiples of 64.
+def whole(rows: int, outputs: int, inputs: int) -> Tiles:
+    """The tiles of a product [rows, inputs] x [inputs, outputs], all but `rows` multiples of 64."""
+    narrow = outputs < 32 * PROCESSORS // 2
+    if rows > FEW_ROWS:
+        return Tiles(64, 32, _deep(inputs, 128), inputs, 4, 5) if narrow else Tiles(128, 64, 64, inputs, 8, 5)
+    if narrow:
+        return Tiles(FEW_ROWS, 16, _deep(inputs, 128), inputs, 4, 4)
+    return Tiles(FEW_ROWS, 32, _deep(inputs, 256), inputs, 4, 6)
 
-    split: whether its sum may be divided.
-    """
-    tall = 32 if rows <= 32 else 64
-    wide = 32 if rows <= 64 else 64
-    if not split and outputs // wide < PROCESSORS // 2:
-        wide //= 2
-    deep = 128 if inputs % 128 == 0 else 64
-    parts = 1
-    if split:
-        programs = (outputs // wide) * -(-rows // tall)
-        while programs * parts * 2 <= PROCESSORS and inputs % (parts * 2 * deep) == 0:
-            parts *= 2
-    return Tiles(tall, wide, deep, inputs // parts, 4, 4)
+
+def divided(rows: int, outputs: int, inputs: int) -> Tiles:
+    """The same for a product whose sum is divided among several programs."""
+    tall = FEW_ROWS if rows <= FEW_ROWS else 64
+    programs, parts = outputs // 64 * -(-rows // tall), 1
+    while (
+        programs * parts * 2 <= PROCESSORS * 3 // 2
+        and inputs % (parts * 128) == 0
+        and inputs >= parts * 2 * LEAST_SPLIT
+    ):
+        parts *= 2
+    split = inputs // parts
+    return Tiles(tall, 64, _deep(split, 256 if rows <= FEW_ROWS else 64), split, 4, 4)
+
+
+def _deep(inputs: int, most: int) -> int:
+    return next(size for size in (256, 128, 64) if size <= most and inputs % size == 0)
