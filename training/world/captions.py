@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from .colors import COLORS
 from .dice import Dice
-from .scenes import PLACES, Group, Scene
+from .scenes import GROUNDS, ON_PAPER, PATTERNS, PLACES, UNCOLORED, Group, Scene
 from .things import Thing
 
 NUMBERS = ("", "a", "two", "three", "four")
@@ -40,7 +41,7 @@ GROUND_WORDS = {
 }
 PATTERN_WORDS = {
     "plain": ("", "plain", "simple", "solid"),
-    "gradient": ("", "gradient", "shaded", "fading"),
+    "gradient": ("gradient", "shaded", "fading"),
     "striped": ("striped", "stripy"),
     "checked": ("checked", "checkered", "checkerboard"),
     "dotted": ("dotted", "polka dot", "spotted"),
@@ -115,6 +116,8 @@ def distractor(rng: np.random.Generator | Dice, scene: Scene, words: Sequence[st
     A search tries texts that no person would write. A model trained with such texts as wrong answers scores them low.
     """
     dice = Dice.of(rng)
+    if dice.chance(0.2):
+        return full_caption(_turned(dice, scene))
     told = caption(dice, scene).split()
     if dice.chance(0.5):
         for _ in range(min(dice.whole(1, 2), len(told))):
@@ -122,6 +125,22 @@ def distractor(rng: np.random.Generator | Dice, scene: Scene, words: Sequence[st
         return " ".join(told)
     salad = [dice.pick(words) for _ in range(dice.whole(2, 14))] + [dice.pick(told) for _ in range(dice.whole(0, 2))]
     return " ".join(dice.shuffled(salad))
+
+
+def _turned(dice: Dice, scene: Scene) -> Scene:
+    """The scene with one fact changed: order, count, size, ground or the color of the ground."""
+    groups, way = scene.groups, dice.whole(0, 3)
+    if way == 0 and len(groups) > 1 and groups[0].thing is not groups[1].thing:
+        return replace(scene, groups=groups[::-1])
+    if way <= 1:
+        first = replace(groups[0], count=groups[0].count % 4 + 1, size="")
+        return replace(scene, groups=(first, *groups[1:]))
+    if way == 2 and scene.style not in ON_PAPER:
+        return replace(scene, ground=dice.pick([ground for ground in GROUNDS if ground != scene.ground]))
+    if scene.ground in PATTERNS and scene.style not in UNCOLORED:
+        return replace(scene, color=dice.pick([color for color in COLORS if color != scene.color]))
+    first = replace(groups[0], size={"": "small", "small": "large", "large": "small"}[groups[0].size])
+    return replace(scene, groups=(first, *groups[1:]))
 
 
 def words_of(things: Sequence[Thing], styles: Sequence[str]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -10,13 +10,16 @@ from torch import Tensor
 from .scenes import GROUNDS
 
 
-def draw_grounds(ground: Tensor, picture: Tensor, smooth: Tensor, size: int) -> Tensor:
-    """float32 [n, 3, size, size]. `picture`: float32 [n, 12] of the layouts; `smooth`: soft noise [n, 1, size, size]."""
+def draw_grounds(rows_of: Sequence[Tensor], picture: Tensor, smooth: Tensor, size: int) -> Tensor:
+    """float32 [n, 3, size, size].
+
+    rows_of: for each of GROUNDS the numbers of its pictures; picture: float32 [n, 12] of the layouts; smooth: soft
+        noise [n, 1, size, size].
+    """
     lines = (torch.arange(size, device=picture.device) + 0.5) / size
     x, y = lines.view(1, 1, 1, size), lines.view(1, 1, size, 1)
     made = picture[:, :3, None, None].expand(-1, -1, size, size).clone()
-    for place, name in enumerate(GROUNDS):
-        rows = (ground == place).nonzero()[:, 0]
+    for name, rows in zip(GROUNDS, rows_of, strict=True):
         if len(rows) and name != "plain":
             p = picture[rows]
             colors = p[:, :3, None, None], p[:, 3:6, None, None]

@@ -26,6 +26,7 @@ STYLE_SETS = {
 }
 STYLES = tuple(STYLE_SETS)
 UNCOLORED = {"line drawing", "pencil sketch", "black and white", "sepia", "neon"}  # where colors of things are lost
+COARSE = {"pixel art", "blurry", "watercolor"}  # where small things cannot be told
 ON_PAPER = {"line drawing", "pencil sketch", "neon"}  # where a ground is only a sheet
 
 PATTERNS = ("plain", "gradient", "striped", "checked", "dotted")  # in any color
@@ -69,9 +70,9 @@ def styles_drawn_by(sets: Sequence[str], styles: Sequence[str]) -> dict[str, tup
 
 def random_scene(dice: Dice, things: Sequence[Thing], style: str, sets: Sequence[str], order: Sequence[int]) -> Scene:
     """A scene of the first things of `order` (indices into `things`) that the sets draw."""
-    kinds = _pick_by(dice, ((0.46, 1), (0.38, 2), (0.16, 3)))
+    kinds = _pick_by(dice, ((0.6, 1), (0.4, 2)) if style in COARSE else ((0.46, 1), (0.38, 2), (0.16, 3)))
     groups: list[Group] = []
-    counts = _counts(dice, kinds)
+    counts = [1] * kinds if style in COARSE and kinds > 1 else _counts(dice, kinds)
     for index in order:
         drawn_by = [name for name in sets if name in things[index].colors]
         if drawn_by:
@@ -106,6 +107,7 @@ def _counts(dice: Dice, kinds: int) -> list[int]:
 
 def _group(dice: Dice, thing: Thing, drawn_by: str, count: int, style: str, kinds: int) -> Group:
     size = _pick_by(dice, ((0.64, ""), (0.18, "small"), (0.18, "large"))) if count == 1 and kinds < 3 else ""
+    size = "" if size == "small" and style in COARSE else size
     if style in UNCOLORED:
         return Group(thing, drawn_by, count, size)
     if dice.chance(0.1):
