@@ -19,7 +19,7 @@ LONG_EVERY, LONG_SHARE = 8, 0.5  # batches with joined captions, so that trainin
 class Feed(IterableDataset[tuple[Tensor, ...]]):
     """Batches from number `first` on. Batch n is the same however many processes make them.
 
-    A batch is the layouts' tensors, then the rows of the true captions and of the distractors, int64 [batch, T].
+    A batch is the layouts' tensors, then the rows of the true captions and of the distractors, int16 [batch, T].
     """
 
     def __init__(self, scenery: Scenery, rows: Rows, seed: int, batch: int, first: int = 0):
@@ -47,12 +47,12 @@ class Feed(IterableDataset[tuple[Tensor, ...]]):
                 for text, scene in zip(told, scenes, strict=True)
             ]
         wrong = [distractor(dice, scene, self.words) for scene in scenes]
-        both = self.rows(told + wrong)
+        both = self.rows(told + wrong).to(torch.int16)  # small: batches wait in shared memory
         return *layouts.tensors(), both[: self.batch], both[self.batch :]
 
     def loader(self, workers: int) -> DataLoader[tuple[Tensor, ...]]:
         """`workers`: how many processes; 0: none but this one."""
-        more = {"prefetch_factor": 6, "persistent_workers": True} if workers else {}
+        more = {"prefetch_factor": 3, "persistent_workers": True} if workers else {}
         return DataLoader(self, batch_size=None, num_workers=workers, pin_memory=torch.cuda.is_available(), **more)
 
 

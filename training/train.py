@@ -3,7 +3,7 @@
     python -m training.train pez_core/embedded --seed 1 --minutes 60
     python -m training.train FOLDER --drawings .drawings --seed N [--styles NAME ...] [--device cuda] [--resume]
 
-The folder holds `model.json`, an open_clip architecture. The run writes `model.safetensors` next to it, in half
+The folder holds `model.json`, an open_clip architecture, with the `styles` to train on unless these are all. The run writes `model.safetensors` next to it, in half
 precision: a running mean of the weights. The token table keeps only the rows that training used, with their token ids.
 With --resume an interrupted run goes on from its last state, which is in --work together with a log.
 """
@@ -120,12 +120,13 @@ class Run:
 
 
 def train(
-    folder: Path, drawings: Path, styles: Sequence[str], plan: Plan, device: torch.device, work: Path, resume: bool = False
+    folder: Path, drawings: Path, styles: Sequence[str] | None, plan: Plan, device: torch.device, work: Path, resume: bool = False
 ) -> Run:
     """Trains to the plan's end; see the module. Returns the finished run."""
+    config = json.loads((folder / "model.json").read_text("utf-8"))
+    styles = tuple(styles or config.get("styles", STYLES))
     world = World(drawings, device, styles=styles)
     rows = Rows(world.words())
-    config = json.loads((folder / "model.json").read_text("utf-8"))
     run = Run(config, rows, plan, device)
     work.mkdir(parents=True, exist_ok=True)
     saved, log = work / f"{folder.name}.state.pt", work / f"{folder.name}.log"
@@ -156,7 +157,7 @@ def train(
         asked = time.perf_counter()
         layouts, told, wrong = unpacked(next(feed))
         waited += time.perf_counter() - asked
-        losses += run.learn(world.draw(layouts), told.to(device, non_blocking=True), wrong.to(device, non_blocking=True))
+        losses += run.learn(world.draw(layouts), *(t.to(device, non_blocking=True).long() for t in (told, wrong)))
         now = time.perf_counter()
         run.seconds = before + now - begun
         if run.step % SHOW_EVERY == 0:
@@ -182,7 +183,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--drawings", type=Path, default=Path(".drawings"), metavar="FOLDER")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--styles", nargs="+", default=list(STYLES), choices=STYLES, metavar="NAME")
+    parser.add_argument("--styles", nargs="+", choices=STYLES, metavar="NAME")
     parser.add_argument("--steps", type=int, default=1_000_000, help="end after this many")
     parser.add_argument("--minutes", type=float, default=60.0, help="end after this many")
     parser.add_argument("--batch", type=int, default=256)

@@ -71,7 +71,7 @@ STYLE_WORDS = {
     "watercolor": (("a watercolor of", "a watercolor painting of", "an aquarelle of", "a painting of"),
                    ("watercolor", "watercolor painting", "aquarelle", "wet paint on paper")),
 }  # fmt: skip
-NOT_TELLING = ("in the style of a", "style", "beautiful", "nice", "showing", "there is", "there are", "the", "some", "this is", "of")
+OPENINGS = ("", "", "", "there is", "this is", "a scene with", "showing")
 
 
 def full_caption(scene: Scene) -> str:
@@ -107,7 +107,7 @@ def caption(rng: np.random.Generator | Dice, scene: Scene) -> str:
     if style < 0.8:
         word = dice.pick(after)
         return _joined(told, spot, ground) + (f", {word}" if word else "")
-    return _joined(told, spot, ground)
+    return _joined(dice.pick(OPENINGS), told, spot, ground)
 
 
 def distractor(rng: np.random.Generator | Dice, scene: Scene, words: Sequence[str]) -> str:
@@ -145,8 +145,8 @@ def _turned(dice: Dice, scene: Scene) -> Scene:
 
 def words_of(things: Sequence[Thing], styles: Sequence[str]) -> list[str]:
     """Every word that captions can use, sorted."""
-    texts = [*COLORS, *NUMBERS, *NOT_TELLING, "background", "an", "drawn", "paper", "isolated", "A", *BESIDE, *BESIDE_TURNED,
-             *STACKED, *STACKED_TURNED, "in front of", "light", "dark", "white paper", "of them"]  # fmt: skip
+    texts = [*COLORS, *NUMBERS, *OPENINGS, *BESIDE, *BESIDE_TURNED, *STACKED, *STACKED_TURNED]
+    texts += ["an", "the", "some", "in light", "on a dark background", "white paper"]
     texts += [text for some in (SIZES, SPOTS, GROUND_WORDS, PATTERN_WORDS) for words in some.values() for text in words]
     texts += [text for style in styles for words in STYLE_WORDS[style] for text in words]
     texts += [text for t in things for text in (t.name, t.plural, *t.synonyms, *t.kinds)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 
 from .colors import COLORS
@@ -85,18 +85,18 @@ def random_scene(dice: Dice, things: Sequence[Thing], style: str, sets: Sequence
         arrangement = "row" if len(groups) == 3 else ("beside" if dice.chance(0.6) else "stacked")
     alone = len(groups) == 1 and groups[0].count == 1 and groups[0].size != "large"
     spot = dice.pick(SPOTS[1:]) if alone and dice.chance(0.4) else ""
-    ground, color = random_ground(dice, style)
+    ground, color = random_ground(dice, style, {group.color for group in groups})
     return Scene(tuple(groups), arrangement, spot, ground, color, style)
 
 
-def random_ground(dice: Dice, style: str) -> tuple[str, str]:
-    """A ground that the style can show, and its color."""
+def random_ground(dice: Dice, style: str, shown: Set[str | None] = frozenset()) -> tuple[str, str]:
+    """A ground that the style can show, and its color, which is none of those that things on it have."""
     if style in ON_PAPER:
         return "plain", dice.pick(NEON_COLORS) if style == "neon" else "white"
     if style in UNCOLORED:
         return dice.pick(GROUNDS), dice.pick(("white", "gray", "black"))
     ground = dice.pick(PLACES) if dice.chance(0.3) else dice.pick(("plain", *PATTERNS))
-    return ground, dice.pick(tuple(COLORS))
+    return ground, dice.pick([color for color in COLORS if color not in shown])
 
 
 def _counts(dice: Dice, kinds: int) -> list[int]:

@@ -61,12 +61,12 @@ def load_drawings(drawings: Path, sets: tuple[str, ...]) -> np.ndarray:
 def held_out_things(things: list[Thing]) -> frozenset[int]:
     """The indices of the 5 % of things that no training picture shows.
 
-    Only a thing whose every word occurs in the names of at least two other things can be one of them, so that a
-    model has met the words, though never together. A hash of the name chooses, so that the choice depends on nothing
+    Only a thing of several words, each of which occurs in the names of other things too, can be one of them: a model
+    has met the words, though never together. A hash of the name chooses, so that the choice depends on nothing
     else.
     """
     words = Counter(word for thing in things for word in set(thing.name.split()))
-    fit = [thing for thing in things if all(words[word] >= 3 for word in thing.name.split())]
+    fit = [thing for thing in things if " " in thing.name and all(words[word] >= 3 for word in thing.name.split())]
     order = sorted(fit, key=lambda thing: hashlib.sha256(thing.name.encode()).hexdigest())
     return frozenset(thing.index for thing in order[: round(HELD_OUT_SHARE * len(things))])
 
