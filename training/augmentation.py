@@ -20,8 +20,12 @@ def augmented(pictures: Tensor, generator: torch.Generator) -> Tensor:
     on = (between(0, 1) < SHARE).float()
     scale, tilt, lean = 1 + on * between(-0.1, 0.12), on * between(-0.1, 0.1), on * between(-0.1, 0.1)
     shift = on[:, None] * between(-0.08, 0.08, 2)
-    grid = torch.stack((torch.stack((scale, lean + tilt, shift[:, 0]), 1), torch.stack((-tilt, scale, shift[:, 1]), 1)), 1)
-    x = F.grid_sample(x, F.affine_grid(grid, list(x.shape), align_corners=False), padding_mode="reflection", align_corners=False)
+    grid = torch.stack(
+        (torch.stack((scale, lean + tilt, shift[:, 0]), 1), torch.stack((-tilt, scale, shift[:, 1]), 1)), 1
+    )
+    x = F.grid_sample(
+        x, F.affine_grid(grid, list(x.shape), align_corners=False), padding_mode="reflection", align_corners=False
+    )
     on = on[:, None, None, None]
     mean = x.mean((1, 2, 3), keepdim=True)
     x = (x - mean) * (1 + on * between(-0.25, 0.25, 1, 1, 1)) + mean

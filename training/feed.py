@@ -43,7 +43,9 @@ class Feed(IterableDataset[tuple[Tensor, ...]]):
         told = [caption(dice, scene) for scene in scenes]
         if number % LONG_EVERY == 0:
             told = [
-                " ".join([text, *(caption(dice, scene) for _ in range(dice.whole(1, 5)))]) if dice.chance(LONG_SHARE) else text
+                " ".join([text, *(caption(dice, scene) for _ in range(dice.whole(1, 5)))])
+                if dice.chance(LONG_SHARE)
+                else text
                 for text, scene in zip(told, scenes, strict=True)
             ]
         wrong = [distractor(dice, scene, self.words) for scene in scenes]

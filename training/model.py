@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from .tokens import Rows
+from .world.constants import constant
 
 
 def build(config: dict[str, Any], rows: Rows) -> CLIP:
@@ -32,7 +33,7 @@ def encode_text(model: CLIP, tokens: Tensor) -> Tensor:
 
 def encode_pictures(model: CLIP, pictures: Tensor) -> Tensor:
     """Unit features [B, F] of pictures, float32 [B, 3, S, S] in 0 to 1, normalized as in open_clip's preprocessing."""
-    mean, std = (pictures.new_tensor(v).view(1, 3, 1, 1) for v in (OPENAI_DATASET_MEAN, OPENAI_DATASET_STD))
+    mean, std = (constant(pictures.device, *values) for values in (OPENAI_DATASET_MEAN, OPENAI_DATASET_STD))
     return F.normalize(model.encode_image((pictures - mean) / std).float(), dim=-1)
 
 

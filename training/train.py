@@ -58,7 +58,9 @@ class Run:
     def __init__(self, config: dict[str, Any], rows: Rows, plan: Plan, device: torch.device):
         torch.manual_seed(plan.seed)
         self.config, self.rows, self.plan, self.device = config, rows, plan, device
-        self.model = build(config, rows).to(device).train()
+        # On a GPU convolutions in half precision are fastest with the channels last.
+        layout = torch.channels_last if device.type == "cuda" else torch.contiguous_format
+        self.model = build(config, rows).to(device, memory_format=layout).train()
         self.mean = deepcopy(self.model).eval().requires_grad_(False)
         decayed = [p for p in self.model.parameters() if p.ndim >= 2]
         plain = [p for p in self.model.parameters() if p.ndim < 2]
@@ -74,7 +76,9 @@ class Run:
 
     def learn(self, pictures: Tensor, told: Tensor, wrong: Tensor) -> Tensor:
         """One step on uint8 pictures, the rows of their captions and of wrong ones. Returns the loss."""
-        rate = min((self.step + 1) / WARMUP, 1) * (LEAST_RATE + (1 - LEAST_RATE) * (1 + math.cos(math.pi * self.progress)) / 2)
+        rate = min((self.step + 1) / WARMUP, 1) * (
+            LEAST_RATE + (1 - LEAST_RATE) * (1 + math.cos(math.pi * self.progress)) / 2
+        )
         for group in self.optimizer.param_groups:
             group["lr"] = self.plan.rate * rate
         model, count = self.model, len(pictures)
@@ -120,10 +124,19 @@ class Run:
 
 
 def train(
-    folder: Path, drawings: Path, styles: Sequence[str] | None, plan: Plan, device: torch.device, work: Path, resume: bool = False
+    folder: Path,
+    drawings: Path,
+    styles: Sequence[str] | None,
+    plan: Plan,
+    device: torch.device,
+    work: Path,
+    resume: bool = False,
 ) -> Run:
     """Trains to the plan's end; see the module. Returns the finished run."""
     config = json.loads((folder / "model.json").read_text("utf-8"))
+    if device.type == "cuda":
+        torch.backends.cudnn.benchmark = True
+        torch.set_float32_matmul_precision("high")
     styles = tuple(styles or config.get("styles", STYLES))
     world = World(drawings, device, styles=styles)
     rows = Rows(world.words())
@@ -163,7 +176,9 @@ def train(
         if run.step % SHOW_EVERY == 0:
             mean = losses.item() / SHOW_EVERY
             losses.zero_()
-            tell(f"step {run.step} loss {mean:.3f} {run.seconds:.0f} s, waited {waited / (now - begun):.0%} for batches")
+            tell(
+                f"step {run.step} loss {mean:.3f} {run.seconds:.0f} s, waited {waited / (now - begun):.0%} for batches"
+            )
         if now - kept > plan.save_seconds:
             keep()
             tell(f"step {run.step} " + _line(evaluation.alone(run.mean, rows)))

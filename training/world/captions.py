@@ -95,7 +95,11 @@ def caption(rng: np.random.Generator | Dice, scene: Scene) -> str:
     if way < 0.27:
         return _word_list(dice, scene)
     if way < 0.34:  # what a person types to get a kind of picture: things first, then words for the style
-        parts = [_listed([_phrase(dice, g) for g in scene.groups]), dice.pick(STYLE_WORDS[scene.style][1]), _ground(dice, scene)]
+        parts = [
+            _listed([_phrase(dice, g) for g in scene.groups]),
+            dice.pick(STYLE_WORDS[scene.style][1]),
+            _ground(dice, scene),
+        ]
         return ", ".join(part for part in parts if part)
     told = _told(dice, scene)
     spot = dice.pick(SPOTS[scene.spot]) if dice.chance(0.7) else ""
@@ -216,7 +220,11 @@ def _ground(dice: Dice | None, scene: Scene) -> str:
     if scene.ground in PLACES:
         return GROUND_WORDS[scene.ground][0] if dice is None else dice.pick(GROUND_WORDS[scene.ground])
     pattern = PATTERN_WORDS[scene.ground][0] if dice is None else dice.pick(PATTERN_WORDS[scene.ground])
-    color = scene.color if scene.style != "sepia" else ("light" if scene.color == "white" else "dark" if scene.color == "black" else "")
+    color = (
+        scene.color
+        if scene.style != "sepia"
+        else ("light" if scene.color == "white" else "dark" if scene.color == "black" else "")
+    )
     words = _with_article(_joined(pattern, color, "background"))
     if dice is None or dice.chance(0.75):
         return f"on {words}"

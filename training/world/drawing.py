@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .constants import constant
 from .grounds import draw_grounds
 from .layout import Layouts
 from .scenes import GROUNDS, MOST, ON_PAPER, STYLES
@@ -29,7 +30,9 @@ class Painter:
 
     def draw(self, layouts: Layouts) -> Tensor:
         """uint8 [n, 3, size, size] on the painter's device; the same for the same layouts."""
-        here = layouts.to("cpu")  # which rows are drawn how is decided there: a look at a GPU's values would wait for it
+        here = layouts.to(
+            "cpu"
+        )  # which rows are drawn how is decided there: a look at a GPU's values would wait for it
         grounds = [self._rows(here.ground == place) for place in range(len(GROUNDS))]
         styles = [self._rows(here.style == place) for place in range(len(STYLES))]
         layouts = layouts.to(self.device)
@@ -75,7 +78,9 @@ class Painter:
         for source, rows in zip(self._levels, levels, strict=True):
             if len(rows):
                 taken = source[drawing[rows]].float() / 255
-                made[rows] = F.grid_sample(taken, grid[rows], mode="bilinear", padding_mode="zeros", align_corners=False)
+                made[rows] = F.grid_sample(
+                    taken, grid[rows], mode="bilinear", padding_mode="zeros", align_corners=False
+                )
         return _recolored(made, placed[:, 6:]), at
 
     def _noise(self, bank: Tensor, noise: Tensor) -> Tensor:
@@ -89,8 +94,8 @@ class Painter:
 def _recolored(sprites: Tensor, look: Tensor) -> Tensor:
     """Shifts hue, saturation and lightness of premultiplied sprites; a tint gives them one color in their own shades."""
     hue, saturation, value, tint = (v[:, None, None] for v in look[:, :4].unbind(1))
-    gray = sprites.new_tensor((0.299, 0.587, 0.114)).expand(3, 3)
-    axis = sprites.new_tensor([[0, -1, 1], [1, 0, -1], [-1, 1, 0]]) / 3**0.5
+    gray = constant(sprites.device, 0.299, 0.587, 0.114).view(1, 3).expand(3, 3)
+    axis = constant(sprites.device, 0, -1, 1, 1, 0, -1, -1, 1, 0).view(3, 3) / 3**0.5
     same = torch.eye(3, device=sprites.device)
     third = sprites.new_full((3, 3), 1 / 3)
     turned = hue.cos() * same + (1 - hue.cos()) * third + hue.sin() * axis  # about the gray axis
@@ -108,7 +113,9 @@ def _pyramid(drawings: np.ndarray) -> Sequence[Tensor]:
     for start in range(0, len(drawings), 512):
         part = torch.from_numpy(drawings[start : start + 512]).permute(0, 3, 1, 2).float() / 255
         part = torch.cat((part[:, :3] * part[:, 3:], part[:, 3:]), 1)
-        levels.append([(F.avg_pool2d(part, 2**n) if n else part).mul(255).round().to(torch.uint8) for n in range(LEVELS)])
+        levels.append(
+            [(F.avg_pool2d(part, 2**n) if n else part).mul(255).round().to(torch.uint8) for n in range(LEVELS)]
+        )
     return [torch.cat(parts) for parts in zip(*levels, strict=True)]
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from .constants import constant
 from .scenes import GROUNDS
 
 
@@ -33,7 +34,7 @@ def _mix(first: Tensor, second: Tensor, share: Tensor) -> Tensor:
 
 
 def _color(x: Tensor, *rgb: float) -> Tensor:
-    return x.new_tensor(rgb).view(1, 3, 1, 1)
+    return constant(x.device, *rgb)
 
 
 def _gradient(x, y, first, second, k, smooth):
@@ -71,7 +72,10 @@ def _meadow(x, y, first, second, k, smooth):
     sky = _mix(top, _color(x, 0.80, 0.92, 0.99), (y / horizon).clamp(0, 1))
     sky = _mix(sky, _color(x, 1, 1, 1), ((smooth - 0.55) * 5).clamp(0, 0.85) * (k[2] < 0.6))
     hill = horizon + 0.06 * torch.sin(x * (3 + 4 * k[1]) + 6 * k[3])
-    grass = _mix(_color(x, 0.45, 0.74, 0.28), _color(x, 0.18, 0.5, 0.17), ((y - hill) * 1.6).clamp(0, 1)) + (smooth - 0.5) * 0.12
+    grass = (
+        _mix(_color(x, 0.45, 0.74, 0.28), _color(x, 0.18, 0.5, 0.17), ((y - hill) * 1.6).clamp(0, 1))
+        + (smooth - 0.5) * 0.12
+    )
     return _mix(sky, grass, ((y - hill) * 40).clamp(0, 1))
 
 

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .constants import constant
 from .scenes import STYLES
 
 
@@ -35,7 +36,7 @@ def apply_styles(pictures: Tensor, rows_of: Sequence[Tensor], paper: Paper) -> T
 
 
 def lightness(x: Tensor) -> Tensor:
-    return (x * x.new_tensor((0.299, 0.587, 0.114)).view(1, 3, 1, 1)).sum(1, keepdim=True)
+    return (x * constant(x.device, 0.299, 0.587, 0.114)).sum(1, keepdim=True)
 
 
 def blur(x: Tensor, sigma: float) -> Tensor:
@@ -90,7 +91,7 @@ def _black_and_white(x: Tensor, paper: Paper) -> Tensor:
 
 def _sepia(x: Tensor, paper: Paper) -> Tensor:
     gray = 0.12 + 0.82 * lightness(x) + 0.06 * (paper.fine - 0.5)
-    tone = x.new_tensor((1.06, 0.86, 0.62)).view(1, 3, 1, 1)
+    tone = constant(x.device, 1.06, 0.86, 0.62)
     at = torch.linspace(-1, 1, x.shape[-1], device=x.device)
     vignette = 1 - (0.2 + 0.2 * paper.knob(0)) * (at[:, None] ** 2 + at**2) / 2
     return gray * tone * vignette
@@ -106,7 +107,7 @@ def _neon(x: Tensor, paper: Paper) -> Tensor:
     glow = 0.75 * line + 0.8 * blur(line, 1.3 * paper.unit) + 0.7 * blur(line, 3.5 * paper.unit)
     color = paper.picture[:, :3, None, None].clamp(0, 1)
     color = color / color.amax(1, keepdim=True).clamp(min=0.3)
-    wall = x.new_tensor((0.035, 0.03, 0.07)).view(1, 3, 1, 1) + 0.03 * (paper.smooth - 0.5)
+    wall = constant(x.device, 0.035, 0.03, 0.07) + 0.03 * (paper.smooth - 0.5)
     return wall + color * glow + 0.75 * (blur(line, 0.6 * paper.unit) - 0.45).clamp(0, 1)
 
 
@@ -121,7 +122,7 @@ def _watercolor(x: Tensor, paper: Paper) -> Tensor:
     pigment = (1 - wet) * (0.6 + 0.5 * paper.smooth) + 0.25 * (edges(wet, paper.unit) - 0.1).clamp(0, 1)
     near = torch.minimum(torch.minimum(at[:, None] + 1, 1 - at[:, None]), torch.minimum(at + 1, 1 - at))
     inside = ((near - 0.04 + 0.25 * (paper.smooth - 0.42)) * 12).clamp(0, 1)
-    sheet = x.new_tensor((0.985, 0.97, 0.945)).view(1, 3, 1, 1)
+    sheet = constant(x.device, 0.985, 0.97, 0.945)
     return sheet - pigment * inside + 0.05 * (paper.fine - 0.5)
 
 

@@ -11,7 +11,17 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-SETS = ("noto", "blob", "fluent-flat", "fluent-3d", "fluent-contrast", "fxemoji", "emojione", "emojione-mono", "twemoji")
+SETS = (
+    "noto",
+    "blob",
+    "fluent-flat",
+    "fluent-3d",
+    "fluent-contrast",
+    "fxemoji",
+    "emojione",
+    "emojione-mono",
+    "twemoji",
+)
 TRAINED_SETS = tuple(name for name in SETS if name != "twemoji")  # Twemoji is the shift of domain in measurements
 HELD_OUT_SHARE = 0.05
 
@@ -76,9 +86,21 @@ _IRREGULAR = {
     "tooth": "teeth", "foot": "feet", "ox": "oxen", "leaf": "leaves", "knife": "knives", "wolf": "wolves", "loaf": "loaves",
     "scarf": "scarves", "fireman": "firemen", "snowman": "snowmen", "policewoman": "policewomen",
 }  # fmt: skip
-_UNCHANGED = {"sheep", "fish", "deer", "shrimp", "squid", "scissors", "glasses", "sunglasses", "shorts", "jeans", "bison"}
+_UNCHANGED = {
+    "sheep",
+    "fish",
+    "deer",
+    "shrimp",
+    "squid",
+    "scissors",
+    "glasses",
+    "sunglasses",
+    "shorts",
+    "jeans",
+    "bison",
+}
 _JOINTS = {"with", "of", "in", "on", "behind", "without", "at", "for", "from", "and", "over", "under", "to", "taking",
-           "holding", "getting", "playing", "rolling", "walking", "running", "standing"}  # fmt: skip
+           "tilted", "holding", "getting", "playing", "rolling", "walking", "running", "standing"}  # fmt: skip
 
 
 def plural(name: str) -> str:
