@@ -25,7 +25,7 @@ class Evaluation:
     def __init__(self, world: World, drawings: Path, styles: Sequence[str]):
         self.styles = tuple(styles)
         self.trained = world
-        self.shifted = World(drawings, world.device, sets=("twemoji",), styles=styles)
+        self.shifted = World(drawings, world.device, sets=("twemoji",), styles=("plain",))
 
     def measures(self, model: CLIP, rows: Rows) -> Iterator[tuple[str, float]]:
         """Names of measures, and the share of pictures whose own caption ranks first among those of 256 scenes."""

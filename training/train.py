@@ -35,7 +35,7 @@ from .world import STYLES, World
 WARMUP = 400  # steps
 LEAST_RATE = 0.01  # of the highest
 MEAN_OVER = 0.999  # decay of the running mean of the weights
-SHOW_EVERY = 100
+SHOW_SECONDS = 15.0
 MOST_SCALE = math.log(100)
 
 
@@ -164,8 +164,8 @@ def train(
     evaluation = Evaluation(world, drawings, styles)
     feed = iter(Feed(world.scenery(), rows, plan.seed, plan.batch, run.step).loader(plan.workers))
     losses = torch.zeros((), device=device)
-    begun = kept = time.perf_counter()
-    before, waited = run.seconds, 0.0
+    begun = kept = shown = time.perf_counter()
+    before, waited, counted = run.seconds, 0.0, run.step
     while run.progress < 1:
         asked = time.perf_counter()
         layouts, told, wrong = unpacked(next(feed))

@@ -24,12 +24,22 @@ from .captions import caption, distractor, full_caption, words_of
 from .dice import Dice
 from .drawing import Painter
 from .layout import Layouts, lay_out
-from .scenes import STYLES, Group, Scene, random_ground, random_scene, styles_drawn_by
+from .scenes import STYLES, Group, Scene, random_scene, styles_drawn_by
 from .things import SETS, TRAINED_SETS, Thing, held_out_things, load_drawings, load_things
 
 __all__ = [
-    "SETS", "STYLES", "TRAINED_SETS", "Group", "Layouts", "Scenery", "Scene", "Thing", "World",
-    "caption", "distractor", "full_caption",
+    "SETS",
+    "STYLES",
+    "TRAINED_SETS",
+    "Group",
+    "Layouts",
+    "Scene",
+    "Scenery",
+    "Thing",
+    "World",
+    "caption",
+    "distractor",
+    "full_caption",
 ]  # fmt: skip
 
 

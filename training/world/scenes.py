@@ -15,7 +15,7 @@ STYLE_SETS = {
     "plain": ("noto", "blob", "emojione", "twemoji"),
     "flat icon": ("fluent-flat", "fxemoji", "twemoji"),
     "3D render": ("fluent-3d",),
-    "line drawing": COLORED + ("fluent-contrast", "emojione-mono"),
+    "line drawing": (*COLORED, "fluent-contrast", "emojione-mono"),
     "pixel art": COLORED,
     "pencil sketch": COLORED,
     "black and white": COLORED,
