@@ -173,12 +173,11 @@ def train(
         losses += run.learn(world.draw(layouts), *(t.to(device, non_blocking=True).long() for t in (told, wrong)))
         now = time.perf_counter()
         run.seconds = before + now - begun
-        if run.step % SHOW_EVERY == 0:
-            mean = losses.item() / SHOW_EVERY
+        if now - shown > SHOW_SECONDS:
+            mean = losses.item() / (run.step - counted)
             losses.zero_()
-            tell(
-                f"step {run.step} loss {mean:.3f} {run.seconds:.0f} s, waited {waited / (now - begun):.0%} for batches"
-            )
+            shown, counted, share = now, run.step, waited / (now - begun)
+            tell(f"step {run.step} loss {mean:.3f} {run.seconds:.0f} s, {share:.0%} of it waiting for batches")
         if now - kept > plan.save_seconds:
             keep()
             tell(f"step {run.step} " + _line(evaluation.alone(run.mean, rows)))
