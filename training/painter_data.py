@@ -1,0 +1,105 @@
+"""Pictures and captions for the painter: made by worker processes, drawn on the device, kept there for a while."""
+
+from __future__ import annotations
+
+import pickle
+import queue
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
+
+from pez_core import Vocabulary
+from training.world import World, caption
+
+CHUNK = 256  # scenes that a worker lays out at once
+AHEAD = 8  # chunks that wait for the device
+AT_ONCE = 2  # chunks drawn between two steps
+
+
+class Scenes(IterableDataset):
+    """Endless chunks of layouts with the token rows of a caption for each, pickled: the scenes differ in each worker."""
+
+    def __init__(self, world: World, vocabulary: Vocabulary, seed: int):
+        self._world, self._vocabulary, self._seed = world, vocabulary, seed
+
+    def __iter__(self) -> Iterator[bytes]:
+        torch.set_num_threads(1)
+        worker = get_worker_info()
+        rng = np.random.default_rng([self._seed, worker.id if worker else 0])
+        while True:
+            scenes = self._world.scenes(rng, CHUNK)
+            rows = token_rows(self._vocabulary, [caption(rng, scene) for scene in scenes])
+            yield pickle.dumps((self._world.lay_out(rng, scenes), rows.numpy()))
+
+
+def token_rows(vocabulary: Vocabulary, texts: list[str]) -> Tensor:
+    """Full-length rows int32 [N, context_length] of texts; what does not fit is cut off."""
+    ids = [torch.tensor([each[: vocabulary.room]]) for each in vocabulary.encode_all(texts)]
+    return torch.cat([vocabulary.rows(each) for each in ids]).int()
+
+
+class Pool:
+    """The pictures that were drawn last, on the device. Training draws from it at random, so it never waits for workers."""
+
+    def __init__(
+        self, drawings: Path, vocabulary: Vocabulary, device: torch.device, size: int, workers: int, seed: int
+    ):
+        self._size, self._filled, self._next, self._length = size, 0, 0, 8
+        loader = DataLoader(
+            Scenes(World(drawings), vocabulary, seed),
+            batch_size=None,
+            num_workers=workers,
+            collate_fn=_same,
+            prefetch_factor=4 if workers else None,
+        )
+        chunks = iter(loader)  # starts the workers, before anything touches the GPU
+        self._ready: queue.Queue[bytes | Exception] = queue.Queue(AHEAD)
+        threading.Thread(target=self._receive, args=(chunks,), daemon=True).start()
+        self._world = World(drawings, device=device)
+        self._pictures = torch.empty(size, 3, self._world.size, self._world.size, dtype=torch.uint8, device=device)
+        self._rows = torch.empty(size, vocabulary.context_length, dtype=torch.int32, device=device)
+        self.drawn = 0  # pictures so far
+
+    def _receive(self, chunks: Iterator[bytes]) -> None:
+        try:
+            for chunk in chunks:
+                self._ready.put(chunk)
+        except Exception as error:  # noqa: BLE001 - of a worker: raised again where it is waited for
+            self._ready.put(error)
+
+    def refill(self, least: int) -> None:
+        """Draws a little of what the workers have ready; waits only while there are fewer than `least` pictures."""
+        added = 0
+        while self._filled < least or (added < AT_ONCE and not self._ready.empty()):
+            chunk = self._ready.get()
+            if isinstance(chunk, Exception):
+                raise chunk
+            self._add(*pickle.loads(chunk))  # noqa: S301 - from our own worker
+            added += 1
+
+    def _add(self, layouts: Any, rows: np.ndarray) -> None:
+        places = (self._next + torch.arange(len(rows))) % self._size
+        places = places.to(self._rows.device)
+        self._pictures[places] = self._world.draw(layouts)
+        self._rows[places] = torch.from_numpy(rows).to(self._rows.device)
+        self._length = max(
+            self._length, -(-(int(rows.argmax(1).max()) + 1) // 8) * 8
+        )  # the end token has the highest id
+        self._next = (self._next + len(rows)) % self._size
+        self._filled = min(self._filled + len(rows), self._size)
+        self.drawn += len(rows)
+
+    def batch(self, count: int) -> tuple[Tensor, Tensor]:
+        """Random pictures uint8 [count, 3, S, S] and the rows int64 [count, T] of their captions, without needless padding."""
+        places = torch.randint(self._filled, (count,), device=self._rows.device)
+        return self._pictures[places], self._rows[places, : self._length].long()
+
+
+def _same(chunk: bytes) -> bytes:
+    return chunk
