@@ -15,17 +15,19 @@ from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from pez_core import Vocabulary
-from training.world import World, caption
+from pez_core.models.painter_net import SIZE
+from training.world import Scenery, World, caption
 
-CHUNK = 256  # scenes that a worker lays out at once
-AHEAD = 8  # chunks that wait for the device
-AT_ONCE = 2  # chunks drawn between two steps
+CHUNK = 512  # scenes that a worker lays out at once
+LENGTH = 40  # positions in the text tower: longer than captions, and always the same, which compiled code needs
+AHEAD = 12  # chunks that wait for the device
+AT_ONCE = 4  # chunks drawn in a row
 
 
 class Scenes(IterableDataset):
     """Endless chunks of layouts with the token rows of a caption for each, pickled: the scenes differ in each worker."""
 
-    def __init__(self, world: World, vocabulary: Vocabulary, seed: int):
+    def __init__(self, world: Scenery, vocabulary: Vocabulary, seed: int):
         self._world, self._vocabulary, self._seed = world, vocabulary, seed
 
     def __iter__(self) -> Iterator[bytes]:
@@ -35,13 +37,17 @@ class Scenes(IterableDataset):
         while True:
             scenes = self._world.scenes(rng, CHUNK)
             rows = token_rows(self._vocabulary, [caption(rng, scene) for scene in scenes])
-            yield pickle.dumps((self._world.lay_out(rng, scenes), rows.numpy()))
+            yield pickle.dumps((self._world.lay_out(rng, scenes), rows))
 
 
-def token_rows(vocabulary: Vocabulary, texts: list[str]) -> Tensor:
-    """Full-length rows int32 [N, context_length] of texts; what does not fit is cut off."""
-    ids = [torch.tensor([each[: vocabulary.room]]) for each in vocabulary.encode_all(texts)]
-    return torch.cat([vocabulary.rows(each) for each in ids]).int()
+def token_rows(vocabulary: Vocabulary, texts: list[str]) -> np.ndarray:
+    """Rows int32 [N, LENGTH] of texts with start and end; what does not fit is cut off."""
+    most = LENGTH - len(vocabulary.start_ids) - len(vocabulary.end_ids)
+    rows = np.full((len(texts), LENGTH), vocabulary.pad_id, np.int32)
+    for row, ids in zip(rows, vocabulary.encode_all(texts), strict=True):
+        framed = [*vocabulary.start_ids, *ids[:most], *vocabulary.end_ids]
+        row[: len(framed)] = framed
+    return rows
 
 
 class Pool:
@@ -50,9 +56,9 @@ class Pool:
     def __init__(
         self, drawings: Path, vocabulary: Vocabulary, device: torch.device, size: int, workers: int, seed: int
     ):
-        self._size, self._filled, self._next, self._length = size, 0, 0, 8
+        self._size, self._filled, self._next = size, 0, 0
         loader = DataLoader(
-            Scenes(World(drawings), vocabulary, seed),
+            Scenes(Scenery(drawings), vocabulary, seed),
             batch_size=None,
             num_workers=workers,
             collate_fn=_same,
@@ -62,8 +68,8 @@ class Pool:
         self._ready: queue.Queue[bytes | Exception] = queue.Queue(AHEAD)
         threading.Thread(target=self._receive, args=(chunks,), daemon=True).start()
         self._world = World(drawings, device=device)
-        self._pictures = torch.empty(size, 3, self._world.size, self._world.size, dtype=torch.uint8, device=device)
-        self._rows = torch.empty(size, vocabulary.context_length, dtype=torch.int32, device=device)
+        self._pictures = torch.empty(size, 3, SIZE, SIZE, dtype=torch.uint8, device=device)
+        self._rows = torch.empty(size, LENGTH, dtype=torch.int32, device=device)
         self.drawn = 0  # pictures so far
 
     def _receive(self, chunks: Iterator[bytes]) -> None:
@@ -88,17 +94,14 @@ class Pool:
         places = places.to(self._rows.device)
         self._pictures[places] = self._world.draw(layouts)
         self._rows[places] = torch.from_numpy(rows).to(self._rows.device)
-        self._length = max(
-            self._length, -(-(int(rows.argmax(1).max()) + 1) // 8) * 8
-        )  # the end token has the highest id
         self._next = (self._next + len(rows)) % self._size
         self._filled = min(self._filled + len(rows), self._size)
         self.drawn += len(rows)
 
     def batch(self, count: int) -> tuple[Tensor, Tensor]:
-        """Random pictures uint8 [count, 3, S, S] and the rows int64 [count, T] of their captions, without needless padding."""
+        """Random pictures uint8 [count, 3, S, S] and the rows int64 [count, LENGTH] of their captions."""
         places = torch.randint(self._filled, (count,), device=self._rows.device)
-        return self._pictures[places], self._rows[places, : self._length].long()
+        return self._pictures[places], self._rows[places].long()
 
 
 def _same(chunk: bytes) -> bytes:

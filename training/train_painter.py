@@ -34,12 +34,13 @@ from pez_core.models.painter_net import PainterConfig, PainterNet, Reading
 from pez_core.painting import GUIDANCE, STEPS
 from pez_core.towers.placement import MovePlacement
 from training.painter_data import Pool
-from training.world import World, full_caption
+from training.world import Scenery, full_caption
 
 EVALUATION_SEED = 10_000  # never a training seed
 SHOWN = 32  # paintings of a sheet
 NO_TEXT = 0.1  # share of the pictures painted without their text, which guidance needs
 TOWARDS_NOISE = 0.3  # mean of the logit of the times in training: above 0, more of them are noisy
+REFILL_EVERY = 4  # steps: drawing waits for the device, which costs a step its head start
 SAVE_EVERY, REPORT_EVERY = 120.0, 20.0  # seconds
 
 
@@ -114,7 +115,12 @@ def config_for(model: ClipModel, **shape: Any) -> PainterConfig:
 
 
 def check(
-    painter: Painter, judges: list[ClipModel], world: World, count: int, strengths: Sequence[float], sheet: Path | None
+    painter: Painter,
+    judges: list[ClipModel],
+    world: Scenery,
+    count: int,
+    strengths: Sequence[float],
+    sheet: Path | None,
 ) -> None:
     """Paints `count` unseen captions and prints how often each judge puts the right one first.
 
@@ -179,7 +185,7 @@ def train(given: argparse.Namespace) -> None:
     given.state.mkdir(parents=True, exist_ok=True)
 
     judges = load_judges(device)
-    unseen = World(given.drawings)
+    unseen = Scenery(given.drawings)
     painter = Painter(training.average, model)
     painter.placement = MovePlacement(device)
 
@@ -191,7 +197,8 @@ def train(given: argparse.Namespace) -> None:
     before, begun = training.seconds, time.perf_counter()
     saved, reported, shown, since = training.seconds, training.seconds, torch.zeros((), device=device), training.step
     while training.seconds < given.minutes * 60:
-        pool.refill(least=min(8 * given.batch, given.pool))
+        if training.step % REFILL_EVERY == 0:
+            pool.refill(least=min(8 * given.batch, given.pool))
         pictures, rows = pool.batch(given.batch)
         with torch.no_grad():
             reading = read(tower, rows)
