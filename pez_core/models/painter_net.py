@@ -13,6 +13,7 @@ SIZE = 64  # side of the pictures in pixels
 _FOLD = 2  # pixels of a square of this side become channels, so that the network computes at half the side
 _WAVES = 64  # numbers that describe a time
 _GROUPS = 8
+_SPREAD = 0.6  # root mean square of the pixels of pictures, whose values go from -1 to 1
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,17 @@ class PainterNet(nn.Module):
             nn.init.zeros_(layer.weight)  # every branch begins as nothing: training is steadier
 
     def forward(self, noisy: Tensor, time: Tensor, reading: Reading) -> Tensor:
-        """The velocity [N, 3, 64, 64] at `noisy` [N, 3, 64, 64] and `time` [N]: 0 is a picture, 1 is noise."""
+        """The velocity [N, 3, 64, 64] at `noisy` [N, 3, 64, 64] and `time` [N]: 0 is a picture, 1 is noise.
+
+        The layers compute what the best linear guess lacks, scaled to unit variance (as in arXiv 2206.00364): close to
+        noise that is the picture, and only close to the picture the noise.
+        """
+        at = time[:, None, None, None]
+        power = at**2 + ((1 - at) * _SPREAD) ** 2  # of a noisy pixel
+        linear = (at - (1 - at) * _SPREAD**2) / power
+        return linear * noisy + _SPREAD * power.rsqrt() * self._layers(noisy * power.rsqrt(), time, reading)
+
+    def _layers(self, noisy: Tensor, time: Tensor, reading: Reading) -> Tensor:
         steer = self.time(_waves(time)) + self.feature(reading.feature * math.sqrt(self.config.feature))
         steer = F.silu(self.both(F.silu(steer)))
         tokens = torch.cat([self.nothing.expand(len(noisy), -1, -1), reading.tokens.to(self.nothing.dtype)], dim=1)
