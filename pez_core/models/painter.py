@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from ..errors import PezError, first_line
+from ..errors import PezError, first_line, shorten
 from ..towers.initialization import NoInitialization
 from ..towers.placement import MovePlacement, Placement
 from ..towers.plain import plain_torch
@@ -25,8 +26,8 @@ from .presets import EMBEDDED_FOLDER
 
 FOLDER = EMBEDDED_FOLDER / "painter"
 WEIGHTS, CONFIG = "painter.safetensors", "painter.json"
-_AGAIN = "install the pack again"
 TOGETHER = 256  # pictures painted at once on a GPU: bounds memory
+_AGAIN = "install the pack again"
 
 
 class Painter:
@@ -41,35 +42,14 @@ class Painter:
     placement: Placement
 
     def __init__(self, net: PainterNet, model: ClipModel):
-        config, text = net.config, model.text
-        if (config.feature, config.token) != (text.features, text.width):
-            raise PezError(
-                f"The painter was trained with a text tower of width {config.token} and features of length "
-                f"{config.feature}; {model.name} has {text.width} and {text.features}: load the two that belong together."
-            )
         self.net, self.model = net.eval().requires_grad_(False), model
-        self._tower: Any = text.towers[0].module
+        self._tower: Any = model.text.towers[0].module
         self.placement = MovePlacement(torch.device("cpu"))
 
     @property
     def modules(self) -> tuple[nn.Module, nn.Module]:
         """What computes: the network and the text tower."""
         return self.net, self._tower
-
-    def rows(self, texts: Sequence[str]) -> Tensor:
-        """Full-length rows int64 [N, T] of texts.
-
-        Raises PezError for a text that does not fit the model's context.
-        """
-        words = self.model.vocabulary
-        rows = []
-        for text, ids in zip(texts, words.encode_all(texts), strict=True):
-            if len(ids) > words.room:
-                raise PezError(
-                    f"The text {text[:60]!r} has {len(ids)} tokens, the painter reads {words.room}: shorten it."
-                )
-            rows.append(words.rows(torch.tensor([ids], dtype=torch.long)))
-        return torch.cat(rows)
 
     @plain_torch()
     @torch.no_grad()
@@ -81,40 +61,57 @@ class Painter:
         guidance: float,
         on_step: Callable[[int, int], object] | None = None,
     ) -> Tensor:
-        """Pictures uint8 [N, 3, 64, 64] of `texts`, each with its own seed, on the CPU.
+        """Pictures uint8 [N, 3, 64, 64] of N texts, each with its own seed, on the CPU.
 
-        On the CPU texts are painted one after the other, so that a picture does not depend on which others are painted
-        with it; on a GPU many at once, where that holds except for rounding.
+        On the CPU texts are painted one after the other, so that a picture does not depend on what is painted beside
+        it. On a GPU many are painted at once, and it may, by the last digits of a rounding.
 
         on_step: called after each step with the steps done and their total. Exceptions pass through.
+
+        Raises PezError for a text that does not fit the model's context, and if there is not enough memory.
         """
-        rows = self.rows(texts)
-        device = self.placement.bring(self.modules)
-        together = 1 if device.type == "cpu" else TOGETHER
-        parts = [slice(start, start + together) for start in range(0, len(texts), together)]
-        pictures = []
-        for i, part in enumerate(parts):
-            noise = torch.stack([_noise(seed) for seed in seeds[part]]).to(device)
-            reading = read(self._tower, rows[part].to(device))
+        rows = self._rows(texts)
+        try:
+            device = self.placement.bring(self.modules)
+            together = 1 if device.type == "cpu" else TOGETHER
+            starts = range(0, len(texts), together)
+            pictures = [torch.zeros(0, 3, SIZE, SIZE, dtype=torch.uint8)]
+            for number, start in enumerate(starts):
+                part = slice(start, start + together)
+                noise = torch.stack([_noise(seed) for seed in seeds[part]]).to(device)
 
-            def told(step: int, done: int = i * steps) -> None:
-                if on_step:
-                    on_step(done + step, len(parts) * steps)
+                def told(step: int, before: int = number * steps) -> None:
+                    if on_step:
+                        on_step(before + step, len(starts) * steps)
 
-            painted = integrate(self.net, noise, reading, steps, guidance, told)
-            pictures.append(to_bytes(painted).cpu())
+                reading = read(self._tower, rows[part].to(device))
+                pictures.append(_to_bytes(integrate(self.net, noise, reading, steps, guidance, told)).cpu())
+        except torch.cuda.OutOfMemoryError as error:
+            raise PezError("Not enough memory to paint: free some, or paint on the CPU.") from error
         return torch.cat(pictures)
+
+    def _rows(self, texts: Sequence[str]) -> Tensor:
+        """Full-length rows int64 [N, T]."""
+        words = self.model.vocabulary
+        rows = [torch.zeros(0, words.context_length, dtype=torch.long)]
+        for text, ids in zip(texts, words.encode_all(texts), strict=True):
+            if len(ids) > words.room:
+                raise PezError(
+                    f"The text {shorten(text)!r} has {len(ids)} tokens, the painter reads {words.room}: shorten it."
+                )
+            rows.append(words.rows(torch.tensor([ids], dtype=torch.long)))
+        return torch.cat(rows)
 
 
 def read(tower: Any, rows: Tensor) -> Reading:
-    """Rows int64 [N, T] of whole texts, as short as the longest one or longer, as an open_clip text tower reads them."""
+    """Texts as an open_clip text tower reads them, from rows int64 [N, T] with start and end, T at most its context."""
     length = rows.shape[1]
     x = tower.token_embedding(rows) + tower.positional_embedding[:length]
     tokens = tower.ln_final(tower.transformer(x, attn_mask=tower.attn_mask[:length, :length]))
     ends = rows.argmax(-1)  # the end token has the highest id
     features = tokens[torch.arange(len(rows), device=rows.device), ends] @ tower.text_projection
     places = torch.arange(length, device=rows.device)
-    return Reading(torch.nn.functional.normalize(features.float(), dim=-1), tokens, places <= ends[:, None])
+    return Reading(F.normalize(features, dim=-1), tokens, places <= ends[:, None])
 
 
 def integrate(
@@ -127,8 +124,8 @@ def integrate(
 ) -> Tensor:
     """From `noise` [N, 3, 64, 64] along the net's velocity to pictures with values about -1 to 1.
 
-    Two-step Adams-Bashforth: as exact as methods of second order, with one evaluation for each step. `guidance`: how far
-    the velocity goes beyond that without a text (1: not at all), classifier-free guidance (arXiv 2207.12598).
+    The two-step Adams-Bashforth method: second order with one evaluation for each step. `guidance`: how far the
+    velocity goes beyond that without a text (1: not at all), classifier-free guidance (arXiv 2207.12598).
     """
     both = reading.beside_nothing()
     x, before = noise, None
@@ -142,42 +139,33 @@ def integrate(
     return x
 
 
-def to_bytes(pictures: Tensor) -> Tensor:
-    """Pictures with values from -1 to 1 as uint8."""
-    return (pictures.clamp(-1, 1) * 127.5 + 127.5).round().to(torch.uint8)
-
-
-def _noise(seed: int) -> Tensor:
-    return torch.randn(3, SIZE, SIZE, generator=torch.Generator().manual_seed(seed))
-
-
 @plain_torch()
 def load_painter(folder: Path = FOLDER, device: str | torch.device = "cpu", model: ClipModel | None = None) -> Painter:
     """The painter in `folder`: `painter.json`, its configuration, and `painter.safetensors` in half precision.
 
     model: the one that it was trained with; None loads the embedded model.
 
-    Raises PezError if a file is missing or damaged, or the painter was trained with another text tower.
+    Raises PezError if a file is missing or damaged, if the painter was trained with another text tower, and for an
+    unknown device.
     """
-    from .loading import load_model  # imported late: open_clip would delay the command line's --help
+    from .loading import check_device, load_model  # imported late: open_clip would delay the command line's --help
 
+    check_device(device)
     model = model or load_model()
     try:
         told = json.loads((folder / CONFIG).read_text("utf-8"))
         tensors = load_file(folder / WEIGHTS)
     except FileNotFoundError as error:
-        raise PezError(
-            f"The painter is incomplete, {error.filename or folder / WEIGHTS} is missing: {_AGAIN}."
-        ) from error
+        raise PezError(f"The painter in {folder} is incomplete, a file is missing: {_AGAIN}.") from error
     except (OSError, SafetensorError, ValueError) as error:
         raise PezError(f"The painter in {folder} is damaged ({first_line(error)}): {_AGAIN}.") from error
-    net = _net(told, folder)
+    net, reads = _net(told, folder)
     why = misfit(net, tensors)
     if not why and not all(value.isfinite().all() for value in tensors.values()):
         why = "some weights are NaN or infinite"
     if why:
         raise PezError(f"The painter in {folder} is damaged ({why}): {_AGAIN}.")
-    if told["text_tower"] != fingerprint(model):
+    if reads != fingerprint(model):
         raise PezError(
             f"The painter in {folder} was trained with another text tower than that of {model.name}: {_AGAIN}."
         )
@@ -188,18 +176,27 @@ def load_painter(folder: Path = FOLDER, device: str | torch.device = "cpu", mode
 
 
 def fingerprint(model: ClipModel) -> str:
-    """A short text that identifies the weights of the model's text tower in half precision."""
+    """A short text that identifies the weights of the model's text tower, in half precision."""
     made = hashlib.sha256()
     for name, value in sorted(model.text.towers[0].module.state_dict().items()):
-        if value.is_floating_point() and name != "attn_mask":
-            made.update(name.encode() + value.detach().cpu().half().numpy().tobytes())
+        made.update(name.encode() + value.detach().cpu().half().numpy().tobytes())
     return made.hexdigest()[:16]
 
 
-def _net(told: Any, folder: Path) -> PainterNet:
-    names = {field.name for field in fields(PainterConfig)}
-    if not isinstance(told, dict) or told.keys() != {*names, "text_tower"}:
-        raise PezError(f"The painter in {folder} is damaged ({CONFIG} is not a configuration): {_AGAIN}.")
-    settings = {name: told[name] for name in names} | {"channels": tuple(told["channels"])}
-    with NoInitialization():
-        return PainterNet(PainterConfig(**settings))
+def _net(told: Any, folder: Path) -> tuple[PainterNet, str]:
+    """The network that a configuration describes, and the fingerprint of the text tower that it reads."""
+    names = [field.name for field in fields(PainterConfig)]
+    try:
+        settings = {name: told[name] for name in names}
+        with NoInitialization():
+            return PainterNet(PainterConfig(**{**settings, "channels": tuple(told["channels"])})), told["text_tower"]
+    except (LookupError, TypeError, ValueError, RuntimeError) as error:
+        raise PezError(f"The painter in {folder} is damaged ({CONFIG} is no configuration): {_AGAIN}.") from error
+
+
+def _to_bytes(pictures: Tensor) -> Tensor:
+    return (pictures.clamp(-1, 1) * 127.5 + 127.5).round().to(torch.uint8)
+
+
+def _noise(seed: int) -> Tensor:
+    return torch.randn(3, SIZE, SIZE, generator=torch.Generator().manual_seed(seed))
