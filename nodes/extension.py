@@ -10,6 +10,7 @@ from .distill import PEZDistill
 from .from_clip import PEZModelFromCLIP
 from .invert import PEZInvert
 from .load import PEZLoadModel
+from .paint import PEZPaint
 from .plot import PEZPlot
 from .preparing import PEZSearchSettings, PEZWords
 from .sample import PEZSamplePicture
@@ -36,6 +37,7 @@ class PezExtension(ComfyExtension):
             PEZTextTarget,
             PEZBlendTargets,
             PEZScore,
+            PEZPaint,
             PEZPlot,
             PEZSavePrompts,
             PEZSamplePicture,
