@@ -27,6 +27,7 @@ from PIL import Image
 
 from training.world.colors import main_color
 
+CACHE = Path("out/packages")
 NAMES = "emojibase-data@17.0.0"  # names and keywords of Unicode CLDR
 PACKAGES = {
     "noto": "@iconify-json/noto@1.2.9",
@@ -54,6 +55,14 @@ UNREADABLE = re.compile(
 ZODIAC = {
     "aries", "taurus", "gemini", "cancer", "leo", "virgo", "libra", "scorpio",
     "sagittarius", "capricorn", "aquarius", "pisces", "ophiuchus",
+}  # fmt: skip
+# Chat words among the keywords, which no one would write in a prompt.
+SLANG = {
+    "adorbs", "awk", "bday", "boi", "bestie", "breaky", "bruh", "bye", "cya", "dunno", "duh", "ew", "fab", "geez", "gr8",
+    "haha", "hahaha", "hehe", "idc", "idk", "jk", "k", "lmao", "lmfao", "lol", "luv", "meh", "nah", "omg", "ooh", "oh",
+    "rofl", "roflol", "sis", "tgif", "tho", "totes", "ugh", "wassup", "whoa", "whoops", "woo", "woohoo", "wow", "wtf", "xd",
+    "xoxo", "yea", "yay", "yep", "yup", "yolo", "ok", "okay", "af", "dope", "fml", "fr", "hmm", "huh", "ily", "nvm", "oops",
+    "rn", "smh", "srsly", "tfw", "thx", "ty", "wth", "yum", "yummy", "nom", "nope", "dang", "gah", "gag", "savage", "genderqueer",
 }  # fmt: skip
 PLAIN = re.compile(r"[a-z]+( [a-z]+)*")
 
@@ -83,13 +92,19 @@ def things(cache: Path) -> list[dict[str, Any]]:
     made = []
     for entry in sorted(entries, key=lambda e: e["order"]):
         name = plain(entry["label"])
-        tags = [tag for tag in entry.get("tags", ()) if PLAIN.fullmatch(tag) and tag.count(" ") < 2 and tag not in name]
+        tags = [
+            tag
+            for tag in entry.get("tags", ())
+            if PLAIN.fullmatch(tag) and tag.count(" ") < 2 and tag not in name and not SLANG & set(tag.split())
+        ]
         made.append(
             {
                 "code": entry["hexcode"].removesuffix("-FE0F").lower(),
                 "name": name,
                 # The rarest keywords name the thing itself, frequent ones its kind.
-                "synonyms": [t for t in sorted(tags, key=lambda t: frequent[t]) if frequent[t] <= 3 and t not in names][:4],
+                "synonyms": [t for t in sorted(tags, key=lambda t: frequent[t]) if frequent[t] <= 3 and t not in names][
+                    :4
+                ],
                 "kinds": [t for t in tags if frequent[t] > 7][:3],
             }
         )
@@ -124,7 +139,10 @@ def drawer(set_name: str, cache: Path, side: int) -> Callable[[dict[str, Any]], 
         icon = icons["icons"].get(name)
         if icon is None:
             return None
-        box = [icon.get(key, icons.get(key, other)) for key, other in (("left", 0), ("top", 0), ("width", 16), ("height", 16))]
+        box = [
+            icon.get(key, icons.get(key, other))
+            for key, other in (("left", 0), ("top", 0), ("width", 16), ("height", 16))
+        ]
         head = f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" viewBox="{" ".join(map(str, box))}">'
         return _svg(head + icon["body"].replace("currentColor", "#181818") + "</svg>", side)
 
@@ -156,14 +174,17 @@ def fitted(picture: Image.Image, side: int) -> Image.Image:
         cut = picture.crop((int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1))
         scale = (side - 2) / max(cut.size)
         shape = (max(round(cut.width * scale), 1), max(round(cut.height * scale), 1))
-        cut = cut.convert("RGBa").resize(shape, Image.Resampling.BOX if scale < 0.6 else Image.Resampling.BICUBIC).convert("RGBA")
+        cut = (
+            cut.convert("RGBa")
+            .resize(shape, Image.Resampling.BOX if scale < 0.6 else Image.Resampling.BICUBIC)
+            .convert("RGBA")
+        )
         cell.paste(cut, ((side - shape[0]) // 2, (side - shape[1]) // 2))
     return cell
 
 
-def make(folder: Path, side: int = 64, cache: Path | None = None) -> None:
+def make(folder: Path, side: int = 64, cache: Path = CACHE) -> None:
     """Writes the sheets and `things.json`. `side`: of one drawing, in pixels."""
-    cache = cache or folder / "packages"
     listed = things(cache)
     drawn: dict[str, list[Image.Image | None]] = {}
     for set_name in PACKAGES:
@@ -194,7 +215,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--side", type=int, default=64, metavar="PIXELS")
-    parser.add_argument("--packages", type=Path, metavar="FOLDER", help="where fetched packages are kept")
+    parser.add_argument(
+        "--packages", type=Path, default=CACHE, metavar="FOLDER", help="where fetched packages are kept"
+    )
     given = parser.parse_args()
     given.folder.mkdir(parents=True, exist_ok=True)
     make(given.folder, given.side, given.packages)

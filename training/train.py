@@ -1,10 +1,11 @@
-"""Trains the embedded model, or its judge, on emoji scenes.
+"""Trains a CLIP model on the small world: the embedded model, or a judge.
 
-    python -m training.train pez_core/embedded --seed 1
-    python -m training.train benchmarks/judge --seed 2
+    python -m training.train pez_core/embedded --seed 1 --minutes 60
+    python -m training.train FOLDER --drawings .drawings --seed N [--styles NAME ...] [--device cuda] [--resume]
 
-The folder holds `model.json`, an open_clip architecture. The run writes `model.safetensors` next to it, in half
-precision. The token table keeps only the rows that training used, with their token ids.
+The folder holds `model.json`, an open_clip architecture, with the `styles` to train on unless these are all. The run writes `model.safetensors` next to it, in half
+precision: a running mean of the weights. The token table keeps only the rows that training used, with their token ids.
+With --resume an interrupted run goes on from its last state, which is in --work together with a log.
 """
 
 from __future__ import annotations
@@ -12,137 +13,202 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import os
 import time
+from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from open_clip import CLIP, get_tokenizer
-from open_clip.constants import OPENAI_DATASET_MEAN, OPENAI_DATASET_STD
-from safetensors.torch import save_file
+from torch import Tensor
 
-from training.pictures import COLORS, DEFAULT_FONT, EmojiPictures, caption, distractor, full_caption
+from .augmentation import augmented
+from .evaluation import Evaluation
+from .feed import Feed, unpacked
+from .model import build, encode_pictures, encode_text, save
+from .tokens import Rows
+from .world import STYLES, World
 
-TOKENIZER = get_tokenizer("ViT-B-32")  # OpenAI's byte-pair tokens
-EVALUATION_SEED = 10_000  # never a training seed
-
-
-class Rows:
-    """Maps OpenAI's token ids to the rows of a small table of the tokens that captions use."""
-
-    def __init__(self, pictures: EmojiPictures):
-        rng = np.random.default_rng(0)
-        seen = {TOKENIZER.sot_token_id, TOKENIZER.eot_token_id}
-        for _ in range(120):
-            for scene in pictures.scenes(rng, len(pictures.things)):
-                seen.update(TOKENIZER.encode(caption(rng, scene)))
-        self.ids = sorted(seen)  # the end token keeps the highest id, so pooling by argmax still finds it
-        self._row = {token: row for row, token in enumerate(self.ids)}
-
-    def __call__(self, texts: list[str]) -> torch.Tensor:
-        """int64 [len(texts), T], T as short as the longest text allows."""
-        rows = [
-            [self._row[t] for t in [TOKENIZER.sot_token_id, *TOKENIZER.encode(text)[:75], TOKENIZER.eot_token_id]]
-            for text in texts
-        ]
-        longest = max(map(len, rows))
-        return torch.tensor([row + [0] * (longest - len(row)) for row in rows])
+WARMUP = 400  # steps
+LEAST_RATE = 0.01  # of the highest
+MEAN_OVER = 0.999  # decay of the running mean of the weights
+SHOW_SECONDS = 15.0
+MOST_SCALE = math.log(100)
 
 
-def encode_text(model: CLIP, tokens: torch.Tensor) -> torch.Tensor:
-    """Unit features [B, F]; as open_clip computes them, but at the length of `tokens` (exact: the tower is causal)."""
-    length = tokens.shape[1]
-    x = model.token_embedding(tokens) + model.positional_embedding[:length]
-    x = model.ln_final(model.transformer(x, attn_mask=model.attn_mask[:length, :length]))
-    pooled = x[torch.arange(len(x)), tokens.argmax(-1)]
-    return F.normalize(pooled @ model.text_projection, dim=-1)
+@dataclass(frozen=True)
+class Plan:
+    """What a run is to do. It ends after `steps`, or after `minutes` of training if that comes first."""
+
+    seed: int
+    steps: int
+    minutes: float
+    batch: int
+    rate: float
+    workers: int
+    save_seconds: float = 120.0
 
 
-def as_batch(pictures: list[np.ndarray]) -> torch.Tensor:
-    """float32 [B, 3, S, S], normalized as in open_clip's preprocessing."""
-    x = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 255
-    mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (OPENAI_DATASET_MEAN, OPENAI_DATASET_STD))
-    return (x - mean) / std
+class Run:
+    """One training: the model, the running mean of its weights, the optimizer, and how far it has come."""
 
+    def __init__(self, config: dict[str, Any], rows: Rows, plan: Plan, device: torch.device):
+        torch.manual_seed(plan.seed)
+        self.config, self.rows, self.plan, self.device = config, rows, plan, device
+        # On a GPU convolutions in half precision are fastest with the channels last.
+        layout = torch.channels_last if device.type == "cuda" else torch.contiguous_format
+        self.model = build(config, rows).to(device, memory_format=layout).train()
+        self.mean = deepcopy(self.model).eval().requires_grad_(False)
+        decayed = [p for p in self.model.parameters() if p.ndim >= 2]
+        plain = [p for p in self.model.parameters() if p.ndim < 2]
+        groups = [{"params": decayed, "weight_decay": 0.05}, {"params": plain, "weight_decay": 0.0}]
+        self.optimizer = torch.optim.AdamW(groups, lr=plan.rate, betas=(0.9, 0.98), fused=device.type == "cuda")
+        self.noise = torch.Generator(device).manual_seed(plan.seed)
+        self.step, self.seconds = 0, 0.0
 
-def retrieval(model: CLIP, rows: Rows, pictures: EmojiPictures, count: int = 256, rounds: int = 4) -> float:
-    """Share of unseen renders whose own caption ranks first among those of `count` different scenes."""
-    model.eval()
-    rng = np.random.default_rng(EVALUATION_SEED)
-    right = 0
-    with torch.no_grad():
-        for _ in range(rounds):
-            scenes = pictures.scenes(rng, count)
-            image = F.normalize(model.encode_image(as_batch([pictures.draw(rng, s) for s in scenes])), dim=-1)
-            text = encode_text(model, rows([full_caption(s) for s in scenes]))
-            right += int(((image @ text.T).argmax(-1) == torch.arange(count)).sum())
-    model.train()
-    return right / (count * rounds)
+    @property
+    def progress(self) -> float:
+        """From 0 to 1."""
+        return min(max(self.step / self.plan.steps, self.seconds / (60 * self.plan.minutes)), 1.0)
 
-
-def save(model: CLIP, rows: Rows, config: dict, path: Path) -> None:
-    """Writes half-precision tensors; `token_ids` holds the token id of each row of the token table."""
-    tensors = {k: v.half().contiguous() for k, v in model.state_dict().items() if v.is_floating_point()}
-    tensors["token_ids"] = torch.tensor(rows.ids, dtype=torch.int32)
-    save_file(tensors, path, metadata={"architecture": json.dumps(config)})
-
-
-def train(folder: Path, seed: int, steps: int, batch: int, rate: float, font: Path) -> None:
-    torch.manual_seed(seed)
-    rng = np.random.default_rng(seed)
-    pictures = EmojiPictures(font)
-    rows = Rows(pictures)
-    words = sorted({word for thing in pictures.things for word in thing.name.split()} | COLORS.keys())
-    config = json.loads((folder / "model.json").read_text())
-    text = {**config["text_cfg"], "vocab_size": len(rows.ids)}
-    model = CLIP(config["embed_dim"], config["vision_cfg"], text).train()
-    decayed = [p for p in model.parameters() if p.ndim >= 2]
-    plain = [p for p in model.parameters() if p.ndim < 2]
-    groups = [{"params": decayed, "weight_decay": 0.05}, {"params": plain, "weight_decay": 0.0}]
-    optimizer = torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.98))
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer,
-        lambda s: min((s + 1) / 100, 1) * (0.01 + 0.99 * (1 + math.cos(math.pi * s / steps)) / 2),
-    )
-    print(f"{len(pictures.things)} things, {len(rows.ids)} token rows", flush=True)
-    begun, shown = time.perf_counter(), 0.0
-    for step in range(1, steps + 1):
-        scenes = pictures.scenes(rng, batch)
-        images = model.encode_image(as_batch([pictures.draw(rng, s) for s in scenes]))
-        told = [caption(rng, s, long=step % 8 == 0 and rng.random() < 0.5) for s in scenes]
-        wrong = [distractor(rng, s, words) for s in scenes]
-        texts = encode_text(model, rows(told + wrong))
-        logits = model.logit_scale.exp() * F.normalize(images, dim=-1) @ texts.T  # [batch, 2 * batch]
-        own = torch.arange(batch)
-        loss = (F.cross_entropy(logits, own) + F.cross_entropy(logits[:, :batch].T, own)) / 2
-        optimizer.zero_grad()
+    def learn(self, pictures: Tensor, told: Tensor, wrong: Tensor) -> Tensor:
+        """One step on uint8 pictures, the rows of their captions and of wrong ones. Returns the loss."""
+        rate = min((self.step + 1) / WARMUP, 1) * (
+            LEAST_RATE + (1 - LEAST_RATE) * (1 + math.cos(math.pi * self.progress)) / 2
+        )
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.plan.rate * rate
+        model, count = self.model, len(pictures)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
+            images = encode_pictures(model, augmented(pictures, self.noise))
+            texts = encode_text(model, torch.cat((told, wrong)))
+        logits = model.logit_scale.exp() * images @ texts.T  # [batch, 2 * batch]
+        own = torch.arange(count, device=self.device)
+        loss = (F.cross_entropy(logits, own) + F.cross_entropy(logits[:, :count].T, own)) / 2
+        self.optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        schedule.step()
+        self.optimizer.step()
+        self.step += 1
         with torch.no_grad():
-            model.logit_scale.clamp_(0, math.log(100))
-        shown += loss.item()
-        if step % 50 == 0:
-            print(f"step {step} loss {shown / 50:.3f} {time.perf_counter() - begun:.0f} s", flush=True)
-            shown = 0.0
-        if step % 250 == 0 or step == steps:
-            print(f"step {step} retrieval {retrieval(model, rows, pictures):.4f}", flush=True)
-            save(model.eval(), rows, config, folder / "model.safetensors")
-            model.train()
+            model.logit_scale.clamp_(0, MOST_SCALE)
+            share = 1 - min(MEAN_OVER, (1 + self.step) / (10 + self.step))
+            kept, new = (list(m.state_dict().values()) for m in (self.mean, model))
+            floats = [i for i, value in enumerate(kept) if value.is_floating_point()]
+            torch._foreach_lerp_([kept[i] for i in floats], [new[i] for i in floats], share)
+        return loss.detach()
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "model": self.model.state_dict(),
+            "mean": self.mean.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "noise": self.noise.get_state(),
+            "token ids": self.rows.ids,
+            "step": self.step,
+            "seconds": self.seconds,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Raises ValueError for a state of another token table."""
+        if state["token ids"] != self.rows.ids:
+            raise ValueError("The saved state belongs to other drawings or styles: start anew, without --resume.")
+        self.model.load_state_dict(state["model"])
+        self.mean.load_state_dict(state["mean"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.noise.set_state(state["noise"].cpu())
+        self.step, self.seconds = state["step"], state["seconds"]
+
+
+def train(
+    folder: Path,
+    drawings: Path,
+    styles: Sequence[str] | None,
+    plan: Plan,
+    device: torch.device,
+    work: Path,
+    resume: bool = False,
+) -> Run:
+    """Trains to the plan's end; see the module. Returns the finished run."""
+    config = json.loads((folder / "model.json").read_text("utf-8"))
+    if device.type == "cuda":
+        torch.backends.cudnn.benchmark = True
+        torch.set_float32_matmul_precision("high")
+    styles = tuple(styles or config.get("styles", STYLES))
+    world = World(drawings, device, styles=styles)
+    rows = Rows(world.words())
+    run = Run(config, rows, plan, device)
+    work.mkdir(parents=True, exist_ok=True)
+    saved, log = work / f"{folder.name}.state.pt", work / f"{folder.name}.log"
+    if resume and saved.is_file():
+        run.restore(torch.load(saved, map_location=device, weights_only=True))
+    elif log.is_file():
+        log.unlink()
+
+    def tell(text: str) -> None:
+        print(text, flush=True)
+        with log.open("a", encoding="utf-8") as file:
+            file.write(text + "\n")
+
+    def keep() -> None:
+        part = saved.with_suffix(".part")
+        torch.save(run.state(), part)
+        part.replace(saved)  # an interrupted save must not cost the state
+        save(run.mean, rows, config, folder / "model.safetensors")
+
+    parameters = sum(p.numel() for p in run.model.parameters())
+    tell(f"{len(world.things)} things, {len(rows.ids)} token rows, {parameters:,} parameters, from step {run.step}")
+    evaluation = Evaluation(world, drawings, styles)
+    feed = iter(Feed(world.scenery(), rows, plan.seed, plan.batch, run.step).loader(plan.workers))
+    losses = torch.zeros((), device=device)
+    begun = kept = shown = time.perf_counter()
+    before, waited, counted = run.seconds, 0.0, run.step
+    while run.progress < 1:
+        asked = time.perf_counter()
+        layouts, told, wrong = unpacked(next(feed))
+        waited += time.perf_counter() - asked
+        losses += run.learn(world.draw(layouts), *(t.to(device, non_blocking=True).long() for t in (told, wrong)))
+        now = time.perf_counter()
+        run.seconds = before + now - begun
+        if now - shown > SHOW_SECONDS:
+            mean = losses.item() / (run.step - counted)
+            losses.zero_()
+            shown, counted, share = now, run.step, waited / (now - begun)
+            tell(f"step {run.step} loss {mean:.3f} {run.seconds:.0f} s, {share:.0%} of it waiting for batches")
+        if now - kept > plan.save_seconds:
+            keep()
+            tell(f"step {run.step} " + _line(evaluation.alone(run.mean, rows)))
+            kept = time.perf_counter()
+    keep()
+    for name, share in evaluation.measures(run.mean, rows):
+        tell(f"{name:20}{share:.3f}")
+    return run
+
+
+def _line(measures: Any) -> str:
+    return ", ".join(f"{name} {share:.3f}" for name, share in measures)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
+    parser.add_argument("--drawings", type=Path, default=Path(".drawings"), metavar="FOLDER")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--steps", type=int, default=1600)
+    parser.add_argument("--styles", nargs="+", choices=STYLES, metavar="NAME")
+    parser.add_argument("--steps", type=int, default=1_000_000, help="end after this many")
+    parser.add_argument("--minutes", type=float, default=60.0, help="end after this many")
     parser.add_argument("--batch", type=int, default=256)
-    parser.add_argument("--rate", type=float, default=1.5e-3)
-    parser.add_argument("--font", type=Path, default=DEFAULT_FONT)
+    parser.add_argument("--rate", type=float, default=1.2e-3)
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--workers", type=int, default=max((os.cpu_count() or 1) - 1, 1), help="processes for batches")
+    parser.add_argument("--work", type=Path, default=Path("out/training"), metavar="FOLDER", help="for state and log")
+    parser.add_argument("--resume", action="store_true")
     given = parser.parse_args()
-    train(given.folder, given.seed, given.steps, given.batch, given.rate, given.font)
+    plan = Plan(given.seed, given.steps, given.minutes, given.batch, given.rate, given.workers)
+    train(given.folder, given.drawings, given.styles, plan, torch.device(given.device), given.work, given.resume)
 
 
 if __name__ == "__main__":

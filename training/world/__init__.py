@@ -12,22 +12,34 @@ pictures are drawn many at once with torch, on any device.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
+from typing_extensions import Self
 
 from .captions import caption, distractor, full_caption, words_of
 from .dice import Dice
 from .drawing import Painter
 from .layout import Layouts, lay_out
-from .scenes import STYLES, Group, Scene, random_ground, random_scene, styles_drawn_by
+from .scenes import STYLES, Group, Scene, random_scene, styles_drawn_by
 from .things import SETS, TRAINED_SETS, Thing, held_out_things, load_drawings, load_things
 
 __all__ = [
-    "SETS", "STYLES", "TRAINED_SETS", "Group", "Layouts", "Scenery", "Scene", "Thing", "World",
-    "caption", "distractor", "full_caption",
+    "SETS",
+    "STYLES",
+    "TRAINED_SETS",
+    "Group",
+    "Layouts",
+    "Scene",
+    "Scenery",
+    "Thing",
+    "World",
+    "caption",
+    "distractor",
+    "full_caption",
 ]  # fmt: skip
 
 
@@ -37,13 +49,13 @@ class Scenery:
     def __init__(
         self, drawings: Path, sets: Sequence[str] = TRAINED_SETS, styles: Sequence[str] = STYLES, held_out: bool = False
     ):
-        every = load_things(drawings)
-        held = held_out_things(every)
+        self._every = load_things(drawings)
+        self._held = held_out_things(self._every)
         self.sets = tuple(sets)
-        self.things = [t for t in every if (t.index in held) == held_out and any(name in t.colors for name in sets)]
+        self.things = [t for t in self._every if (t.index in self._held) == held_out and self._draws(t)]
         self.styles = styles_drawn_by(sets, styles)
         self._set_place = {name: row for row, name in enumerate(self.sets)}
-        self._drawing_of = np.arange(len(self.sets) * len(every)).reshape(len(self.sets), len(every))
+        self._drawing_of = np.arange(len(self.sets) * len(self._every)).reshape(len(self.sets), len(self._every))
 
     def scenes(self, rng: np.random.Generator, count: int) -> list[Scene]:
         """`count` random scenes, all styles equally often. No thing comes again before all have been there."""
@@ -64,6 +76,16 @@ class Scenery:
     def lay_out(self, rng: np.random.Generator, scenes: Sequence[Scene]) -> Layouts:
         """Where everything in the scenes is, at random."""
         return lay_out(rng, scenes, self._drawing_of, self._set_place)
+
+    def limited(self, styles: Sequence[str] = STYLES, held_out: bool = False) -> Self:
+        """The same scenery with other styles, or with the things that are held back, sharing what it can."""
+        other = copy(self)
+        other.things = [t for t in self._every if (t.index in self._held) == held_out and self._draws(t)]
+        other.styles = styles_drawn_by(self.sets, styles)
+        return other
+
+    def _draws(self, thing: Thing) -> bool:
+        return any(name in thing.colors for name in self.sets)
 
     def words(self) -> list[str]:
         """Every word that captions of these scenes can use, sorted."""
@@ -96,6 +118,12 @@ class World(Scenery):
         sheets = load_drawings(drawings, self.sets)
         self.device = torch.device(device)
         self._painter = Painter(sheets.reshape(-1, *sheets.shape[2:]), device, size)
+
+    def scenery(self) -> Scenery:
+        """This world without its drawings, for other processes."""
+        other = object.__new__(Scenery)
+        other.__dict__.update({k: v for k, v in self.__dict__.items() if k not in ("device", "_painter")})
+        return other
 
     def draw(self, layouts: Layouts) -> Tensor:
         """uint8 [n, 3, size, size] on the world's device; the same for the same layouts."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from .colors import COLORS
 from .dice import Dice
-from .scenes import PLACES, Group, Scene
+from .scenes import GROUNDS, ON_PAPER, PATTERNS, PLACES, UNCOLORED, Group, Scene
 from .things import Thing
 
 NUMBERS = ("", "a", "two", "three", "four")
@@ -40,7 +41,7 @@ GROUND_WORDS = {
 }
 PATTERN_WORDS = {
     "plain": ("", "plain", "simple", "solid"),
-    "gradient": ("", "gradient", "shaded", "fading"),
+    "gradient": ("gradient", "shaded", "fading"),
     "striped": ("striped", "stripy"),
     "checked": ("checked", "checkered", "checkerboard"),
     "dotted": ("dotted", "polka dot", "spotted"),
@@ -70,7 +71,7 @@ STYLE_WORDS = {
     "watercolor": (("a watercolor of", "a watercolor painting of", "an aquarelle of", "a painting of"),
                    ("watercolor", "watercolor painting", "aquarelle", "wet paint on paper")),
 }  # fmt: skip
-NOT_TELLING = ("in the style of a", "style", "beautiful", "nice", "showing", "there is", "there are", "the", "some", "this is", "of")
+OPENINGS = ("", "", "", "there is", "this is", "a scene with", "showing")
 
 
 def full_caption(scene: Scene) -> str:
@@ -94,7 +95,11 @@ def caption(rng: np.random.Generator | Dice, scene: Scene) -> str:
     if way < 0.27:
         return _word_list(dice, scene)
     if way < 0.34:  # what a person types to get a kind of picture: things first, then words for the style
-        parts = [_listed([_phrase(dice, g) for g in scene.groups]), dice.pick(STYLE_WORDS[scene.style][1]), _ground(dice, scene)]
+        parts = [
+            _listed([_phrase(dice, g) for g in scene.groups]),
+            dice.pick(STYLE_WORDS[scene.style][1]),
+            _ground(dice, scene),
+        ]
         return ", ".join(part for part in parts if part)
     told = _told(dice, scene)
     spot = dice.pick(SPOTS[scene.spot]) if dice.chance(0.7) else ""
@@ -106,7 +111,7 @@ def caption(rng: np.random.Generator | Dice, scene: Scene) -> str:
     if style < 0.8:
         word = dice.pick(after)
         return _joined(told, spot, ground) + (f", {word}" if word else "")
-    return _joined(told, spot, ground)
+    return _joined(dice.pick(OPENINGS), told, spot, ground)
 
 
 def distractor(rng: np.random.Generator | Dice, scene: Scene, words: Sequence[str]) -> str:
@@ -115,6 +120,8 @@ def distractor(rng: np.random.Generator | Dice, scene: Scene, words: Sequence[st
     A search tries texts that no person would write. A model trained with such texts as wrong answers scores them low.
     """
     dice = Dice.of(rng)
+    if dice.chance(0.2):
+        return full_caption(_turned(dice, scene))
     told = caption(dice, scene).split()
     if dice.chance(0.5):
         for _ in range(min(dice.whole(1, 2), len(told))):
@@ -124,10 +131,26 @@ def distractor(rng: np.random.Generator | Dice, scene: Scene, words: Sequence[st
     return " ".join(dice.shuffled(salad))
 
 
+def _turned(dice: Dice, scene: Scene) -> Scene:
+    """The scene with one fact changed: order, count, size, ground or the color of the ground."""
+    groups, way = scene.groups, dice.whole(0, 3)
+    if way == 0 and len(groups) > 1 and groups[0].thing is not groups[1].thing:
+        return replace(scene, groups=groups[::-1])
+    if way <= 1:
+        first = replace(groups[0], count=groups[0].count % 4 + 1, size="")
+        return replace(scene, groups=(first, *groups[1:]))
+    if way == 2 and scene.style not in ON_PAPER:
+        return replace(scene, ground=dice.pick([ground for ground in GROUNDS if ground != scene.ground]))
+    if scene.ground in PATTERNS and scene.style not in UNCOLORED:
+        return replace(scene, color=dice.pick([color for color in COLORS if color != scene.color]))
+    first = replace(groups[0], size={"": "small", "small": "large", "large": "small"}[groups[0].size])
+    return replace(scene, groups=(first, *groups[1:]))
+
+
 def words_of(things: Sequence[Thing], styles: Sequence[str]) -> list[str]:
     """Every word that captions can use, sorted."""
-    texts = [*COLORS, *NUMBERS, *NOT_TELLING, "background", "an", "drawn", "paper", "isolated", "A", *BESIDE, *BESIDE_TURNED,
-             *STACKED, *STACKED_TURNED, "in front of", "light", "dark", "white paper", "of them"]  # fmt: skip
+    texts = [*COLORS, *NUMBERS, *OPENINGS, *BESIDE, *BESIDE_TURNED, *STACKED, *STACKED_TURNED]
+    texts += ["an", "the", "some", "in light", "on a dark background", "white paper"]
     texts += [text for some in (SIZES, SPOTS, GROUND_WORDS, PATTERN_WORDS) for words in some.values() for text in words]
     texts += [text for style in styles for words in STYLE_WORDS[style] for text in words]
     texts += [text for t in things for text in (t.name, t.plural, *t.synonyms, *t.kinds)]
@@ -197,7 +220,11 @@ def _ground(dice: Dice | None, scene: Scene) -> str:
     if scene.ground in PLACES:
         return GROUND_WORDS[scene.ground][0] if dice is None else dice.pick(GROUND_WORDS[scene.ground])
     pattern = PATTERN_WORDS[scene.ground][0] if dice is None else dice.pick(PATTERN_WORDS[scene.ground])
-    color = scene.color if scene.style != "sepia" else ("light" if scene.color == "white" else "dark" if scene.color == "black" else "")
+    color = (
+        scene.color
+        if scene.style != "sepia"
+        else ("light" if scene.color == "white" else "dark" if scene.color == "black" else "")
+    )
     words = _with_article(_joined(pattern, color, "background"))
     if dice is None or dice.chance(0.75):
         return f"on {words}"

@@ -9,9 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .constants import constant
 from .grounds import draw_grounds
 from .layout import Layouts
-from .scenes import MOST, ON_PAPER, STYLES
+from .scenes import GROUNDS, MOST, ON_PAPER, STYLES
 from .styles import Paper, apply_styles
 
 LEVELS = 3  # of the drawings, each half as large as the one before
@@ -29,44 +30,58 @@ class Painter:
 
     def draw(self, layouts: Layouts) -> Tensor:
         """uint8 [n, 3, size, size] on the painter's device; the same for the same layouts."""
+        here = layouts.to(
+            "cpu"
+        )  # which rows are drawn how is decided there: a look at a GPU's values would wait for it
+        grounds = [self._rows(here.ground == place) for place in range(len(GROUNDS))]
+        styles = [self._rows(here.style == place) for place in range(len(STYLES))]
         layouts = layouts.to(self.device)
         smooth, fine = self._noise(self._smooth, layouts.noise), self._noise(self._fine, layouts.noise)
-        picture = layouts.picture.clone()
+        picture = layouts.picture
         # On paper the ground is a white sheet; the color is that of the light.
         ground_colors = torch.where(self._on_paper[layouts.style][:, None], picture.new_ones(()), picture[:, :6])
-        canvas = draw_grounds(layouts.ground, torch.cat((ground_colors, picture[:, 6:]), 1), smooth, self.size)
-        sprites, at = self._sprites(layouts)
+        canvas = draw_grounds(grounds, torch.cat((ground_colors, picture[:, 6:]), 1), smooth, self.size)
+        sprites, at = self._sprites(here)
         for row in range(MOST):
-            here = (at[:, 1] == row).nonzero()[:, 0]
-            if not len(here):
-                break
-            which, sprite = at[here, 0], sprites[here]
-            canvas[which] = canvas[which] * (1 - sprite[:, 3:]) + sprite[:, :3]
-        canvas = canvas.clamp_(0, 1)
-        canvas = apply_styles(canvas, layouts.style, Paper(picture, smooth, fine, self.size / 64))
+            own = (at[:, 1] == row).nonzero()[:, 0]
+            if len(own):
+                which, sprite = self._here(at[own, 0]), sprites[self._here(own)]
+                canvas[which] = canvas[which] * (1 - sprite[:, 3:]) + sprite[:, :3]
+        canvas = apply_styles(canvas.clamp_(0, 1), styles, Paper(picture, smooth, fine, self.size / 64))
         return (canvas * 255).round_().to(torch.uint8)
 
+    def _here(self, values: Tensor) -> Tensor:
+        return values.to(self.device, non_blocking=True)
+
+    def _rows(self, mask: Tensor) -> Tensor:
+        return self._here(mask.nonzero()[:, 0])
+
     def _sprites(self, layouts: Layouts) -> tuple[Tensor, Tensor]:
-        """All drawings of all pictures in place, premultiplied [m, 4, size, size], and their picture and row [m, 2]."""
+        """All drawings of all pictures in place, premultiplied [m, 4, size, size].
+
+        Also returns, on the CPU as `layouts` are, the picture and the row of each, [m, 2].
+        """
         at = (layouts.drawing >= 0).nonzero()
         drawing, placed = layouts.drawing[at[:, 0], at[:, 1]], layouts.placed[at[:, 0], at[:, 1]]
-        x, y, side, turn, aspect, mirror, *look = placed.unbind(1)
-        cos, sin = turn.cos(), turn.sin()
+        shrunk = self._levels[0].shape[-1] / (placed[:, 2] * self.size)
+        level = (shrunk > 1.5).long() + (shrunk > 3).long()
+        levels = [self._rows(level == number) for number in range(LEVELS)]
+        drawing, placed = self._here(drawing), self._here(placed)
+        x, y, side, turn, aspect, mirror = placed[:, :6].unbind(1)
+        cos, sin, flip = turn.cos(), turn.sin(), 1 - 2 * mirror
         width, height = side * aspect.clamp(max=1), side / aspect.clamp(min=1)
-        flip = 1 - 2 * mirror
         left, top = x * 2 - 1, y * 2 - 1
         first = torch.stack((cos * flip, sin * flip, -(cos * left + sin * top) * flip), 1) / width[:, None]
         second = torch.stack((-sin, cos, sin * left - cos * top), 1) / height[:, None]
         grid = F.affine_grid(torch.stack((first, second), 1), [len(at), 4, self.size, self.size], align_corners=False)
-        shrunk = self._levels[0].shape[-1] / (side * self.size)
-        level = (shrunk > 1.5).long() + (shrunk > 3).long()
         made = grid.new_zeros(len(at), 4, self.size, self.size)
-        for number, source in enumerate(self._levels):
-            rows = (level == number).nonzero()[:, 0]
+        for source, rows in zip(self._levels, levels, strict=True):
             if len(rows):
                 taken = source[drawing[rows]].float() / 255
-                made[rows] = F.grid_sample(taken, grid[rows], mode="bilinear", padding_mode="zeros", align_corners=False)
-        return _recolored(made, torch.stack(look, 1)), at
+                made[rows] = F.grid_sample(
+                    taken, grid[rows], mode="bilinear", padding_mode="zeros", align_corners=False
+                )
+        return _recolored(made, placed[:, 6:]), at
 
     def _noise(self, bank: Tensor, noise: Tensor) -> Tensor:
         """[n, 1, size, size]: textures by number and shift."""
@@ -79,8 +94,8 @@ class Painter:
 def _recolored(sprites: Tensor, look: Tensor) -> Tensor:
     """Shifts hue, saturation and lightness of premultiplied sprites; a tint gives them one color in their own shades."""
     hue, saturation, value, tint = (v[:, None, None] for v in look[:, :4].unbind(1))
-    gray = sprites.new_tensor((0.299, 0.587, 0.114)).expand(3, 3)
-    axis = sprites.new_tensor([[0, -1, 1], [1, 0, -1], [-1, 1, 0]]) / 3**0.5
+    gray = constant(sprites.device, 0.299, 0.587, 0.114).view(1, 3).expand(3, 3)
+    axis = constant(sprites.device, 0, -1, 1, 1, 0, -1, -1, 1, 0).view(3, 3) / 3**0.5
     same = torch.eye(3, device=sprites.device)
     third = sprites.new_full((3, 3), 1 / 3)
     turned = hue.cos() * same + (1 - hue.cos()) * third + hue.sin() * axis  # about the gray axis
@@ -98,7 +113,9 @@ def _pyramid(drawings: np.ndarray) -> Sequence[Tensor]:
     for start in range(0, len(drawings), 512):
         part = torch.from_numpy(drawings[start : start + 512]).permute(0, 3, 1, 2).float() / 255
         part = torch.cat((part[:, :3] * part[:, 3:], part[:, 3:]), 1)
-        levels.append([(F.avg_pool2d(part, 2**n) if n else part).mul(255).round().to(torch.uint8) for n in range(LEVELS)])
+        levels.append(
+            [(F.avg_pool2d(part, 2**n) if n else part).mul(255).round().to(torch.uint8) for n in range(LEVELS)]
+        )
     return [torch.cat(parts) for parts in zip(*levels, strict=True)]
 
 

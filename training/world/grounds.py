@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
+from .constants import constant
 from .scenes import GROUNDS
 
 
-def draw_grounds(ground: Tensor, picture: Tensor, smooth: Tensor, size: int) -> Tensor:
-    """float32 [n, 3, size, size]. `picture`: float32 [n, 12] of the layouts; `smooth`: soft noise [n, 1, size, size]."""
+def draw_grounds(rows_of: Sequence[Tensor], picture: Tensor, smooth: Tensor, size: int) -> Tensor:
+    """float32 [n, 3, size, size].
+
+    rows_of: for each of GROUNDS the numbers of its pictures; picture: float32 [n, 12] of the layouts; smooth: soft
+        noise [n, 1, size, size].
+    """
     lines = (torch.arange(size, device=picture.device) + 0.5) / size
     x, y = lines.view(1, 1, 1, size), lines.view(1, 1, size, 1)
     made = picture[:, :3, None, None].expand(-1, -1, size, size).clone()
-    for place, name in enumerate(GROUNDS):
-        rows = (ground == place).nonzero()[:, 0]
+    for name, rows in zip(GROUNDS, rows_of, strict=True):
         if len(rows) and name != "plain":
             p = picture[rows]
             colors = p[:, :3, None, None], p[:, 3:6, None, None]
@@ -30,7 +34,7 @@ def _mix(first: Tensor, second: Tensor, share: Tensor) -> Tensor:
 
 
 def _color(x: Tensor, *rgb: float) -> Tensor:
-    return x.new_tensor(rgb).view(1, 3, 1, 1)
+    return constant(x.device, *rgb)
 
 
 def _gradient(x, y, first, second, k, smooth):
@@ -68,7 +72,10 @@ def _meadow(x, y, first, second, k, smooth):
     sky = _mix(top, _color(x, 0.80, 0.92, 0.99), (y / horizon).clamp(0, 1))
     sky = _mix(sky, _color(x, 1, 1, 1), ((smooth - 0.55) * 5).clamp(0, 0.85) * (k[2] < 0.6))
     hill = horizon + 0.06 * torch.sin(x * (3 + 4 * k[1]) + 6 * k[3])
-    grass = _mix(_color(x, 0.45, 0.74, 0.28), _color(x, 0.18, 0.5, 0.17), ((y - hill) * 1.6).clamp(0, 1)) + (smooth - 0.5) * 0.12
+    grass = (
+        _mix(_color(x, 0.45, 0.74, 0.28), _color(x, 0.18, 0.5, 0.17), ((y - hill) * 1.6).clamp(0, 1))
+        + (smooth - 0.5) * 0.12
+    )
     return _mix(sky, grass, ((y - hill) * 40).clamp(0, 1))
 
 

@@ -14,7 +14,21 @@ from .colors import COLORS
 from .dice import Dice
 from .scenes import GROUNDS, MOST, STYLES, Group, Scene
 
-PER_DRAWING = ("x", "y", "side", "turn", "aspect", "mirror", "hue", "saturation", "value", "tint", "red", "green", "blue")
+PER_DRAWING = (
+    "x",
+    "y",
+    "side",
+    "turn",
+    "aspect",
+    "mirror",
+    "hue",
+    "saturation",
+    "value",
+    "tint",
+    "red",
+    "green",
+    "blue",
+)
 PER_PICTURE = ("red", "green", "blue", "red 2", "green 2", "blue 2", "a", "b", "c", "d", "e", "f")
 
 
@@ -54,7 +68,9 @@ class Layouts:
         return Layouts(*(torch.cat(values) for values in zip(*(each.tensors() for each in several), strict=True)))
 
 
-def lay_out(rng: np.random.Generator, scenes: Sequence[Scene], drawing_of: np.ndarray, set_place: dict[str, int]) -> Layouts:
+def lay_out(
+    rng: np.random.Generator, scenes: Sequence[Scene], drawing_of: np.ndarray, set_place: dict[str, int]
+) -> Layouts:
     """`drawing_of`: int [sets, things], the drawing of each thing; `set_place`: the row of each set in it."""
     count = len(scenes)
     dice = Dice(rng, block=4096)

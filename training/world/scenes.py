@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 
 from .colors import COLORS
@@ -15,7 +15,7 @@ STYLE_SETS = {
     "plain": ("noto", "blob", "emojione", "twemoji"),
     "flat icon": ("fluent-flat", "fxemoji", "twemoji"),
     "3D render": ("fluent-3d",),
-    "line drawing": COLORED + ("fluent-contrast", "emojione-mono"),
+    "line drawing": (*COLORED, "fluent-contrast", "emojione-mono"),
     "pixel art": COLORED,
     "pencil sketch": COLORED,
     "black and white": COLORED,
@@ -26,6 +26,7 @@ STYLE_SETS = {
 }
 STYLES = tuple(STYLE_SETS)
 UNCOLORED = {"line drawing", "pencil sketch", "black and white", "sepia", "neon"}  # where colors of things are lost
+COARSE = {"pixel art", "blurry", "watercolor"}  # where small things cannot be told
 ON_PAPER = {"line drawing", "pencil sketch", "neon"}  # where a ground is only a sheet
 
 PATTERNS = ("plain", "gradient", "striped", "checked", "dotted")  # in any color
@@ -69,9 +70,9 @@ def styles_drawn_by(sets: Sequence[str], styles: Sequence[str]) -> dict[str, tup
 
 def random_scene(dice: Dice, things: Sequence[Thing], style: str, sets: Sequence[str], order: Sequence[int]) -> Scene:
     """A scene of the first things of `order` (indices into `things`) that the sets draw."""
-    kinds = _pick_by(dice, ((0.46, 1), (0.38, 2), (0.16, 3)))
+    kinds = _pick_by(dice, ((0.6, 1), (0.4, 2)) if style in COARSE else ((0.46, 1), (0.38, 2), (0.16, 3)))
     groups: list[Group] = []
-    counts = _counts(dice, kinds)
+    counts = [1] * kinds if style in COARSE and kinds > 1 else _counts(dice, kinds)
     for index in order:
         drawn_by = [name for name in sets if name in things[index].colors]
         if drawn_by:
@@ -84,18 +85,18 @@ def random_scene(dice: Dice, things: Sequence[Thing], style: str, sets: Sequence
         arrangement = "row" if len(groups) == 3 else ("beside" if dice.chance(0.6) else "stacked")
     alone = len(groups) == 1 and groups[0].count == 1 and groups[0].size != "large"
     spot = dice.pick(SPOTS[1:]) if alone and dice.chance(0.4) else ""
-    ground, color = random_ground(dice, style)
+    ground, color = random_ground(dice, style, {group.color for group in groups})
     return Scene(tuple(groups), arrangement, spot, ground, color, style)
 
 
-def random_ground(dice: Dice, style: str) -> tuple[str, str]:
-    """A ground that the style can show, and its color."""
+def random_ground(dice: Dice, style: str, shown: Set[str | None] = frozenset()) -> tuple[str, str]:
+    """A ground that the style can show, and its color, which is none of those that things on it have."""
     if style in ON_PAPER:
         return "plain", dice.pick(NEON_COLORS) if style == "neon" else "white"
     if style in UNCOLORED:
         return dice.pick(GROUNDS), dice.pick(("white", "gray", "black"))
     ground = dice.pick(PLACES) if dice.chance(0.3) else dice.pick(("plain", *PATTERNS))
-    return ground, dice.pick(tuple(COLORS))
+    return ground, dice.pick([color for color in COLORS if color not in shown])
 
 
 def _counts(dice: Dice, kinds: int) -> list[int]:
@@ -106,6 +107,7 @@ def _counts(dice: Dice, kinds: int) -> list[int]:
 
 def _group(dice: Dice, thing: Thing, drawn_by: str, count: int, style: str, kinds: int) -> Group:
     size = _pick_by(dice, ((0.64, ""), (0.18, "small"), (0.18, "large"))) if count == 1 and kinds < 3 else ""
+    size = "" if size == "small" and style in COARSE else size
     if style in UNCOLORED:
         return Group(thing, drawn_by, count, size)
     if dice.chance(0.1):

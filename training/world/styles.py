@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .constants import constant
 from .scenes import STYLES
 
 
@@ -25,18 +26,17 @@ class Paper:
         return self.picture[:, 6 + i, None, None, None]
 
 
-def apply_styles(pictures: Tensor, style: Tensor, paper: Paper) -> Tensor:
-    for place, name in enumerate(STYLES):
-        if name in _FILTERS:
-            rows = (style == place).nonzero()[:, 0]
-            if len(rows):
-                own = Paper(paper.picture[rows], paper.smooth[rows], paper.fine[rows], paper.unit)
-                pictures[rows] = _FILTERS[name](pictures[rows], own).clamp(0, 1)
+def apply_styles(pictures: Tensor, rows_of: Sequence[Tensor], paper: Paper) -> Tensor:
+    """`rows_of`: for each of STYLES the numbers of its pictures. Changes `pictures` and returns them."""
+    for name, rows in zip(STYLES, rows_of, strict=True):
+        if name in _FILTERS and len(rows):
+            own = Paper(paper.picture[rows], paper.smooth[rows], paper.fine[rows], paper.unit)
+            pictures[rows] = _FILTERS[name](pictures[rows], own).clamp(0, 1)
     return pictures
 
 
 def lightness(x: Tensor) -> Tensor:
-    return (x * x.new_tensor((0.299, 0.587, 0.114)).view(1, 3, 1, 1)).sum(1, keepdim=True)
+    return (x * constant(x.device, 0.299, 0.587, 0.114)).sum(1, keepdim=True)
 
 
 def blur(x: Tensor, sigma: float) -> Tensor:
@@ -60,21 +60,20 @@ def edges(x: Tensor, unit: float) -> Tensor:
 
 
 def _line_drawing(x: Tensor, paper: Paper) -> Tensor:
-    ink = torch.maximum((edges(x, paper.unit * 0.5) - 0.10) * 2.6, (0.24 - lightness(x)) * 6).clamp(0, 1)
+    ink = torch.maximum((edges(x, paper.unit * 0.5) - 0.16) * 1.6, (0.2 - lightness(x)) * 6).clamp(0, 1)
     return 0.97 - 0.9 * ink + 0.02 * (paper.smooth - 0.5)
 
 
 def _pixel_art(x: Tensor, paper: Paper) -> Tensor:
-    size = x.shape[-1]
-    made = torch.empty_like(x)
-    for parts, rows in ((3, paper.picture[:, 6] < 0.6), (4, paper.picture[:, 6] >= 0.6)):
-        if rows.any():
-            side = max(round(parts * paper.unit), 1)
-            margin = -size % side
-            coarse = F.avg_pool2d(F.pad(x[rows], (0, margin, 0, margin), mode="replicate"), side)
-            coarse = (((coarse - 0.5) * 1.2 + 0.5) * 5).round() / 5
-            made[rows] = coarse.repeat_interleave(side, -1).repeat_interleave(side, -2)[..., :size, :size]
-    return made
+    return torch.where(paper.knob(0) < 0.5, _in_blocks(x, 2 * paper.unit), _in_blocks(x, 3 * paper.unit))
+
+
+def _in_blocks(x: Tensor, side: float) -> Tensor:
+    side, size = max(round(side), 1), x.shape[-1]
+    margin = -size % side
+    coarse = F.avg_pool2d(F.pad(x, (0, margin, 0, margin), mode="replicate"), side)
+    coarse = (((coarse - 0.5) * 1.2 + 0.5) * 5).round() / 5
+    return coarse.repeat_interleave(side, -1).repeat_interleave(side, -2)[..., :size, :size]
 
 
 def _pencil_sketch(x: Tensor, paper: Paper) -> Tensor:
@@ -92,7 +91,7 @@ def _black_and_white(x: Tensor, paper: Paper) -> Tensor:
 
 def _sepia(x: Tensor, paper: Paper) -> Tensor:
     gray = 0.12 + 0.82 * lightness(x) + 0.06 * (paper.fine - 0.5)
-    tone = x.new_tensor((1.06, 0.86, 0.62)).view(1, 3, 1, 1)
+    tone = constant(x.device, 1.06, 0.86, 0.62)
     at = torch.linspace(-1, 1, x.shape[-1], device=x.device)
     vignette = 1 - (0.2 + 0.2 * paper.knob(0)) * (at[:, None] ** 2 + at**2) / 2
     return gray * tone * vignette
@@ -108,7 +107,7 @@ def _neon(x: Tensor, paper: Paper) -> Tensor:
     glow = 0.75 * line + 0.8 * blur(line, 1.3 * paper.unit) + 0.7 * blur(line, 3.5 * paper.unit)
     color = paper.picture[:, :3, None, None].clamp(0, 1)
     color = color / color.amax(1, keepdim=True).clamp(min=0.3)
-    wall = x.new_tensor((0.035, 0.03, 0.07)).view(1, 3, 1, 1) + 0.03 * (paper.smooth - 0.5)
+    wall = constant(x.device, 0.035, 0.03, 0.07) + 0.03 * (paper.smooth - 0.5)
     return wall + color * glow + 0.75 * (blur(line, 0.6 * paper.unit) - 0.45).clamp(0, 1)
 
 
@@ -118,12 +117,12 @@ def _watercolor(x: Tensor, paper: Paper) -> Tensor:
     straight = torch.stack((at.expand(size, size), at[:, None].expand(size, size)), -1)
     pull = blur(paper.smooth, 1.0 * paper.unit)
     pull = torch.cat((pull, pull.flip(-1)), 1).permute(0, 2, 3, 1) - 0.5
-    x = F.grid_sample(x, straight + 0.14 * pull, mode="bilinear", padding_mode="border", align_corners=False)
-    wet = blur(x, 0.9 * paper.unit)
-    pigment = (1 - wet) * (0.55 + 0.55 * paper.smooth) + 0.22 * (edges(wet, paper.unit) - 0.1).clamp(0, 1)
+    x = F.grid_sample(x, straight + 0.09 * pull, mode="bilinear", padding_mode="border", align_corners=False)
+    wet = blur(x, 0.6 * paper.unit)
+    pigment = (1 - wet) * (0.6 + 0.5 * paper.smooth) + 0.25 * (edges(wet, paper.unit) - 0.1).clamp(0, 1)
     near = torch.minimum(torch.minimum(at[:, None] + 1, 1 - at[:, None]), torch.minimum(at + 1, 1 - at))
-    inside = ((near - 0.12 + 0.4 * (paper.smooth - 0.45)) * 9).clamp(0, 1)
-    sheet = x.new_tensor((0.985, 0.97, 0.945)).view(1, 3, 1, 1)
+    inside = ((near - 0.04 + 0.25 * (paper.smooth - 0.42)) * 12).clamp(0, 1)
+    sheet = constant(x.device, 0.985, 0.97, 0.945)
     return sheet - pigment * inside + 0.05 * (paper.fine - 0.5)
 
 
