@@ -1,25 +1,22 @@
-"""The judges: models that no search uses, which say what a text or a painting shows."""
+"""The judges, loaded, and how often they find the right caption."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import torch
 from PIL import Image
 from torch import Tensor
 
+from benchmarks.judges import JUDGES
 from pez_core import ClipModel
 from pez_core.models.loading import load_folder
 
-JUDGES = Path(__file__).parent / "judges"
 
-
-def load_judges(device: str | torch.device = "cpu", folder: Path = JUDGES) -> list[ClipModel]:
-    """Every judge, sorted by name; each is called by its folder."""
-    return [
-        load_folder(file.parent, file.parent.name).to(device) for file in sorted(folder.glob("*/model.safetensors"))
-    ]
+def load_judges(device: str | torch.device = "cpu") -> list[ClipModel]:
+    """The judges that have been trained, by name."""
+    trained = [name for name, folder in JUDGES.items() if (folder / "model.safetensors").is_file()]
+    return [load_folder(JUDGES[name], name).to(device) for name in trained]
 
 
 def first_share(judge: ClipModel, pictures: Sequence[Image.Image], captions: Sequence[str]) -> float:

@@ -1,12 +1,12 @@
 """Trains the embedded painter on pictures of the world, with the embedded model's text tower.
 
-    python -m training.train_painter --drawings DIR [--minutes 8] [--device cuda] [--resume]
+    python -m training.train_painter [--drawings .drawings] [--minutes 8] [--device cuda] [--resume]
 
 Writes `painter.json` and `painter.safetensors` (half precision, averaged weights) to the folder --out, and everything
 that --resume needs to the folder --state, every two minutes and at the end. The learning rate falls over all the
 --minutes, which a resumed run continues to count. Each time it paints captions of scenes that training has not seen,
-and prints for each judge how often it puts the right caption first; at the end for several strengths of guidance.
---sheet keeps some of those paintings.
+and prints for each judge that has been trained how often it puts the right caption first; at the end for several
+strengths of guidance. --sheet keeps some paintings.
 """
 
 from __future__ import annotations
@@ -27,16 +27,17 @@ from PIL import Image
 from safetensors.torch import save_file
 from torch import Tensor
 
+from benchmarks.judges import known_styles
 from benchmarks.judging import first_share, load_judges
 from pez_core import ClipModel, load_model
 from pez_core.models.painter import CONFIG, FOLDER, WEIGHTS, Painter, fingerprint, read
 from pez_core.models.painter_net import PainterConfig, PainterNet, Reading
 from pez_core.painting import GUIDANCE, STEPS
 from pez_core.towers.placement import MovePlacement
+from training.evaluation import EVALUATION_SEED
 from training.painter_data import Pool
 from training.world import Scenery, full_caption
 
-EVALUATION_SEED = 10_000  # never a training seed
 SHOWN = 32  # paintings of a sheet
 NO_TEXT = 0.1  # share of the pictures painted without their text, which guidance needs
 TOWARDS_NOISE = 0.3  # mean of the logit of the times in training: above 0, more of them are noisy
@@ -122,29 +123,37 @@ def check(
     strengths: Sequence[float],
     sheet: Path | None,
 ) -> None:
-    """Paints `count` unseen captions and prints how often each judge puts the right one first.
+    """Paints captions that training has not seen and prints how often each judge puts the right one first among `count`.
 
-    The first paintings go to `sheet`, one row for each of the `strengths` of guidance, their captions to a text beside it.
+    Each judge gets captions in the styles that it knows. Paintings in all styles go to `sheet`, one row for each of the
+    `strengths` of guidance, their captions to a text beside it.
     """
-    rng = np.random.default_rng(EVALUATION_SEED)
-    captions = [full_caption(scene) for scene in world.scenes(rng, count)]
-    rows: list[Tensor] = []
-    for guidance in strengths:
-        pictures = painter.paint(captions, range(count), STEPS, guidance)
-        shown = [Image.fromarray(each.permute(1, 2, 0).numpy()) for each in pictures]
-        said = ", ".join(f"{judge.name} {first_share(judge, shown, captions):.3f}" for judge in judges)
-        print(f"guidance {guidance}: right caption first among {count}: {said or 'there is no judge'}", flush=True)
-        rows.append(pictures[:SHOWN])
+    for judge in judges:
+        captions = _captions(world.limited(known_styles(judge.name)), count)
+        told = []
+        for guidance in strengths:
+            pictures = painter.paint(captions, range(count), STEPS, guidance)
+            shown = [Image.fromarray(each.permute(1, 2, 0).numpy()) for each in pictures]
+            told.append(f"{first_share(judge, shown, captions):.3f} with guidance {guidance}")
+        print(f"{judge.name}: right caption first among {count}: {', '.join(told)}", flush=True)
     if sheet:
         sheet.parent.mkdir(parents=True, exist_ok=True)
+        captions = _captions(world, SHOWN)
+        rows = [painter.paint(captions, range(SHOWN), STEPS, guidance) for guidance in strengths]
         whole = torch.stack(rows).permute(0, 3, 1, 4, 2)  # [strengths, 64, shown, 64, 3]
         Image.fromarray(whole.flatten(0, 1).flatten(1, 2).numpy()).save(sheet)
-        sheet.with_suffix(".txt").write_text("\n".join(captions[:SHOWN]) + "\n", "utf-8")
+        sheet.with_suffix(".txt").write_text("\n".join(captions) + "\n", "utf-8")
+
+
+def _captions(world: Scenery, count: int) -> list[str]:
+    return [full_caption(scene) for scene in world.scenes(np.random.default_rng(EVALUATION_SEED), count)]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--drawings", type=Path, required=True, metavar="DIR", help="made by training.drawings")
+    parser.add_argument(
+        "--drawings", type=Path, default=Path(".drawings"), metavar="DIR", help="made by training.drawings"
+    )
     parser.add_argument("--out", type=Path, default=FOLDER, metavar="DIR")
     parser.add_argument("--state", type=Path, default=Path("out/painter"), metavar="DIR")
     parser.add_argument("--sheet", type=Path, metavar="FILE.png")
