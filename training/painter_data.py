@@ -20,8 +20,8 @@ from training.world import Scenery, World, caption
 
 CHUNK = 512  # scenes that a worker lays out at once
 LENGTH = 40  # positions in the text tower: longer than captions, and always the same, which compiled code needs
-AHEAD = 12  # chunks that wait for the device
-AT_ONCE = 4  # chunks drawn in a row
+AHEAD = 8  # chunks that wait for the device
+AT_ONCE = 2  # chunks drawn in a row
 
 
 class Scenes(IterableDataset):

@@ -41,7 +41,7 @@ from training.world import Scenery, full_caption
 SHOWN = 32  # paintings of a sheet
 NO_TEXT = 0.1  # share of the pictures painted without their text, which guidance needs
 TOWARDS_NOISE = 0.3  # mean of the logit of the times in training: above 0, more of them are noisy
-REFILL_EVERY = 4  # steps: drawing waits for the device, which costs a step its head start
+REFILL_EVERY = 8  # steps: drawing waits for the device, which costs a step its head start
 SAVE_EVERY, REPORT_EVERY = 120.0, 20.0  # seconds
 
 
@@ -160,14 +160,14 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=8.0, metavar="M")
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", metavar="D")
-    parser.add_argument("--batch", type=int, default=512, metavar="N")
-    parser.add_argument("--rate", type=float, default=1e-3)
+    parser.add_argument("--batch", type=int, default=256, metavar="N")
+    parser.add_argument("--rate", type=float, default=1.5e-3)
     parser.add_argument("--pool", type=int, default=2**17, metavar="N", help="drawn pictures kept on the device")
     parser.add_argument("--workers", type=int, default=14, metavar="N")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--check", type=int, default=256, metavar="N", help="captions painted for the check")
     parser.add_argument(
-        "--guidance", type=float, nargs="+", default=[GUIDANCE, 1.0, 1.5, 2.5, 4.0], metavar="G", help="for the check"
+        "--guidance", type=float, nargs="+", default=[GUIDANCE, 1.0, 3.0], metavar="G", help="for the check"
     )
     parser.add_argument(
         "--compile", action="store_true", help="torch.compile: a minute to begin with, then faster steps"
@@ -207,7 +207,7 @@ def train(given: argparse.Namespace) -> None:
     saved, reported, shown, since = training.seconds, training.seconds, torch.zeros((), device=device), training.step
     while training.seconds < given.minutes * 60:
         if training.step % REFILL_EVERY == 0:
-            pool.refill(least=min(8 * given.batch, given.pool))
+            pool.refill(least=min(16 * given.batch, given.pool))
         pictures, rows = pool.batch(given.batch)
         with torch.no_grad():
             reading = read(tower, rows)
