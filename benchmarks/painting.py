@@ -1,16 +1,17 @@
 """What prompts paint: paintings of each method's prompts, compared with the original pictures by the judges.
 
-    python -m benchmarks.painting [--tables methods twemoji style] [--methods NAME ...] [--pictures 100] [--json]
+    python -m benchmarks.painting [--tables trained twemoji style] [--methods NAME ...] [--pictures 128] [--json]
     python -m benchmarks.painting --painter comfyui:WORKFLOW.json --text TITLE --picture TITLE [--api ADDRESS]
 
-Each method searches a prompt for each held-out picture, with the embedded model. Each prompt, and the picture's true
+Each method searches a prompt for each held-out picture of the half with which no setting was chosen, with the embedded model. Each prompt, and the picture's true
 caption, is painted --paintings times, with the same seeds for all. A judge's number is the mean cosine similarity of
 the paintings to the original picture; no judge has taken part in a search. `rank` is the place of the original among
 all pictures of the table, by that similarity (1 is best, mean over judges and pictures), `first` the share at place 1.
 
 The table `twemoji` repeats this with drawings that no model was trained on. The table `style` searches a prompt for
 four pictures of different things in one style, paints "a THING, PROMPT" for other things, and counts how often a judge
-names the style right. Its first row is what the judges say of real pictures of those things in the style.
+that knows the style names it right, among the styles that it knows. Its first row is what the judges say of real
+pictures of those things in the style, the next two paint the things with no style and with the style's own words.
 
 With --painter, a generator in a running ComfyUI paints instead: a workflow exported with Export (API), the title of its
 node with the prompt, and the title of its node that shows the picture.
@@ -31,18 +32,20 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from benchmarks.judges import known_styles
 from benchmarks.judging import load_judges
 from benchmarks.measuring import machine
 from benchmarks.painters import ComfyUI, Paint, embedded
-from benchmarks.pictures import held_out
-from benchmarks.pictures.styles import Styles, styles
+from benchmarks.pictures import held_out, other_pictures, style_pictures
 from benchmarks.quality import CROPPED, METHODS, PLAIN, Pictures, header, line, summary
 from pez_core import ClipModel, InversionConfig, PezError, PictureSource, invert, invert_all, load_model
 from pez_core.targets.sources import make_target
+from training.world.captions import STYLE_WORDS
 
 CAPTION = "true caption"
-NO_STYLE, STYLE_WORDS, REAL = "no style words", "style in words", "real pictures"
-TABLES = {"methods": "heldout", "twemoji": "twemoji"}
+NO_STYLE, IN_WORDS, REAL = "no style words", "style in words", "real pictures"
+STYLE = "style"
+TABLES = ("trained", "twemoji", STYLE)
 SIDE_BY_SIDE = 25  # pictures searched at once
 ADDRESS = "127.0.0.1:8188"
 
@@ -139,57 +142,53 @@ def correlation(one: Tensor, other: Tensor) -> float:
 
 
 def style_table(
-    model: ClipModel, judges: Sequence[ClipModel], paint: Paint, count: int, methods: Sequence[str], sheet: Styles
+    model: ClipModel, judges: Sequence[ClipModel], paint: Paint, count: int, methods: Sequence[str]
 ) -> Iterator[dict[str, Any]]:
-    """For each row how often each judge names the style right.
-
-    `best`: for each style only the judge that names it best on real pictures, since no judge was trained on all styles.
-    """
-    best: dict[str, int] = {}
-    for name in (REAL, NO_STYLE, STYLE_WORDS, *methods):
-        shares: list[list[float]] = []  # for each style, by judge
-        for style in sheet.names:
+    """For each row the share of paintings whose style each judge names right, and that of the judges together."""
+    targets, others = style_pictures(), other_pictures()
+    for name in (REAL, NO_STYLE, IN_WORDS, *methods):
+        right: dict[str, list[float]] = {judge.name: [] for judge in judges}  # by judge, for each style that it knows
+        for style, real in others.items():
+            things = [f"a {row.thing}" for row in real]
             if name == REAL:
-                shown = [(thing, sheet.picture(style, thing)) for thing in sheet.other_things]
+                shown = [row.picture for row in real]
             else:
-                after = _style_prompt(model, name, sheet, style)
-                texts = [f"{thing}, {after}" if after else thing for thing in sheet.other_things for _ in range(count)]
-                painted = paint(texts, [*range(count)] * len(sheet.other_things))
-                shown = [*zip([thing for thing in sheet.other_things for _ in range(count)], painted, strict=True)]
-            shares.append([_named_right(judge, sheet, style, shown) for judge in judges])
-            if name == REAL:
-                best[style] = max(range(len(judges)), key=lambda i: shares[-1][i])
+                after = _style_prompt(model, name, style, [row.picture for row in targets[style]])
+                texts = [f"{thing}, {after}" if after else thing for thing in things for _ in range(count)]
+                shown = paint(texts, [*range(count)] * len(things))
+                things = [thing for thing in things for _ in range(count)]
+            for judge in judges:
+                if style in known_styles(judge.name):
+                    right[judge.name].append(_named_right(judge, style, things, shown))
         row: dict[str, Any] = {"method": name}
-        row |= {judge.name: statistics.mean(each[i] for each in shares) for i, judge in enumerate(judges)}
-        row["best"] = statistics.mean(each[best[style]] for style, each in zip(sheet.names, shares, strict=True))
-        yield row
+        row |= {judge: statistics.mean(shares) for judge, shares in right.items()}
+        yield row | {"all": statistics.mean(share for shares in right.values() for share in shares)}
 
 
-def _style_prompt(model: ClipModel, name: str, sheet: Styles, style: str) -> str:
-    if name in (NO_STYLE, STYLE_WORDS):
-        return sheet.words[style] if name == STYLE_WORDS else ""
-    four = tuple(sheet.picture(style, thing) for thing in sheet.target_things[style])
-    source = PictureSource(four, crops=name == CROPPED, flips=name == CROPPED)
+def _style_prompt(model: ClipModel, name: str, style: str, pictures: Sequence[Image.Image]) -> str:
+    if name in (NO_STYLE, IN_WORDS):
+        return next((word for word in STYLE_WORDS[style][1] if word), "") if name == IN_WORDS else ""
+    source = PictureSource(tuple(pictures), crops=name == CROPPED, flips=name == CROPPED)
     return invert(model, make_target(model, [source]), METHODS[name]).prompt
 
 
-def _named_right(judge: ClipModel, sheet: Styles, style: str, shown: Sequence[tuple[str, Image.Image]]) -> float:
-    """The share of the pictures [(thing, picture)] whose style the judge names right, among all of the thing's."""
-    features = judge.encode_images([picture for _, picture in shown])
+def _named_right(judge: ClipModel, style: str, things: Sequence[str], shown: Sequence[Image.Image]) -> float:
+    """The share of the pictures, each of one of the things, whose style the judge names right among those that it knows."""
+    known = known_styles(judge.name)
     told = {
-        thing: judge.encode_texts([sheet.caption(each, thing) for each in sheet.names]) for thing in sheet.other_things
+        thing: judge.encode_texts([f"{STYLE_WORDS[each][0][0]} {thing}".strip() for each in known])
+        for thing in set(things)
     }
-    named = [
-        sheet.names[(told[thing] @ each).argmax().item()] for (thing, _), each in zip(shown, features, strict=True)
-    ]
+    features = judge.encode_images(shown)
+    named = [known[(told[thing] @ each).argmax().item()] for thing, each in zip(things, features, strict=True)]
     return named.count(style) / len(named)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--tables", nargs="+", default=[*TABLES, "style"], choices=[*TABLES, "style"], metavar="NAME")
+    parser.add_argument("--tables", nargs="+", default=TABLES, choices=TABLES, metavar="NAME")
     parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=list(METHODS), metavar="NAME")
-    parser.add_argument("--pictures", type=int, default=100, metavar="N", help="at most this many (default: 100)")
+    parser.add_argument("--pictures", type=int, default=128, metavar="N", help="at most this many (default: 128)")
     parser.add_argument("--paintings", type=int, default=4, metavar="N", help="of each prompt (default: 4)")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", metavar="D")
     parser.add_argument("--painter", default="embedded", metavar="comfyui:FILE", help="default: embedded")
@@ -219,11 +218,11 @@ def run(given: argparse.Namespace) -> None:
     if not given.json:
         print("; ".join([about["machine"], f"painter {given.painter}", f"judges {', '.join(about['judges'])}"]))
     for table in given.tables:
-        if table == "style":
+        if table == STYLE:
             own = [name for name in methods if METHODS[name].start != "words"]
-            told[table] = _style(style_table(model, judges, paint, given.paintings, own, styles()), judges, given.json)
+            told[table] = _style(style_table(model, judges, paint, given.paintings, own), judges, given.json)
         else:
-            pictures = Pictures(*held_out(TABLES[table]), judges).first(given.pictures)
+            pictures = Pictures(*held_out("report", table), judges).first(given.pictures)
             made = methods_table(model, pictures, paint, given.paintings, methods)
             told[table] = _methods(table, made, judges, given.json)
     if given.json:
@@ -256,7 +255,7 @@ def _methods(
 
 def _style(made: Iterator[dict[str, Any]], judges: Sequence[ClipModel], quiet: bool) -> list[dict[str, Any]]:
     """Prints the table of styles as it grows; returns it."""
-    shown = [(name, name, "9.3f") for name in [judge.name for judge in judges] + ["best"]]
+    shown = [(name, name, "9.3f") for name in (*(judge.name for judge in judges), "all")]
     lines = []
     for row in made:
         if not quiet and not lines:

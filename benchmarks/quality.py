@@ -173,6 +173,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=list(METHODS), metavar="NAME")
     parser.add_argument("--pictures", type=int, default=56, metavar="N", help="at most this many (default: 56)")
+    parser.add_argument(
+        "--half", choices=("choose", "report"), default="report", help="the one to choose settings with, or the other"
+    )
     parser.add_argument("--seconds", type=float, metavar="S", help="equal wall time instead of equal passes")
     parser.add_argument(
         "--exchange", nargs="?", const="", metavar="JUDGE", help="search with a judge, judged by the embedded model"
@@ -193,7 +196,7 @@ def main() -> None:
         judges = load_judges(given.device)
         if given.exchange is not None:
             model, judges = _judge(judges, given.exchange, parser), [model]
-        pictures = Pictures(*held_out(), judges)
+        pictures = Pictures(*held_out(given.half), judges)
     count = min(given.pictures, len(pictures.pictures))
     if count < 2:
         parser.error(f"--pictures must be at least 2, not {given.pictures}")
