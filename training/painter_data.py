@@ -6,6 +6,7 @@ import pickle
 import queue
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,9 @@ class Pool:
         )
         chunks = iter(loader)  # starts the workers, before anything touches the GPU
         self._ready: queue.Queue[bytes | Exception] = queue.Queue(AHEAD)
-        threading.Thread(target=self._receive, args=(chunks,), daemon=True).start()
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._receive, args=(chunks,), daemon=True)
+        self._thread.start()
         self._world = World(drawings, device=device)
         self._pictures = torch.empty(size, 3, SIZE, SIZE, dtype=torch.uint8, device=device)
         self._rows = torch.empty(size, LENGTH, dtype=torch.int32, device=device)
@@ -74,10 +77,19 @@ class Pool:
 
     def _receive(self, chunks: Iterator[bytes]) -> None:
         try:
-            for chunk in chunks:
-                self._ready.put(chunk)
+            while not self._closed.is_set():
+                chunk = next(chunks)
+                while not self._closed.is_set():
+                    with suppress(queue.Full):
+                        self._ready.put(chunk, timeout=0.1)
+                        break
         except Exception as error:  # noqa: BLE001 - of a worker: raised again where it is waited for
             self._ready.put(error)
+
+    def close(self) -> None:
+        """Ends the workers. Python cannot exit while a thread is still drawing."""
+        self._closed.set()
+        self._thread.join()
 
     def refill(self, least: int) -> None:
         """Draws a little of what the workers have ready; waits only while there are fewer than `least` pictures."""

@@ -205,9 +205,11 @@ def train(given: argparse.Namespace) -> None:
 
     before, begun = training.seconds, time.perf_counter()
     saved, reported, shown, since = training.seconds, training.seconds, torch.zeros((), device=device), training.step
+    least = min(16 * given.batch, given.pool)
+    pool.refill(least)
     while training.seconds < given.minutes * 60:
         if training.step % REFILL_EVERY == 0:
-            pool.refill(least=min(16 * given.batch, given.pool))
+            pool.refill(least)
         pictures, rows = pool.batch(given.batch)
         with torch.no_grad():
             reading = read(tower, rows)
@@ -232,6 +234,7 @@ def train(given: argparse.Namespace) -> None:
             training.seconds = before + time.perf_counter() - begun
             saved = reported = training.seconds
             since, shown = training.step, torch.zeros((), device=device)
+    pool.close()
     keep(given.guidance)
 
 

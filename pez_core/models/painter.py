@@ -37,6 +37,7 @@ class Painter:
         net: the network; its parameters are frozen.
         model: the embedded model that it was trained with.
         placement: decides where both compute (see `Placement`).
+        together: pictures painted at once; None for one on the CPU and 256 elsewhere.
     """
 
     placement: Placement
@@ -45,6 +46,7 @@ class Painter:
         self.net, self.model = net.eval().requires_grad_(False), model
         self._tower: Any = model.text.towers[0].module
         self.placement = MovePlacement(torch.device("cpu"))
+        self.together: int | None = None
 
     @property
     def modules(self) -> tuple[nn.Module, nn.Module]:
@@ -63,8 +65,8 @@ class Painter:
     ) -> Tensor:
         """Pictures uint8 [N, 3, 64, 64] of N texts, each with its own seed, on the CPU.
 
-        On the CPU texts are painted one after the other, so that a picture does not depend on what is painted beside
-        it. On a GPU many are painted at once, and it may, by the last digits of a rounding.
+        Painted one after the other, as on the CPU, a picture does not depend on what is painted beside it. Where many
+        are painted at once it may, by the last digit of a rounding.
 
         on_step: called after each step with the steps done and their total. Exceptions pass through.
 
@@ -73,7 +75,7 @@ class Painter:
         rows = self._rows(texts)
         try:
             device = self.placement.bring(self.modules)
-            together = 1 if device.type == "cpu" else TOGETHER
+            together = self.together or (1 if device.type == "cpu" else TOGETHER)
             starts = range(0, len(texts), together)
             pictures = [torch.zeros(0, 3, SIZE, SIZE, dtype=torch.uint8)]
             for number, start in enumerate(starts):
