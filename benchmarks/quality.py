@@ -1,11 +1,12 @@
 """Compares the search methods on held-out pictures, with equal budgets or in equal time.
 
-    python -m benchmarks.quality [--methods NAME ...] [--pictures 56] [--seconds S] [--exchange] [--json]
+    python -m benchmarks.quality [--methods NAME ...] [--against NAME] [--pictures 56] [--half choose|report]
+                                 [--seconds S] [--exchange [JUDGE]] [--json]
     python -m benchmarks.quality --model NAME --images FOLDER [--captions FILE.json]
 
-Prompts are searched with one model and scored by another one as well, the judge, which no search uses. With
---exchange the two models change places: a gain in only one direction comes from the models, not from the
-method. The budget is counted in passes of the text encoder: one prompt forward is one, and so is one backward. With
+Prompts are searched with one model and scored by others as well, the judges, which no search uses. With
+--exchange a judge and the embedded model change places: a gain in only one direction comes from the models, not from
+the method. The budget is counted in passes of the text encoder: one prompt forward is one, and so is one backward. With
 --seconds each method has that much time per picture instead. With your own model or pictures there is no judge.
 A captions file maps file names to captions.
 """
@@ -25,10 +26,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from benchmarks.judging import load_judges
 from benchmarks.measuring import machine
-from benchmarks.pictures import JUDGE_FOLDER, held_out
+from benchmarks.pictures import held_out
 from pez_core import ClipModel, InversionConfig, PezError, PictureSource, Target, invert, load_model
-from pez_core.models.loading import load_folder
 from pez_core.targets.pictures import as_rgb
 from pez_core.targets.sources import make_target
 
@@ -48,6 +49,7 @@ METHODS: dict[str, InversionConfig] = {
     DEFAULT: BASE,
     "swaps from any": replace(BASE, swap_from="any"),
     CROPPED: BASE,
+    "any words": replace(BASE, vocabulary="words"),
     "from tokens": replace(BASE, start="tokens"),
     "from words": replace(BASE, start="words"),  # the picture's own caption
     "preset fast": InversionConfig.preset("fast"),
@@ -58,39 +60,54 @@ _SMALL_WORDS = {"a", "an", "and", "on", "background", "with", "of", "in"}
 
 
 class Pictures:
-    """The target pictures with their captions, and the judge with its features of them."""
+    """The target pictures with their captions, and the judges with their features of them."""
 
-    def __init__(self, pictures: Sequence[Image.Image], captions: Sequence[str] | None, judge: ClipModel | None):
-        self.pictures, self.captions, self.judge = pictures, captions, judge
-        self.judged = judge.encode_images(pictures) if judge else None
+    def __init__(
+        self, pictures: Sequence[Image.Image], captions: Sequence[str] | None, judges: Sequence[ClipModel] = ()
+    ):
+        self.pictures, self.captions, self.judges = list(pictures), captions, list(judges)
+        self.judged = [judge.encode_images(self.pictures) for judge in judges]
 
-    def run(self, model: ClipModel, config: InversionConfig, count: int, cropped: bool = False) -> list[dict[str, Any]]:
-        """Searches for a prompt for each of the first `count` pictures; `cropped`: also matching its crops and mirror image."""
+    def first(self, count: int) -> Pictures:
+        """Only the first `count` of them."""
+        return Pictures(self.pictures[:count], self.captions and self.captions[:count], self.judges)
+
+    def run(self, model: ClipModel, config: InversionConfig, cropped: bool = False) -> list[dict[str, Any]]:
+        """Searches for a prompt for each of the pictures; `cropped`: also matching its crops and mirror image."""
         rows = []
-        wholes = Target.from_images(model, list(self.pictures[:count])).split()
-        for i, (picture, whole) in enumerate(zip(self.pictures[:count], wholes, strict=True)):
-            target = make_target(model, [PictureSource((picture,), crops=True, flips=True)]) if cropped else whole
-            caption = self.captions[i] if self.captions else ""
-            words = caption if config.start == "words" else ""
+        for i, target in enumerate(self.targets(model, cropped)):
             begun = time.perf_counter()
-            result = invert(model, target, replace(config, words=words))
-            rows.append(
-                {
-                    "prompt": result.prompt,
-                    "similarity": whole.similarity(model.encode_texts([result.prompt])).item(),
-                    "passes": result.passes,
-                    "seconds": time.perf_counter() - begun,
-                    **(self._judge(result.prompt, i)),
-                    **({"words": caption_recall(result.prompt, caption)} if caption else {}),
-                }
-            )
-        return rows
+            result = invert(model, target, replace(config, words=self.words(config, i)))
+            rows.append({"passes": result.passes, "seconds": time.perf_counter() - begun, "prompt": result.prompt})
+        measures = self.measures(model, [row["prompt"] for row in rows])
+        return [{**row, **more} for row, more in zip(rows, measures, strict=True)]
 
-    def _judge(self, prompt: str, i: int) -> dict[str, float]:
-        if self.judge is None or self.judged is None:
-            return {}
-        seen: Tensor = self.judge.encode_texts([prompt])[0] @ self.judged.T
-        return {"judge": seen[i].item(), "first": float(seen.argmax().item() == i)}
+    def targets(self, model: ClipModel, cropped: bool = False) -> list[Target]:
+        """A target for each picture; `cropped`: also its crops and mirror image."""
+        if not cropped:
+            return Target.from_images(model, self.pictures).split()
+        return [make_target(model, [PictureSource((each,), crops=True, flips=True)]) for each in self.pictures]
+
+    def words(self, config: InversionConfig, i: int) -> str:
+        """The words that a search of picture `i` starts from, if it does."""
+        return self.captions[i] if self.captions and config.start == "words" else ""
+
+    def measures(self, model: ClipModel, prompts: Sequence[str]) -> list[dict[str, Any]]:
+        """How well a prompt for each picture matches it: according to the searched model, to each judge, and in words."""
+        wholes = Target.from_images(model, self.pictures).split()
+        own = [
+            whole.similarity(each[None]).item() for whole, each in zip(wholes, model.encode_texts(prompts), strict=True)
+        ]
+        rows: list[dict[str, Any]] = [{"similarity": value} for value in own]
+        for judge, pictures in zip(self.judges, self.judged, strict=True):
+            seen: Tensor = judge.encode_texts(prompts) @ pictures.T
+            for i, row in enumerate(rows):
+                row[judge.name] = seen[i, i].item()
+                row[f"{judge.name} first"] = float(seen[i].argmax().item() == i)
+        if self.captions:
+            for row, prompt, caption in zip(rows, prompts, self.captions, strict=True):
+                row["words"] = caption_recall(prompt, caption)
+        return rows
 
 
 def caption_recall(prompt: str, caption: str) -> float:
@@ -99,40 +116,45 @@ def caption_recall(prompt: str, caption: str) -> float:
     return len(telling & set(prompt.split())) / max(len(telling), 1)
 
 
-def summary(name: str, rows: list[dict[str, Any]], plain: list[dict[str, Any]] | None) -> dict[str, Any]:
-    """The means over pictures, and the gains over the `plain` runs of the same pictures with their standard errors."""
+def summary(
+    name: str, rows: list[dict[str, Any]], plain: list[dict[str, Any]] | None, compared: Sequence[str]
+) -> dict[str, Any]:
+    """The means over pictures, and the gains over the `plain` runs of the same pictures with their standard errors.
+
+    compared: the measures that have gains.
+    """
     made: dict[str, Any] = {"method": name, "pictures": len(rows)}
-    for key in ("passes", "seconds", "similarity", "judge", "first", "words"):
-        if key in rows[0]:
-            made[key] = statistics.mean(row[key] for row in rows)
+    made |= {key: statistics.mean(row[key] for row in rows) for key, value in rows[0].items() if key != "prompt"}
     made["worst"] = min(row["similarity"] for row in rows)
     made["spread"] = statistics.stdev(row["similarity"] for row in rows)
-    for key in ("similarity", "judge"):
-        if plain and key in rows[0]:
-            apart = [row[key] - other[key] for row, other in zip(rows, plain, strict=True)]
-            made[f"{key}_gain"] = statistics.mean(apart)
-            made[f"{key}_error"] = statistics.stdev(apart) / len(apart) ** 0.5
+    for key in compared if plain else ():
+        apart = [row[key] - other[key] for row, other in zip(rows, plain or (), strict=True)]
+        made[f"{key} gain"] = statistics.mean(apart)
+        made[f"{key} error"] = statistics.stdev(apart) / len(apart) ** 0.5
     return made
 
 
-COLUMNS = {
-    "passes": "8.0f", "seconds": "8.2f", "similarity": "11.4f", "worst": "8.4f", "spread": "8.4f",
-    "similarity_gain": "+9.4f", "similarity_error": "8.4f", "judge": "8.4f", "judge_gain": "+9.4f",
-    "judge_error": "8.4f", "first": "7.3f", "words": "7.3f",
-}  # fmt: skip
-_HEADS = {"similarity_gain": "gain", "similarity_error": "error", "judge_gain": "gain", "judge_error": "error"}
+def columns(judges: Sequence[str]) -> list[tuple[str, str, str]]:
+    """The table's columns: key, head and format."""
+    gain = [("gain", "+9.4f"), ("error", "8.4f")]
+    made = [("passes", "passes", "8.0f"), ("seconds", "seconds", "8.2f"), ("similarity", "similarity", "11.4f")]
+    made += [("worst", "worst", "8.4f"), ("spread", "spread", "8.4f")]
+    made += [(f"similarity {key}", key, form) for key, form in gain]
+    for judge in judges:
+        made += [(judge, judge, "9.4f"), *((f"{judge} {key}", key, form) for key, form in gain)]
+        made += [(f"{judge} first", "first", "7.3f")]
+    return [*made, ("words", "words", "7.3f")]
 
 
-def header() -> str:
-    """Returns the table's first line."""
-    width = {key: int("".join(c for c in form.split(".")[0] if c.isdigit())) for key, form in COLUMNS.items()}
-    return f"{'method':16}" + "".join(f"{_HEADS.get(key, key):>{width[key]}}" for key in COLUMNS)
+def header(shown: Sequence[tuple[str, str, str]]) -> str:
+    """The table's first line."""
+    return f"{'method':16}" + "".join(f"{head:>{len(format(0, form))}}" for _, head, form in shown)
 
 
-def line(row: dict[str, Any]) -> str:
-    """Returns a row of the table."""
+def line(row: dict[str, Any], shown: Sequence[tuple[str, str, str]]) -> str:
+    """A row of the table."""
     return f"{row['method']:16}" + "".join(
-        format(row[key], form) if key in row else " " * len(format(0, form)) for key, form in COLUMNS.items()
+        format(row[key], form) if key in row else " " * len(format(0, form)) for key, _, form in shown
     )
 
 
@@ -145,17 +167,22 @@ def own_pictures(folder: Path, captions: Path | None) -> Pictures:
     if len(files) < 2:
         raise PezError(f"{folder} holds {len(files)} pictures (.png, .jpg, .webp): at least 2 are needed.")
     said = json.loads(captions.read_text("utf-8")) if captions else None
-    return Pictures(
-        [as_rgb(file)[0] for file in files], [said.get(file.name, "") for file in files] if said else None, None
-    )
+    captioned = [said.get(file.name, "") for file in files] if said else None
+    return Pictures([as_rgb(file)[0] for file in files], captioned)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=list(METHODS), metavar="NAME")
+    parser.add_argument("--against", default=PLAIN, choices=list(METHODS), metavar="NAME", help=f"of gains ({PLAIN})")
     parser.add_argument("--pictures", type=int, default=56, metavar="N", help="at most this many (default: 56)")
+    parser.add_argument(
+        "--half", choices=("choose", "report"), default="report", help="the one to choose settings with, or the other"
+    )
     parser.add_argument("--seconds", type=float, metavar="S", help="equal wall time instead of equal passes")
-    parser.add_argument("--exchange", action="store_true", help="search with the judge, judged by the embedded model")
+    parser.add_argument(
+        "--exchange", nargs="?", const="", metavar="JUDGE", help="search with a judge, judged by the embedded model"
+    )
     parser.add_argument("--model", default="embedded", metavar="NAME")
     parser.add_argument("--checkpoint", metavar="FILE")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", metavar="D")
@@ -163,37 +190,50 @@ def main() -> None:
     parser.add_argument("--captions", type=Path, metavar="FILE.json")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
-    if given.exchange and (given.images or given.model != "embedded"):
-        parser.error("--exchange is for the embedded model and its judge: omit --model and --images")
+    if given.exchange is not None and (given.images or given.model != "embedded"):
+        parser.error("--exchange is for the embedded model and its judges: omit --model and --images")
     model = load_model(given.model, given.checkpoint, given.device)
     if given.images:
         pictures = own_pictures(given.images, given.captions)
     else:
-        judge = load_folder(JUDGE_FOLDER, "judge").to(given.device)
-        model, judge = (judge, model) if given.exchange else (model, judge)
-        pictures = Pictures(*held_out(), judge)
+        judges = load_judges(given.device)
+        if given.exchange is not None:
+            model, judges = _judge(judges, given.exchange, parser), [model]
+        pictures = Pictures(*held_out(given.half), judges)
     count = min(given.pictures, len(pictures.pictures))
     if count < 2:
         parser.error(f"--pictures must be at least 2, not {given.pictures}")
+    pictures = pictures.first(count)
     plain, rows = None, []
-    judge_name = pictures.judge.name if pictures.judge else None
-    searched = model.name + (f", judged by {judge_name}" if judge_name else "")
+    judges = [judge.name for judge in pictures.judges]
+    shown = columns(judges)
+    searched = model.name + (f", judged by {' and '.join(judges)}" if judges else "")
     if not given.json:
-        print(f"{machine(model.device)}; {count} pictures, searched with {searched}", header(), sep="\n", flush=True)
-    for name in sorted(given.methods, key=lambda name: (name != PLAIN, list(METHODS).index(name))):
+        print(
+            f"{machine(model.device)}; {count} pictures, searched with {searched}", header(shown), sep="\n", flush=True
+        )
+    for name in sorted(given.methods, key=lambda name: (name != given.against, list(METHODS).index(name))):
         config = METHODS[name]
         if config.start == "words" and not pictures.captions:
             continue
         if given.seconds:
             config = replace(config, steps=20_000, patience=None, time_limit=given.seconds)
-        found = pictures.run(model, config, count, name == CROPPED)
-        plain = found if name == PLAIN else plain
-        rows.append(summary(name, found, plain if name != PLAIN else None))
+        found = pictures.run(model, config, name == CROPPED)
+        plain = found if name == given.against else plain
+        rows.append(summary(name, found, plain if name != given.against else None, ("similarity", *judges)))
         if not given.json:
-            print(line(rows[-1]), flush=True)
+            print(line(rows[-1], shown), flush=True)
     if given.json:
-        about = {"machine": machine(model.device), "model": model.name, "judge": judge_name}
+        about = {"machine": machine(model.device), "model": model.name, "judges": judges}
         print(json.dumps({**about, "rows": rows}, indent=2))
+
+
+def _judge(judges: Sequence[ClipModel], name: str, parser: argparse.ArgumentParser) -> ClipModel:
+    """The judge called `name`; '' is the first."""
+    named = {judge.name: judge for judge in judges}
+    if name and name not in named:
+        parser.error(f"there is no judge {name!r}: choose one of {', '.join(named)}")
+    return named[name] if name else judges[0]
 
 
 if __name__ == "__main__":

@@ -10,7 +10,9 @@ from .distill import PEZDistill
 from .from_clip import PEZModelFromCLIP
 from .invert import PEZInvert
 from .load import PEZLoadModel
+from .paint import PEZPaint
 from .plot import PEZPlot
+from .preparing import PEZSearchSettings, PEZWords
 from .sample import PEZSamplePicture
 from .save import PEZSavePrompts
 from .score import PEZScore
@@ -29,15 +31,14 @@ class PezExtension(ComfyExtension):
             PEZCombineModels,
             PEZInvert,
             PEZDistill,
+            PEZWords,
+            PEZSearchSettings,
             PEZImageTarget,
             PEZTextTarget,
             PEZBlendTargets,
             PEZScore,
+            PEZPaint,
             PEZPlot,
             PEZSavePrompts,
             PEZSamplePicture,
         ]
-
-
-async def comfy_entrypoint() -> PezExtension:
-    return PezExtension()

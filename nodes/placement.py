@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from weakref import WeakValueDictionary
 
 import comfy.model_management as management
@@ -11,6 +11,7 @@ from comfy.model_patcher import ModelPatcher
 from torch import nn
 
 from ..pez_core import ClipModel
+from ..pez_core.models.painter import Painter
 from ..pez_core.towers.image_tower import ImageTower
 from ..pez_core.towers.placement import device_of
 
@@ -20,16 +21,17 @@ _patchers: WeakValueDictionary[nn.Module, ModelPatcher] = WeakValueDictionary() 
 
 
 class ComfyPlacement:
-    """Lets ComfyUI load the towers of `model`, and unload them when it needs the memory. See `Placement`.
+    """Lets ComfyUI load `modules`, and unload them when it needs the memory. See `Placement`.
+
+    pictures: image towers.
 
     Each loaded model has its own placement, which lives as long as its towers. All placements compare equal, so the
     text towers of combined models are loaded in one call and do not push each other off the device.
     """
 
-    def __init__(self, model: ClipModel):
-        self._pictures = {tower.module for tower in model.image.towers if isinstance(tower, ImageTower)}
-        modules = [*self._pictures, *(tower.module for tower in model.text.towers)]
-        self._own = {module: _patcher(module) for module in modules}
+    def __init__(self, modules: Iterable[nn.Module], pictures: Iterable[nn.Module] = ()):
+        self._pictures = set(pictures)
+        self._own = {module: _patcher(module) for module in (*self._pictures, *modules)}
         _patchers.update(self._own)
 
     def __eq__(self, other: object) -> bool:
@@ -59,7 +61,14 @@ class ComfyPlacement:
 
 def host(model: ClipModel) -> ClipModel:
     """Lets ComfyUI decide where the towers of `model` compute; returns the model. Combined models do not need it."""
-    return model.place(ComfyPlacement(model))
+    pictures = [tower.module for tower in model.image.towers if isinstance(tower, ImageTower)]
+    return model.place(ComfyPlacement([tower.module for tower in model.text.towers], pictures))
+
+
+def host_painter(painter: Painter) -> Painter:
+    """Lets ComfyUI decide where `painter` computes; returns it."""
+    painter.placement = ComfyPlacement(painter.modules)
+    return painter
 
 
 def _fits(patcher: ModelPatcher) -> bool:

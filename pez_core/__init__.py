@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .models.clip import ClipModel as ClipModel
     from .models.combining import combine as combine
     from .models.loading import load_model as load_model
+    from .painting import paint as paint
     from .result import Candidate as Candidate
     from .result import InversionResult as InversionResult
     from .result import Progress as Progress
@@ -57,6 +58,7 @@ _MODULES = {
     "pick": "inversion",
     "load_model": "models.loading",
     "make_target": "targets.sources",
+    "paint": "painting",
     "read_like_comfyui": "text.comfyui",
     "score": "scoring",
 }

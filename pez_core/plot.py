@@ -7,63 +7,66 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from uuid import uuid4
 
 from PIL import Image, ImageDraw, ImageFont
 
-from .errors import PezError, first_line
+from .png import save_png
 from .result import InversionResult, Token
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 _SIZE = (1200, 600)
+_PAINTED = 400  # pixels that paintings add to the width
 _CHART = (470, 80, 1150, 400)  # left, top, right, bottom
 _PROMPT = (40, 446, 1160, 560)
+_MARGIN, _SIDE = 40, 360  # of the pictures
 _SIZES = (24, 19, 15, 13, 11)  # font sizes of the prompt: the first one in which it fits is used
 _INK, _FAINT, _LINE, _PAPER = "#1f2328", "#d0d7de", "#0969da", "#ffffff"
 _SCALE = 2  # drawn larger, then shrunk, for smooth lines
 
 
-def plot_run(result: InversionResult, pictures: Sequence[Image.Image]) -> Image.Image:
-    """RGB [1200 x 600]: up to four of the pictures, similarity by step, the prompt and its similarity."""
-    canvas = Image.new("RGB", (_SIZE[0] * _SCALE, _SIZE[1] * _SCALE), _PAPER)
+def plot_run(
+    result: InversionResult, pictures: Sequence[Image.Image], paintings: Sequence[Image.Image] = ()
+) -> Image.Image:
+    """RGB [1200 x 600]: up to four of the pictures, similarity by step, the prompt and its similarity.
+
+    paintings: what a painter made of the prompt, up to four; they make the plot 1600 pixels wide.
+    """
+    wide = _PAINTED if paintings else 0
+    canvas = Image.new("RGB", ((_SIZE[0] + wide) * _SCALE, _SIZE[1] * _SCALE), _PAPER)
     draw = ImageDraw.Draw(canvas)
-    _pictures(canvas, pictures)
+    _pictures(canvas, pictures, _MARGIN, _MARGIN)
     _chart(draw, result)
-    _words(draw, result)
-    return canvas.resize(_SIZE, Image.Resampling.LANCZOS)
+    if paintings:
+        _pictures(canvas, paintings, _SIZE[0], _CHART[1])
+        draw.text((_SIZE[0] * _SCALE, 36 * _SCALE), "Painted from the prompt", fill=_INK, font=_font(20))
+    _words(draw, result, _PROMPT[2] + wide)
+    return canvas.resize((canvas.width // _SCALE, canvas.height // _SCALE), Image.Resampling.LANCZOS)
 
 
-def save_plot(result: InversionResult, pictures: Sequence[Image.Image], path: Path) -> None:
+def save_plot(
+    result: InversionResult, pictures: Sequence[Image.Image], path: Path, paintings: Sequence[Image.Image] = ()
+) -> None:
     """Writes `plot_run` as PNG, whole or not at all.
 
     Raises PezError if it cannot be written.
     """
-    part = path.with_name(f".{uuid4().hex}.part")  # a unique name, so that no other file is overwritten
-    try:
-        try:
-            with part.open("xb") as file:
-                plot_run(result, pictures).save(file, format="PNG")
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
-    except OSError as error:
-        raise PezError(f"The plot {str(path)!r} cannot be written: {error.strerror or first_line(error)}.") from error
+    save_png(plot_run(result, pictures, paintings), path, "The plot")
 
 
 def _font(size: int) -> Font:
     return ImageFont.load_default(size * _SCALE)
 
 
-def _pictures(canvas: Image.Image, pictures: Sequence[Image.Image]) -> None:
+def _pictures(canvas: Image.Image, pictures: Sequence[Image.Image], left: int, top: int) -> None:
     shown = pictures[:4]
     columns = 1 if len(shown) == 1 else 2
-    side = (360 - 10 * (columns - 1)) // columns
+    side = (_SIDE - 10 * (columns - 1)) // columns
     for i, picture in enumerate(shown):
         fit = side * _SCALE / max(picture.size)
         size = (max(round(picture.width * fit), 1), max(round(picture.height * fit), 1))
         small = picture.resize(size, Image.Resampling.LANCZOS)
-        x, y = 40 + (i % columns) * (side + 10), 40 + (i // columns) * (side + 10)
+        x, y = left + (i % columns) * (side + 10), top + (i // columns) * (side + 10)
         canvas.paste(small, (x * _SCALE, y * _SCALE))
 
 
@@ -98,9 +101,9 @@ def _chart(draw: ImageDraw.ImageDraw, result: InversionResult) -> None:
         draw.ellipse((x - r, y - r, x + r, y + r), fill=_LINE)
 
 
-def _words(draw: ImageDraw.ImageDraw, result: InversionResult) -> None:
+def _words(draw: ImageDraw.ImageDraw, result: InversionResult, right: int) -> None:
     """The prompt, each token shaded by how much it contributes; then model, steps and seed."""
-    left, top, right, bottom = _PROMPT
+    left, top, _, bottom = _PROMPT
     text = re.sub(r"\s", " ", result.prompt)
     for size in _SIZES:
         font, height = _font(size), size * 3 // 2

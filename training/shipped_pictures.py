@@ -18,9 +18,11 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from benchmarks.pictures import ABOUT, COLUMNS, SIDE, STYLE_SHEET, sheet_of
+from benchmarks.pictures import ABOUT, COLUMNS, OTHER_THINGS, SIDE, STYLE_SHEET, sheet_of
 from training.evaluation import EVALUATION_SEED
 from training.world import STYLES, Group, Scene, World, full_caption
+from training.world.dice import Dice
+from training.world.scenes import random_ground
 
 SAMPLES = Path("pez_core/embedded/samples")
 SAMPLE_SIZE = 256
@@ -54,6 +56,8 @@ def draw_sheets(drawings: Path) -> None:
     rng = np.random.default_rng(EVALUATION_SEED + 3)
     scenes = [scene for style in STYLES for scene in _of_style(world.limited((style,)), rng)]
     about["styles"] = _write(world, rng, scenes, STYLE_SHEET, PER_STYLE)
+    scenes = [scene for style in STYLES for scene in _others(world.limited((style,)), rng)]
+    about["others"] = _write(world, rng, scenes, sheet_of("others"), len(OTHER_THINGS))
     ABOUT.write_text(json.dumps(about, indent=0) + "\n", "utf-8")
 
 
@@ -70,6 +74,18 @@ def _of_style(world: World, rng: np.random.Generator) -> list[Scene]:
                 and len(made) < PER_STYLE
             ):
                 made.append(replace(scene, spot=""))
+    return made
+
+
+def _others(world: World, rng: np.random.Generator) -> list[Scene]:
+    """Scenes of one style with each of OTHER_THINGS alone."""
+    (style,), dice = world.styles, Dice(rng)
+    made = []
+    for name in OTHER_THINGS:
+        thing = next(thing for thing in world.things if thing.name == name)
+        drawn_by = dice.pick([each for each in world.styles[style] if each in thing.colors])
+        ground, color = random_ground(dice, style)
+        made.append(Scene((Group(thing, drawn_by),), ground=ground, color=color, style=style))
     return made
 
 

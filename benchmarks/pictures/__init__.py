@@ -3,6 +3,7 @@
 `trained`: 256 pictures in all styles, of things and by sets of drawings that training uses too, in other scenes.
 `twemoji`: 256 pictures by a set of drawings that training never uses, in the plain style.
 `styles`: four pictures of different things in each style.
+`others`: five other things in each style, the same in all.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ ABOUT = HERE / "captions.json"
 JUDGE_FOLDER = HERE.parent / "judge"
 STYLE_SHEET = HERE / "styles.png"
 SIDE, COLUMNS = 64, 16
+OTHER_THINGS = ("fox", "guitar", "house", "banana", "rocket")
 HALVES = {None: slice(None), "choose": slice(0, None, 2), "report": slice(1, None, 2)}
 
 
@@ -51,6 +53,14 @@ def style_pictures() -> dict[str, list[HeldOut]]:
     """Four pictures for each style, of different things."""
     made: dict[str, list[HeldOut]] = {}
     for row in _read("styles", STYLE_SHEET, 4):
+        made.setdefault(row.style, []).append(row)
+    return made
+
+
+def other_pictures() -> dict[str, list[HeldOut]]:
+    """For each style a picture of each of OTHER_THINGS, in their order."""
+    made: dict[str, list[HeldOut]] = {}
+    for row in _read("others", sheet_of("others"), len(OTHER_THINGS)):
         made.setdefault(row.style, []).append(row)
     return made
 

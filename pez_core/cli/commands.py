@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import logging
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import replace
@@ -15,12 +14,12 @@ from ..errors import PezError, shorten
 from ..models.presets import PRESETS
 from ..scoring import Score, score
 from ..targets.sources import PictureSource, Source, TextSource, make_target, one_for_each
+from .files import files_for
 from .options import add_model, add_settings, config_of, model_of
 from .output import PROGRAM, JsonList, say, say_json
+from .paint import add_paint, paintings, warn_unknown
 from .parser import Parser
-from .runs import draw, escape, plot_files, print_result, search, to_json
-
-log = logging.getLogger(__name__)
+from .runs import draw, escape, print_result, search, to_json
 
 BAD_PLOT = 2  # as for bad input: another file name fixes it
 _TEXT_HELP = "put -- before it, after the options, if it begins with -"
@@ -74,6 +73,8 @@ def make_parser() -> argparse.ArgumentParser:
     scored.add_argument("--also", action="append", default=[], metavar="TEXT", help="another text; may be repeated")
     add_model(scored)
     scored.add_argument("--json", action="store_true", help="print one JSON object (with --also: a list of them)")
+
+    add_paint(commands.add_parser("paint", help="paint a text with the embedded painter"), _TEXT_HELP)
     return parser
 
 
@@ -92,6 +93,9 @@ def _add_search(
         type=Path,
         metavar="FILE.png",
         help="also draw the run as a picture, after printing its result; if that fails, the exit status is 2",
+    )
+    parser.add_argument(
+        "--paint", action="store_true", help="the plot also shows what the embedded painter makes of the prompt"
     )
 
 
@@ -132,7 +136,9 @@ def _search(
     A result is printed before anything else can fail, and before the next run begins.
     """
     config = config_of(given)
-    plots = plot_files(given.plot, titles, files)
+    if given.paint and not given.plot:
+        raise PezError("--paint adds paintings to the plot: give --plot FILE.png too.")
+    plots = files_for("--plot", given.plot, titles, files) if given.plot else [None] * len(titles)
     model = model_of(given)
     if getattr(given, "ratio", None) is not None:
         config = replace(config, length=distilled_length(model, given.text, given.ratio))
@@ -150,7 +156,7 @@ def _search(
                     say(told["images"][0])
                 print_result(result)
             pictures = [picture for part in parts if isinstance(part, PictureSource) for picture in part.pictures]
-            if plot and not draw(result, pictures, plot):
+            if plot and not draw(result, pictures, plot, paintings(result.prompt, result.seed) if given.paint else []):
                 status = BAD_PLOT
             elif plot and not given.json:
                 say(f"picture     {plot}")
@@ -182,10 +188,7 @@ def _score(given: argparse.Namespace) -> int:
     model = model_of(given)
     texts = [given.text, *given.also]
     scores = score(model, texts, make_target(model, [source]))
-    unknown = list(dict.fromkeys(word for text in texts for word in model.vocabulary.unknown_words(text)))
-    if unknown:
-        named = shorten(", ".join(map(repr, unknown)), 200)
-        log.warning("%s does not know %s, so scores ignore the meaning.", model.name, named)
+    warn_unknown(model, texts, "scores ignore the meaning")
     if given.json:
         printed = [_score_json(each, given.images, model.name) for each in scores]
         say_json(printed if given.also else printed[0])

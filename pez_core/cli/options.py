@@ -30,6 +30,11 @@ def add_model(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="weights for the model's architecture from a local file; repeat once per --model; use - for none",
     )
+    add_device(parser)
+
+
+def add_device(parser: argparse.ArgumentParser) -> None:
+    """Adds the option for the device."""
     parser.add_argument(
         "--device", default="auto", metavar="D", help="auto, cpu, cuda, cuda:1, mps (default: %(default)s)"
     )
@@ -47,7 +52,7 @@ def model_of(given: argparse.Namespace) -> ClipModel:
             f"Expected one --checkpoint for each of {len(names)} models, got {len(files)}: repeat it once per --model; "
             "use - for none."
         )
-    device = _device(given.device)
+    device = device_of(given)
     models = [load_model(name, None if file == "-" else file, device) for name, file in zip(names, files, strict=True)]
     return models[0] if len(models) == 1 else combine(models)
 
@@ -97,7 +102,12 @@ def _help(setting: Setting) -> str:
     return (f"{text} ({'; '.join(notes)})" if notes else text).replace("%", "%%")
 
 
-def _device(choice: str) -> torch.device:
+def device_of(given: argparse.Namespace) -> torch.device:
+    """The device that the options name.
+
+    Raises PezError if it cannot be used.
+    """
+    choice = given.device
     if choice == "auto":
         if torch.cuda.is_available():
             return torch.device("cuda")

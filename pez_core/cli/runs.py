@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +13,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from ..config import InversionConfig
-from ..errors import PezError, first_line
+from ..errors import PezError
 from ..inversion import invert
 from ..models.clip import ClipModel
 from ..plot import save_plot
@@ -38,7 +37,9 @@ def search(
 
         def show(progress: Progress) -> bool:
             nonlocal told
-            bar.set_postfix_str(f"{progress.similarity:.4f} {progress.prompt[:60]}", refresh=False)
+            if progress.prompt:
+                score = f"~{progress.best:.4f}" if progress.similarity is None else f"{progress.similarity:.4f}"
+                bar.set_postfix_str(f"{score} {progress.prompt[:60]}", refresh=False)
             bar.update(progress.step - bar.n)
             if interrupted and not told:
                 complain(f"stopping with the best prompt so far; Ctrl-C again ends the {whole}")
@@ -77,48 +78,16 @@ def to_json(result: InversionResult, plot: Path | None, about: dict[str, Any]) -
     return {**result.to_json(), **told}
 
 
-def draw(result: InversionResult, pictures: Sequence[Image.Image], plot: Path) -> bool:
+def draw(
+    result: InversionResult, pictures: Sequence[Image.Image], plot: Path, paintings: Sequence[Image.Image]
+) -> bool:
     """Writes the plot and returns whether that worked. It does not raise: other runs may follow."""
     try:
-        save_plot(result, pictures, plot)
+        save_plot(result, pictures, plot, paintings)
     except PezError as error:
         complain(f"error: {error}")
         return False
     return True
-
-
-def plot_files(plot: Path | None, titles: Sequence[str], inputs: Sequence[str]) -> list[Path | None]:
-    """The plot file of each run.
-
-    Raises PezError, before any search, for a file that cannot be written or is one of the `inputs`.
-    """
-    if plot is None:
-        return [None] * len(titles)
-    if plot.suffix.lower() != ".png":
-        raise PezError(f"--plot writes PNG: give a name that ends in .png, not {plot.name!r}.")
-    if not plot.parent.is_dir():
-        raise PezError(f"--plot: there is no folder {str(plot.parent)!r}.")
-    files = [plot]
-    if len(titles) > 1:
-        files = [plot.with_name(f"{plot.stem}-{i}-{Path(title).stem}.png") for i, title in enumerate(titles, 1)]
-    for file in files:
-        _check_writable(file, inputs)
-    return [*files]
-
-
-def _check_writable(file: Path, inputs: Sequence[str]) -> None:
-    try:
-        with tempfile.TemporaryFile(dir=file.parent):
-            pass
-        file.lstat()  # also says whether the name is too long
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise PezError(f"--plot: {str(file)!r} cannot be written: {error.strerror or first_line(error)}.") from error
-    if file.is_dir():
-        raise PezError(f"--plot: {str(file)!r} is a folder: give the name of a file.")
-    if file.exists() and any(file.samefile(each) for each in inputs):
-        raise PezError(f"--plot: {str(file)!r} is one of the pictures to match: give another name.")
 
 
 @contextmanager

@@ -46,7 +46,7 @@ def load_model(
     """
     if not isinstance(name, str):
         raise PezError(f"A model's name is a text such as 'ViT-L-14/openai', not {name!r}: give a file as checkpoint.")
-    _check_device(device)
+    check_device(device)
     name = resolve(name)
     if name == EMBEDDED:
         if checkpoint is not None:
@@ -65,7 +65,8 @@ def load_model(
     return ClipModel.of_open_clip(module, _preprocess(module), vocabulary_of(architecture), shown).to(device)
 
 
-def _check_device(device: str | torch.device) -> None:
+def check_device(device: str | torch.device) -> None:
+    """Raises PezError for a device that does not exist here or cannot compute."""
     try:
         torch.ones(1, device=device).item()  # fails on the device meta, which has no values
     except Exception as error:  # each kind of device raises its own error
@@ -227,4 +228,8 @@ def _nearest(name: str) -> str:
     for attempt in (name, name.partition("/")[0]):
         near += difflib.get_close_matches(attempt.lower(), by_lower, n=3, cutoff=0.5)
     matches = list(dict.fromkeys(by_lower[each] for each in near))[:3]
-    return f" The nearest: {', '.join(matches)}." if matches else " `python -m pez_core models` lists them."
+    return (
+        f" The nearest: {', '.join(matches)}."
+        if matches
+        else " PEZ Load Model's help names the most useful ones, open_clip.list_pretrained() all."
+    )

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import open_clip
 import pytest
+from drawings import draw_shapes
 
 from pez_core import ClipModel, Target, Vocabulary
 from pez_core.models.presets import EMBEDDED_FOLDER
@@ -27,3 +28,9 @@ def target(model: ClipModel, penguin: Path) -> Target:
 def openai_vocabulary() -> Vocabulary:
     """All of OpenAI's byte-pair tokens, as the large models use them."""
     return Vocabulary(open_clip.get_tokenizer("ViT-B-32"), 49408)
+
+
+@pytest.fixture(scope="session")
+def drawings(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Drawings of the small world: colored shapes."""
+    return draw_shapes(tmp_path_factory.mktemp("drawings"))

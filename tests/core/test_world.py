@@ -10,54 +10,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image, ImageDraw
 
 from pez_core.models.loading import load_folder
 from training import evaluation
 from training.feed import Feed
 from training.tokens import TOKENIZER, Rows
 from training.train import Plan, Run, train
-from training.world import SETS, STYLES, TRAINED_SETS, Group, Scene, World, caption, distractor, full_caption
-from training.world.colors import COLORS, main_color
+from training.world import STYLES, TRAINED_SETS, Group, Scene, World, caption, distractor, full_caption
+from training.world.colors import COLORS
 from training.world.things import plural
 
-SIDE, COLUMNS = 64, 8
-SHAPES = {
-    "ball": lambda pen, color: pen.ellipse((4, 4, 59, 59), color),
-    "box": lambda pen, color: pen.rectangle((4, 4, 59, 59), color),
-    "roof": lambda pen, color: pen.polygon(((32, 4), (60, 60), (4, 60)), color),
-    "ring": lambda pen, color: pen.ellipse((8, 8, 55, 55), outline=color, width=12),
-}
 SMALL = {
     "embed_dim": 16,
     "vision_cfg": {"image_size": 64, "patch_size": 16, "width": 32, "layers": 1, "head_width": 16},
     "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 1},
 }
-
-
-@pytest.fixture(scope="module")
-def drawings(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("drawings")
-    names = [(color, shape) for color in COLORS for shape in SHAPES]
-    sheet = Image.new("RGBA", (COLUMNS * SIDE, -(-len(names) // COLUMNS) * SIDE))
-    things = []
-    for place, (color, shape) in enumerate(names):
-        cell = Image.new("RGBA", (SIDE, SIDE))
-        SHAPES[shape](ImageDraw.Draw(cell), (*COLORS[color], 255))
-        sheet.paste(cell, (place % COLUMNS * SIDE, place // COLUMNS * SIDE))
-        own = main_color(np.asarray(cell))
-        things.append(
-            {
-                "name": f"{color} {shape}",
-                "synonyms": [f"round{place}"],
-                "kinds": ["shape"],
-                "colors": dict.fromkeys(SETS, own),
-            }
-        )
-    for name in SETS:
-        sheet.save(folder / f"{name}.webp", lossless=True)
-    (folder / "things.json").write_text(json.dumps({"side": SIDE, "columns": COLUMNS, "things": things}))
-    return folder
 
 
 @pytest.fixture(scope="module")
