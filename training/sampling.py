@@ -91,7 +91,7 @@ class SharedPrefixSampler:
 
         Their keys and values are written to `own` from `column` on; `valid` bool [N, C]: the columns that are text.
         """
-        count, length = ids.shape
+        length = ids.shape[1]
         end = column + length
         rotation = self._rotation(places)
         causal = torch.ones(length, end, dtype=torch.bool, device=ids.device).tril(column)

@@ -30,8 +30,8 @@ from pez_core.models.caption_net import CaptionConfig, CaptionNet
 TOKENIZER = get_tokenizer("ViT-B-32")  # OpenAI's byte-pair tokens
 END = TOKENIZER.eot_token_id
 HELD_OUT = 200  # one line of this many
-WORDS = 128  # in a class
-MOST_CLASSES = 128
+WORDS = 64  # in a class
+MOST_CLASSES = 256
 LEAST_COUNT = 3  # rarer tokens share a slot
 JOINED = 0.08  # share of rows that are several captions, so that long prompts are read too
 REPLACED = 0.05  # share of the tokens read that are another one or unknown: prompts are less regular than captions
