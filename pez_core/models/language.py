@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import importlib.util
+import inspect
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -52,6 +53,8 @@ class TransformersModel:
         known = min(self.size, len(tokenizer))
         ends = [i for i in range(known) if _ENDS.fullmatch(tokenizer.decode([i]))]
         special = [i for i in tokenizer.all_special_ids if i < self.size]
+        named = inspect.signature(module.forward).parameters
+        self._cache = "cache" if "cache" in named else "past_key_values"  # depends on the version of transformers
         self._ends = torch.tensor(sorted({*ends, *special}), device=module.device)
 
     @property
@@ -103,7 +106,7 @@ class TransformersModel:
         return tokens[:, self._ends].logsumexp(-1)
 
     def _read(self, ids: Tensor, cache: Any) -> TransformersState:
-        out = self.module(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1)
+        out = self.module(input_ids=ids, use_cache=True, logits_to_keep=1, **{self._cache: cache})
         return TransformersState(out.logits[:, -1].float(), out.past_key_values)
 
     def _check(self, length: int) -> None:

