@@ -58,6 +58,17 @@ EXAMPLES: dict[str, Workflow] = {
         "picture": sample("penguin"),
         "invert": invert((460, 0)),
     },
+    "picture to prompt to picture": {
+        "note": note(
+            "Finds a prompt and paints it again: what did the words keep of the picture? Nothing is downloaded.\n\n**PEZ Paint** knows "
+            "emoji-like things only. Connect one prompt per line, or a list, for several pictures. For a real generator see *picture to "
+            "prompt to picture (SD 1.5)*."
+        ),
+        "model": model(),
+        "picture": sample("penguin"),
+        "invert": invert((460, 0)),
+        "paint": Node("PEZPaint", (960, 0), {"seed": 1}, {"texts": ("invert", 0)}, size=(400, 520)),
+    },
     "picture to prompt to picture (SD 1.5)": {
         "note": note(
             "The prompt feeds CLIP Text Encode and a sampler.\n\nIt needs a checkpoint of Stable Diffusion 1.5, and downloads the CLIP "
@@ -87,7 +98,9 @@ EXAMPLES: dict[str, Workflow] = {
             },
             size=(300, 270),
         ),
-        "decode": Node("VAEDecode", (1320, 0), {}, {"samples": ("sampler", 0), "vae": ("checkpoint", 2)}, size=(300, 50)),
+        "decode": Node(
+            "VAEDecode", (1320, 0), {}, {"samples": ("sampler", 0), "vae": ("checkpoint", 2)}, size=(300, 50)
+        ),
         "save": Node("SaveImage", (1320, 110), {"filename_prefix": "pez"}, {"images": ("decode", 0)}, size=(400, 480)),
     },
     "style from several pictures": {
@@ -168,11 +181,13 @@ EXAMPLES: dict[str, Workflow] = {
         "model": model(),
         "picture": sample("cat-and-ball"),
         "start": Node(
-            "PrimitiveString", (460, 0), {"value": "a cat and a ball on a background"}, title="Your prompt", size=(440, 60)
+            "PrimitiveString",
+            (460, 0),
+            {"value": "a cat and a ball on a background"},
+            title="Your prompt",
+            size=(440, 60),
         ),
-        "words": Node(
-            "PEZWords", (460, 120), {"keep_words": "cat"}, {"start_words": ("start", 0)}, size=(440, 160)
-        ),
+        "words": Node("PEZWords", (460, 120), {"keep_words": "cat"}, {"start_words": ("start", 0)}, size=(440, 160)),
         "invert": invert((460, 340), inputs={"words": ("words", 0)}),
         "both": Node(
             "StringConcatenate",
