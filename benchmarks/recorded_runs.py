@@ -25,7 +25,8 @@ from typing import Any
 
 import torch
 
-from benchmarks.pictures import JUDGE_FOLDER, held_out
+from benchmarks.judges import JUDGES
+from benchmarks.pictures import held_out
 from pez_core import ClipModel, InversionConfig, Target, combine, invert, load_model
 from pez_core.models.loading import load_folder
 
@@ -129,7 +130,7 @@ def config_of(run: Recorded) -> InversionConfig:
 
 @cache
 def _model(joint: bool) -> ClipModel:
-    return combine([_model(False), load_folder(JUDGE_FOLDER, "judge")]) if joint else load_model()
+    return combine([_model(False), load_folder(JUDGES["resnet"], "judge")]) if joint else load_model()
 
 
 def repeat(run: Recorded) -> dict[str, Any]:

@@ -67,7 +67,7 @@ def ours(model: ClipModel, target: Target, restarts: int, precision: str) -> Our
     generators = [torch.Generator().manual_seed(0)]
     start, _ = starts([objective.space.of(0)], config, (), (), generators)
     search = PezSearch(objective, config, STEPS, generators)
-    chosen = next(iter(model.text._chosen.values()))
+    chosen, _ = next(iter(model.text._chosen.values()))
     name = next(name for name, dtype in DTYPES.items() if dtype == chosen)
     return Ours(objective, search, start, make_stepper(search, search.begin(start), model.device), name)
 

@@ -16,7 +16,6 @@ from PIL import Image
 
 HERE = Path(__file__).parent
 ABOUT = HERE / "captions.json"
-JUDGE_FOLDER = HERE.parent / "judge"
 STYLE_SHEET = HERE / "styles.png"
 SIDE, COLUMNS = 64, 16
 OTHER_THINGS = ("fox", "guitar", "house", "banana", "rocket")

@@ -93,7 +93,9 @@ EXAMPLES: dict[str, Workflow] = {
             (960, 520),
             {"seed": 1, "steps": 20},
             {
-                **{"model": ("checkpoint", 0), "positive": ("positive", 0), "negative": ("negative", 0)},
+                "model": ("checkpoint", 0),
+                "positive": ("positive", 0),
+                "negative": ("negative", 0),
                 "latent_image": ("latent", 0),
             },
             size=(300, 270),

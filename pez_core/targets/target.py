@@ -35,7 +35,8 @@ class Target:
     weights: Tensor
 
     def __post_init__(self) -> None:
-        features, weights = self.features.detach().float(), self.weights.detach().float()
+        features = self.features.detach().float()
+        weights = self.weights.detach().float().to(features.device)
         if features.ndim != 2 or weights.shape != features.shape[:1] or not len(features):
             raise PezError(
                 f"A target needs features [B, F] and B weights, not shapes {tuple(features.shape)} and {tuple(weights.shape)}."

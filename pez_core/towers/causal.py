@@ -23,11 +23,12 @@ class CausalEncoder:
 
     `before` [P, D], `after` [S, D]: embeddings of the fixed tokens, including start and end tokens; S >= 1,
     the feature is read at the last one. `dtype`: the format of the layers; the rest computes in the format of the weights.
+    `fused`: whether few rows go through the kernels of `fused/`, which must cover these weights.
 
     Keys and values of `before` are computed once, in the constructor.
     """
 
-    def __init__(self, weights: CausalWeights, before: Tensor, after: Tensor, dtype: torch.dtype):
+    def __init__(self, weights: CausalWeights, before: Tensor, after: Tensor, dtype: torch.dtype, fused: bool = False):
         self._weights = weights
         self._layers = [layer.to(dtype) for layer in weights.layers]
         self._dtype = dtype
@@ -35,20 +36,38 @@ class CausalEncoder:
         self._fixed = len(before)
         with torch.no_grad():
             self._keys_values_before = self._keys_values(before)
+        self._most_fused, self._stack = 0, None
+        if fused and len(before):
+            from .fused.stack import MOST_ROWS, FusedStack  # needs Triton, which not every machine has
+
+            self._stack = FusedStack(
+                self._layers, weights.heads, weights.activation, weights.eps, self._keys_values_before
+            )
+            self._most_fused = MOST_ROWS
 
     def __call__(self, embeddings: Tensor) -> Tensor:
         """Unit features [R, F] of the searched tokens' embeddings [R, L, D]."""
         w, scale, count = self._weights, GradientScale(self._dtype), len(embeddings)
         x = torch.cat([scale.leave(embeddings), self._after.expand(count, -1, -1)], dim=1)
         length = x.shape[1]
-        x = (x + w.positions[self._fixed : self._fixed + length]).to(self._dtype).flatten(0, 1)
-        mask = _causal_mask(self._fixed, length, x)
+        x = (x + w.positions[self._fixed : self._fixed + length]).flatten(0, 1)
+        x = self._fused(x, count) if len(x) <= self._most_fused else self._plain(x.to(self._dtype), count)
+        return F.normalize(w.finish(scale.enter(x.to(embeddings.dtype))), dim=-1)
+
+    def _plain(self, x: Tensor, count: int) -> Tensor:
+        """The residual stream after all layers, at the last of the T positions: [R, D] from [R * T, D]."""
+        w = self._weights
+        mask = _causal_mask(self._fixed, len(x) // count, x)
         for layer, before in zip(self._layers[:-1], self._keys_values_before[:-1], strict=True):
             x = attention(x, layer, w.heads, w.eps, before, mask, count)
             x = mlp(x, layer, w.activation, w.eps)
         x = attention_at_end(x, self._layers[-1], w.heads, w.eps, self._keys_values_before[-1], count)
-        x = mlp(x, self._layers[-1], w.activation, w.eps)
-        return F.normalize(w.finish(scale.enter(x.to(embeddings.dtype))), dim=-1)
+        return mlp(x, self._layers[-1], w.activation, w.eps)
+
+    def _fused(self, x: Tensor, count: int) -> Tensor:
+        """The same with fused kernels. The last layer computes every position: it must read its weights anyway."""
+        assert self._stack is not None
+        return self._stack(x.float(), count).view(count, -1, x.shape[-1])[:, -1]
 
     def _keys_values(self, before: Tensor) -> list[KeysValues]:
         """Keys and values of each layer for the fixed tokens `before` [P, D]."""

@@ -1,14 +1,14 @@
-"""The number format of a search, checked against float32."""
+"""The number format of a search, checked against float32, and whether it may use the fused kernels."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from ..errors import PezError
+from ..errors import PezError, first_line
 
 log = logging.getLogger(__name__)
 
@@ -16,8 +16,13 @@ DTYPES = {"fp16": torch.float16, "bf16": torch.bfloat16, "fp32": torch.float32}
 _FEATURE = 0.05  # largest distance of unit features; similarities then differ by far less
 _GRADIENT = 0.9  # least cosine of gradients
 
-Sample = Callable[[torch.dtype], tuple[Tensor, Tensor]]
-"""From a format to unit features [N, F] of some prompts and gradients [N, L, D] of a function of them."""
+
+class Sample(Protocol):
+    """Runs a tower on some prompts."""
+
+    def __call__(self, dtype: torch.dtype, fused: bool = False) -> tuple[Tensor, Tensor]:
+        """Unit features [N, F] and gradients [N, L, D] of a function of them, in a format; with the fused kernels or not."""
+        ...
 
 
 def choose(precision: str, device: torch.device, sample: Sample | None, name: str) -> torch.dtype:
@@ -33,15 +38,34 @@ def choose(precision: str, device: torch.device, sample: Sample | None, name: st
         return torch.float32
     if sample is None:
         raise PezError(f"The text tower of {name} runs in fp32 only: choose precision auto or fp32, not {precision}.")
-    true_features, true_gradients = sample(torch.float32)
+    exact = sample(torch.float32)
     for each in ("fp16", "bf16") if precision == "auto" else (precision,):
-        features, gradients = sample(DTYPES[each])
-        distance = (features - true_features).norm(dim=-1).max().item()
-        cosine = torch.cosine_similarity(gradients.flatten(1), true_gradients.flatten(1)).min().item()
-        agrees = distance <= _FEATURE and cosine >= _GRADIENT  # False for NaN
-        log.info("%s in %s: features within %.1e of fp32, cosine of gradients %.3f.", name, each, distance, cosine)
-        if agrees:
+        if _agree(sample(DTYPES[each]), exact, f"{name} in {each}"):
             return DTYPES[each]
     if precision == "auto":
         return torch.float32
     raise PezError(f"precision {precision} is too coarse for the text tower of {name}: choose auto or fp32.")
+
+
+def fused_agrees(dtype: torch.dtype, device: torch.device, sample: Sample, name: str) -> bool:
+    """Whether the kernels of `fused/` run on `device` and agree with the usual ones; False in float32.
+
+    They need CUDA and Triton, and Triton needs a C compiler: where one of them is missing, the usual kernels run.
+    """
+    if device.type != "cuda" or dtype == torch.float32:
+        return False
+    try:
+        return _agree(sample(dtype, fused=True), sample(dtype), f"{name} with fused kernels")
+    except torch.cuda.OutOfMemoryError:
+        raise
+    except Exception as error:  # Triton raises errors of many kinds
+        log.info("%s runs without fused kernels: %s", name, first_line(error), exc_info=True)
+        return False
+
+
+def _agree(found: tuple[Tensor, Tensor], exact: tuple[Tensor, Tensor], what: str) -> bool:
+    (features, gradients), (true_features, true_gradients) = found, exact
+    distance = (features - true_features).norm(dim=-1).max().item()
+    cosine = torch.cosine_similarity(gradients.flatten(1), true_gradients.flatten(1)).min().item()
+    log.info("%s: features within %.1e, cosine of gradients %.3f.", what, distance, cosine)
+    return distance <= _FEATURE and cosine >= _GRADIENT  # False for NaN

@@ -21,7 +21,7 @@ from ..errors import PezError
 from ..text.vocabulary import Vocabulary
 from .causal import CausalEncoder, CausalWeights
 from .placement import MovePlacement, Placement, device_of
-from .precision import choose
+from .precision import choose, fused_agrees
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +63,7 @@ class TextTower:
             embedding.register_forward_hook(_replacement)
         model.requires_grad_(False)
         self.placement = MovePlacement(device_of(model))
-        self._chosen: dict[tuple[str, torch.device], torch.dtype] = {}  # formats already checked
+        self._chosen: dict[tuple[str, torch.device], tuple[torch.dtype, bool]] = {}  # formats already checked
         self.features = self.encode(vocabulary.rows(self._sample(1))).shape[1]
         self.lean = self._lean_is_exact()
         if not self.lean:
@@ -116,11 +116,13 @@ class TextTower:
         device = self.table.device
         chosen = self._chosen.get((precision, device))
         if chosen is None:
-            chosen = choose(precision, device, self._run_sample if self.lean else None, self._name)
-            self._chosen[precision, device] = chosen
+            dtype = choose(precision, device, self._run_sample if self.lean else None, self._name)
+            fused = fused_agrees(dtype, device, self._run_sample, self._name)
+            chosen = self._chosen[precision, device] = dtype, fused
         if not self.lean:
             return self._full_length(before, after)
-        encode = self._lean(before, after, self.table.dtype if chosen == torch.float32 else chosen)
+        dtype, fused = chosen
+        encode = self._lean(before, after, self.table.dtype if dtype == torch.float32 else dtype, fused)
         return lambda embeddings, _: encode(embeddings)
 
     @torch.no_grad()
@@ -132,13 +134,15 @@ class TextTower:
         encode: Any = self.module.encode_text
         return encode(rows)
 
-    def _lean(self, before: Sequence[int], after: Sequence[int], dtype: torch.dtype) -> CausalEncoder:
+    def _lean(
+        self, before: Sequence[int], after: Sequence[int], dtype: torch.dtype, fused: bool = False
+    ) -> CausalEncoder:
         weights = CausalWeights.of_open_clip(self.module)
         assert weights is not None
         table, words = self.table, self._vocabulary
         fixed = [[*words.start_ids, *before], [*after, *(words.end_ids or [words.pad_id])]]
         first, last = (table[torch.tensor(ids, dtype=torch.long, device=table.device)] for ids in fixed)
-        return CausalEncoder(weights, first, last, dtype)
+        return CausalEncoder(weights, first, last, dtype, fused)
 
     def _full_length(self, before: Sequence[int], after: Sequence[int]) -> PromptEncoder:
         first = len(self._vocabulary.start_ids) + len(before)
@@ -162,12 +166,12 @@ class TextTower:
         generator = torch.Generator().manual_seed(seed)
         return torch.randint(self._vocabulary.size // 2, (1, length), generator=generator).to(self.table.device)
 
-    def _run_sample(self, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-        """The features and gradients of a few random prompts, for `precision.choose`."""
+    def _run_sample(self, dtype: torch.dtype, fused: bool = False) -> tuple[Tensor, Tensor]:
+        """The features and gradients of a few random prompts, for `precision.choose` and `precision.fused_agrees`."""
         ids = torch.cat([self._sample(min(8, self._vocabulary.room), seed) for seed in range(4)])
         with torch.enable_grad():
             embeddings = self._embedding(ids).detach().requires_grad_()
-            features = self._lean((), (), dtype)(embeddings)
+            features = self._lean((), (), dtype, fused)(embeddings)
             towards = features.detach().roll(1, dims=0)  # the target of each text is another one
             (gradients,) = torch.autograd.grad((features * towards).sum(), embeddings)
         return features.detach(), gradients

@@ -9,7 +9,8 @@ import torch.nn.functional as F
 from objectives import first, matching
 from stand_ins import hugging_face_tokenizer, random_picture, small
 
-from benchmarks.pictures import JUDGE_FOLDER, held_out
+from benchmarks.judges import JUDGES
+from benchmarks.pictures import held_out
 from pez_core import ClipModel, InversionConfig, PezError, Target, Vocabulary, combine, invert, score
 from pez_core.models.loading import load_folder
 from pez_core.objectives.protocol import Space
@@ -21,7 +22,7 @@ from pez_core.search.projection import Projection
 
 @pytest.fixture(scope="module")
 def judge() -> ClipModel:
-    return load_folder(JUDGE_FOLDER, "judge")
+    return load_folder(JUDGES["resnet"], "judge")
 
 
 @pytest.fixture(scope="module")

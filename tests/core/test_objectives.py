@@ -7,7 +7,8 @@ import torch
 from objectives import Nearness
 from stand_ins import random_picture
 
-from benchmarks.pictures import JUDGE_FOLDER, held_out
+from benchmarks.judges import JUDGES
+from benchmarks.pictures import held_out
 from pez_core import InversionConfig, Target, combine, invert, invert_all
 from pez_core.models.loading import load_folder
 from pez_core.search import METHODS, make_stepper, starts
@@ -100,7 +101,7 @@ def test_combined_models_serve_several_targets_at_once(model, judge):
 
 @pytest.fixture(scope="module")
 def judge():
-    return load_folder(JUDGE_FOLDER, "judge")
+    return load_folder(JUDGES["resnet"], "judge")
 
 
 def test_a_run_of_several_reports_all_and_stops_all(model, pictures, monkeypatch):

@@ -10,7 +10,7 @@ import pytest
 import torch
 from stand_ins import random_picture, small
 
-from benchmarks.pictures import JUDGE_FOLDER
+from benchmarks.judges import JUDGES
 from pez_core import ClipModel, PezError, PictureSource, TextSource, combine, load_model
 from pez_core.models.loading import load_folder
 from pez_core.targets.sources import make_target
@@ -69,7 +69,7 @@ def test_pictures_are_encoded_elsewhere_where_there_is_no_room(own, caplog):
 
 
 def test_text_towers_are_brought_together_with_the_room_asked_for(own):
-    judge = load_folder(JUDGE_FOLDER, "judge")
+    judge = load_folder(JUDGES["resnet"], "judge")
     placement = Recorded()
     both = combine([own.place(placement), judge.place(placement)])
     assert both.ready(5) is both
@@ -77,7 +77,7 @@ def test_text_towers_are_brought_together_with_the_room_asked_for(own):
 
 
 def test_parts_with_placements_of_their_own_keep_them(own):
-    judge = load_folder(JUDGE_FOLDER, "judge")
+    judge = load_folder(JUDGES["resnet"], "judge")
     one, other = Recorded(), Recorded()
     both = combine([own.place(one), judge.place(other)])
     both.ready()

@@ -62,7 +62,7 @@ def test_auto_tries_fp16_then_bf16_then_stays(tower):
 
     def chosen(**agreeing: bool) -> torch.dtype:
         formats = {torch.float32: true} | {DTYPES[name]: true if good else wrong for name, good in agreeing.items()}
-        return choose("auto", torch.device("cuda"), formats.__getitem__, "x")
+        return choose("auto", torch.device("cuda"), lambda dtype, fused=False: formats[dtype], "x")
 
     assert chosen(fp16=True, bf16=True) == torch.float16
     assert chosen(fp16=False, bf16=True) == torch.bfloat16

