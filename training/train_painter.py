@@ -160,7 +160,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=8.0, metavar="M")
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", metavar="D")
-    parser.add_argument("--batch", type=int, default=256, metavar="N")
+    parser.add_argument("--batch", type=int, default=512, metavar="N", help="64 on a CPU (default: %(default)s)")
     parser.add_argument("--rate", type=float, default=1.5e-3)
     parser.add_argument("--pool", type=int, default=2**17, metavar="N", help="drawn pictures kept on the device")
     parser.add_argument("--workers", type=int, default=14, metavar="N")
