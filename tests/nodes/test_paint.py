@@ -49,7 +49,7 @@ def test_a_picture_for_each_line_as_the_library_paints_it(comfy):
 
 def test_a_list_of_texts_becomes_one_batch(comfy):
     made = graph(["texts", 0])
-    made["texts"] = {"class_type": "TestList", "inputs": {"values": json.dumps(TEXTS)}}
+    made["texts"] = {"class_type": "TestTexts", "inputs": {"texts": json.dumps(TEXTS)}}
     run = comfy.run(made)
     assert not run.error
     assert all(map(alike, pictures(comfy, run, "show"), paint(READ, seed=3, steps=2)))
