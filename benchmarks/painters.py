@@ -24,6 +24,7 @@ from pez_core.painting import GUIDANCE, STEPS
 Paint = Callable[[Sequence[str], Sequence[int]], list[Image.Image]]
 """A picture for each text, with its own seed."""
 
+_TEXTS = ("text", "texts", "prompt", "value")
 _SEEDS = ("seed", "noise_seed")
 _WAIT = 0.1  # seconds between two looks at whether a picture is done
 
@@ -58,10 +59,12 @@ class ComfyUI:
             raise PezError(f"{file.name} is not in ComfyUI's API format: save it with Workflow > Export (API).")
         self._api = api if "://" in api else f"http://{api}"
         self._text, self._picture = self._titled(text), self._titled(picture)
-        written = [name for name, value in self._graph[self._text]["inputs"].items() if isinstance(value, str)]
+        inputs = self._graph[self._text]["inputs"]
+        written = [name for name in inputs if name in _TEXTS]  # even if it is connected
+        written += [name for name, value in inputs.items() if isinstance(value, str)]
         if not written:
             raise PezError(f"The node {text!r} has no text that could be replaced: name another one.")
-        self._input = next((name for name in written if name in ("text", "texts", "value")), written[0])
+        self._input = written[0]
 
     def __call__(self, texts: Sequence[str], seeds: Sequence[int]) -> list[Image.Image]:
         return [self._paint(text, seed) for text, seed in zip(texts, seeds, strict=True)]
@@ -71,7 +74,6 @@ class ComfyUI:
         graph[self._text]["inputs"][self._input] = escape_for_comfyui(text)
         for node in graph.values():
             node["inputs"] |= {name: seed for name in _SEEDS if isinstance(node["inputs"].get(name), int)}
-        # A new title for the node of the picture, so that ComfyUI does not answer from its cache without showing it.
         said = self._ask("/prompt", {"prompt": graph, "client_id": uuid4().hex})
         (shown,) = self._wait(said["prompt_id"])["outputs"].get(self._picture, {}).get("images", [])[:1] or [None]
         if shown is None:

@@ -75,7 +75,7 @@ class PEZPaint(PezNode):
                 )
             ],
             hidden=[io.Hidden.unique_id],
-            has_intermediate_output=True,  # the preview
+            is_output_node=True,  # it shows what it paints
         )
 
     @classmethod

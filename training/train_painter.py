@@ -128,7 +128,7 @@ def check(
     Each judge gets captions in the styles that it knows. Paintings in all styles go to `sheet`, one row for each of the
     `strengths` of guidance, their captions to a text beside it.
     """
-    for judge in judges:
+    for judge in judges if count else ():
         captions = _captions(world.limited(known_styles(judge.name)), count)
         told = []
         for guidance in strengths:
@@ -160,12 +160,12 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=8.0, metavar="M")
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", metavar="D")
-    parser.add_argument("--batch", type=int, default=256, metavar="N")
+    parser.add_argument("--batch", type=int, default=512, metavar="N", help="64 on a CPU (default: %(default)s)")
     parser.add_argument("--rate", type=float, default=1.5e-3)
     parser.add_argument("--pool", type=int, default=2**17, metavar="N", help="drawn pictures kept on the device")
     parser.add_argument("--workers", type=int, default=14, metavar="N")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--check", type=int, default=256, metavar="N", help="captions painted for the check")
+    parser.add_argument("--check", type=int, default=256, metavar="N", help="captions painted for the check, 0 for none")
     parser.add_argument(
         "--guidance", type=float, nargs="+", default=[GUIDANCE, 1.0, 3.0], metavar="G", help="for the check"
     )

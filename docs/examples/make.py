@@ -1,7 +1,8 @@
 """Makes the example workflows, their thumbnails, the blueprint, and the pictures in the help pages.
 
-    python docs/examples/make.py            everything
-    python docs/examples/make.py --drawn    only thumbnails and pictures
+    python docs/examples/make.py                     everything
+    python docs/examples/make.py --drawn             only thumbnails and pictures
+    python docs/examples/make.py "TITLE" ...         only these workflows, with what is drawn of them
 
 It builds each workflow of workflows.py in the page of a real ComfyUI, as a person would, and saves what the page saves. For
 thumbnails it searches with the embedded model. It needs what the tests of the page need (ComfyUI, Chromium).
@@ -36,6 +37,7 @@ HELP = {
     "picture": ("picture to prompt", ("model", "picture", "invert")),
     "panel": ("picture to prompt", ("invert",)),
     "words": ("prompt without certain words", ("words", "invert")),
+    "paint": ("picture to prompt to picture", ("invert", "paint")),
     "score": ("prompt without certain words", ("score", "table")),
     "each": ("one prompt for each picture", ("invert", "save", "text")),
     "negative": ("find a negative prompt", ("target", "invert")),
@@ -96,6 +98,16 @@ def pictures_of(graph: dict[str, Any]) -> list[Image.Image]:
     return [each.convert("RGB").resize((SIDE, SIDE), Image.Resampling.LANCZOS) for each in shown]
 
 
+def painted(server: Comfy, outputs: list[dict[str, Any]]) -> list[Image.Image]:
+    """What PEZ Paint painted."""
+    files = [
+        Path(server.base, each["type"], each["subfolder"], each["filename"])
+        for out in outputs
+        for each in out["images"]
+    ]
+    return [Image.open(file).convert("RGB").resize((SIDE, SIDE), Image.Resampling.LANCZOS) for file in files]
+
+
 def thumbnail(title: str, pictures: list[Image.Image], before: str, prompts: list[str]) -> Image.Image:
     """What goes in, large, and what comes out."""
     hue = 360 * list(EXAMPLES).index(title) // len(EXAMPLES)  # each looks different
@@ -140,7 +152,10 @@ def main() -> None:
 
 
 def _make(page: Any, server: Comfy, everything: bool) -> None:
+    chosen = [title for title in EXAMPLES if title in sys.argv[1:]]
     for title, workflow in EXAMPLES.items():
+        if chosen and title not in chosen:
+            continue
         made = page.evaluate("spec => pezBuild(spec)", plain(workflow))
         if everything:
             write(WORKFLOWS / f"{title}.json", made["workflow"])
@@ -149,7 +164,9 @@ def _make(page: Any, server: Comfy, everything: bool) -> None:
         assert not run.error, (title, run.error)
         found = [each for output in run.history["outputs"].values() for each in output.get("pez", ())]
         before = next((each["inputs"]["text"] for each in graph.values() if each["class_type"] == "PEZDistill"), "")
-        image = thumbnail(title, pictures_of(graph), before, [each["text"] for each in found])
+        paintings = [run.history["outputs"][name] for name, each in graph.items() if each["class_type"] == "PEZPaint"]
+        pictures = pictures_of(graph) + painted(server, paintings)
+        image = thumbnail(title, pictures, before, [each["text"] for each in found])
         image.save(WORKFLOWS / f"{title}.jpg", quality=88)
         for name, (source, nodes) in HELP.items():
             if source == title:
@@ -158,6 +175,8 @@ def _make(page: Any, server: Comfy, everything: bool) -> None:
                     if output and kind.startswith("PEZ"):
                         page.evaluate("([number, output]) => pezShow(number, output)", [number, output])
                 help_picture(page, workflow, nodes).save(IMAGES / f"{name}.jpg", quality=85)
+    if chosen:
+        return
     page.evaluate("spec => pezBuild(spec)", plain(SETTINGS))
     help_picture(page, SETTINGS, ("settings",)).save(IMAGES / "settings.jpg", quality=85)
     if everything:

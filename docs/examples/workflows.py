@@ -58,6 +58,17 @@ EXAMPLES: dict[str, Workflow] = {
         "picture": sample("penguin"),
         "invert": invert((460, 0)),
     },
+    "picture to prompt to picture": {
+        "note": note(
+            "Finds a prompt and paints it again: what did the words keep of the picture? Nothing is downloaded.\n\n**PEZ Paint** knows "
+            "emoji-like things only. Connect one prompt per line, or a list, for several pictures. For a real generator see *picture to "
+            "prompt to picture (SD 1.5)*."
+        ),
+        "model": model(),
+        "picture": sample("penguin"),
+        "invert": invert((460, 0)),
+        "paint": Node("PEZPaint", (960, 0), {"seed": 1}, {"texts": ("invert", 0)}, size=(400, 520)),
+    },
     "picture to prompt to picture (SD 1.5)": {
         "note": note(
             "The prompt feeds CLIP Text Encode and a sampler.\n\nIt needs a checkpoint of Stable Diffusion 1.5, and downloads the CLIP "

@@ -10,7 +10,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 SIZE = 64  # side of the pictures in pixels
-_FOLD = 2  # pixels of a square of this side become channels, so that the network computes at half the side
 _WAVES = 64  # numbers that describe a time
 _GROUPS = 8
 _SPREAD = 0.6  # root mean square of the pixels of pictures, whose values go from -1 to 1
@@ -21,13 +20,15 @@ class PainterConfig:
     """The shape of a painter.
 
     feature, token: F and W, the lengths of the text tower's unit features and of its outputs for each token.
-    channels: at sides 32, 16 and 8, each a multiple of 8. condition: numbers that steer every block. heads: of attention.
+    fold: squares of so many pixels a side become the channels of one place. channels: at the highest side, 64 / fold, at
+    half and at a quarter of it, each a multiple of 8. condition: numbers that steer every block. heads: of attention.
     """
 
     feature: int
     token: int
-    channels: tuple[int, int, int] = (64, 128, 160)
-    condition: int = 192
+    fold: int = 4
+    channels: tuple[int, int, int] = (96, 128, 160)
+    condition: int = 112
     heads: int = 4
 
 
@@ -56,13 +57,13 @@ class Reading:
 
 
 class PainterNet(nn.Module):
-    """A U-Net over the picture at sides 32, 16 and 8; text enters every block, and each token by attention."""
+    """A U-Net over the folded picture at three sides; text enters every block, and each token by attention."""
 
     def __init__(self, config: PainterConfig):
         super().__init__()
         self.config = config
         high, middle, low = config.channels
-        folded, condition = 3 * _FOLD**2, config.condition
+        folded, side, condition = 3 * config.fold**2, SIZE // config.fold, config.condition
         self.time = nn.Linear(_WAVES, 2 * condition)
         self.feature = nn.Linear(config.feature, 2 * condition)
         self.both = nn.Linear(2 * condition, condition)
@@ -78,13 +79,13 @@ class PainterNet(nn.Module):
         self.high_in = nn.ModuleList([block(high), block(high)])
         self.to_middle = nn.Conv2d(4 * high, middle, 1)
         self.middle_in = nn.ModuleList([block(middle), block(middle)])
-        self.middle_in_look = attention(middle, SIZE // 4)
+        self.middle_in_look = attention(middle, side // 2)
         self.to_low = nn.Conv2d(4 * middle, low, 1)
         self.low = nn.ModuleList([block(low), block(low)])
-        self.low_look = attention(low, SIZE // 8)
+        self.low_look = attention(low, side // 4)
         self.from_low = nn.Conv2d(low, 4 * middle, 1)
         self.middle_out = nn.ModuleList([block(middle), block(middle)])
-        self.middle_out_look = attention(middle, SIZE // 4)
+        self.middle_out_look = attention(middle, side // 2)
         self.from_middle = nn.Conv2d(middle, 4 * high, 1)
         self.high_out = nn.ModuleList([block(high), block(high)])
         self.leave = nn.Conv2d(high, folded, 3, padding=1)
@@ -108,7 +109,7 @@ class PainterNet(nn.Module):
         tokens = torch.cat([self.nothing.expand(len(noisy), -1, -1), reading.tokens.to(self.nothing.dtype)], dim=1)
         read = F.pad(reading.read, (1, 0), value=True)
 
-        x = high = _through(self.high_in, self.enter(F.pixel_unshuffle(noisy, _FOLD)), steer)
+        x = high = _through(self.high_in, self.enter(F.pixel_unshuffle(noisy, self.config.fold)), steer)
         x = _through(self.middle_in, self.to_middle(F.pixel_unshuffle(x, 2)), steer)
         x = middle = self.middle_in_look(x, tokens, read)
         x = self.low[0](self.to_low(F.pixel_unshuffle(x, 2)), steer)
@@ -116,7 +117,7 @@ class PainterNet(nn.Module):
         x = _through(self.middle_out, middle + F.pixel_shuffle(self.from_low(x), 2), steer)
         x = self.middle_out_look(x, tokens, read)
         x = _through(self.high_out, high + F.pixel_shuffle(self.from_middle(x), 2), steer)
-        return F.pixel_shuffle(self.leave(F.silu(_normalized(x))), _FOLD)
+        return F.pixel_shuffle(self.leave(F.silu(_normalized(x))), self.config.fold)
 
 
 class _Block(nn.Module):

@@ -30,6 +30,7 @@ IDS = {
     "PEZInvert",
     "PEZLoadModel",
     "PEZModelFromCLIP",
+    "PEZPaint",
     "PEZPlot",
     "PEZSamplePicture",
     "PEZSavePrompts",

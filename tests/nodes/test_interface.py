@@ -23,6 +23,7 @@ INTERFACE = {
     ),
     "PEZLoadModel": (["model", "name", "checkpoint"], ["pez_model"]),
     "PEZModelFromCLIP": (["clip", "clip_vision"], ["pez_model"]),
+    "PEZPaint": (["texts", "seed", "steps", "guidance"], ["image"]),
     "PEZPlot": (["result"], ["image"]),
     "PEZSamplePicture": (["picture"], ["image"]),
     "PEZSavePrompts": (["result", "file", "format"], []),

@@ -9,6 +9,7 @@ from typing import Any
 import open_clip
 import pytest
 from chromium import opened
+from PIL import Image
 from safetensors.torch import save_file
 
 WORKFLOWS = sorted((Path(__file__).parents[2] / "example_workflows").glob("*.json"))
@@ -61,8 +62,15 @@ def with_stand_ins(graph: dict[str, Any]) -> dict[str, Any]:
     return graph
 
 
+def is_painted(file: Path) -> bool:
+    """Whether a picture is one of PEZ Paint's; samples are larger."""
+    with Image.open(file) as picture:
+        return picture.size == (64, 64)
+
+
 CHECKS = {
     "picture to prompt": lambda texts, _: "penguin" in texts["PEZInvert"][0].split(),
+    "picture to prompt to picture": lambda texts, base: any(map(is_painted, (base / "temp").glob("*.png"))),
     "style from several pictures": lambda texts, _: texts["PEZInvert"][0].startswith("a cat in the style of "),
     "two concepts joined": lambda texts, _: texts["PreviewAny"] == [" and ".join(texts["PEZInvert"])],
     "shorten a long prompt": lambda texts, _: len(texts["PEZDistill"][0].split()) == 7,
