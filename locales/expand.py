@@ -31,7 +31,10 @@ LOCALES = Path(__file__).parent
 DOCS = LOCALES.parent / "web" / "docs"
 TABLE = re.compile(r"(?<=<!-- settings -->\n).*?(?=<!-- /settings -->)", re.DOTALL)
 ENGLISH_HEAD = {
-    **{"setting": "Setting", "range": "range", "default": "default", "help": "What it does"},
+    "setting": "Setting",
+    "range": "range",
+    "default": "default",
+    "help": "What it does",
     "methods": "only with",
 }
 

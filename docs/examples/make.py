@@ -56,7 +56,9 @@ def plain(workflow: Workflow) -> dict[str, Any]:
 def opened(browser: Any, server: Comfy) -> Any:
     page = browser.new_page(viewport={"width": 1600, "height": 1400})
     page.goto(f"http://{server.address}")
-    page.wait_for_function("() => window.app?.extensionManager && window.LiteGraph?.registered_node_types?.PEZInvert", timeout=90_000)
+    page.wait_for_function(
+        "() => window.app?.extensionManager && window.LiteGraph?.registered_node_types?.PEZInvert", timeout=90_000
+    )
     page.evaluate(BUILD)
     return page
 
@@ -113,7 +115,9 @@ def thumbnail(title: str, pictures: list[Image.Image], before: str, prompts: lis
 
 def help_picture(page: Any, workflow: Workflow, nodes: tuple[str, ...]) -> Image.Image:
     """The nodes of the workflow that is open, as the page draws them."""
-    corners = page.evaluate("([numbers, scale]) => pezLookAt(numbers, scale)", [[_number(workflow, n) for n in nodes], SCALE])
+    corners = page.evaluate(
+        "([numbers, scale]) => pezLookAt(numbers, scale)", [[_number(workflow, n) for n in nodes], SCALE]
+    )
     page.wait_for_timeout(800)
     shot = page.screenshot(clip=dict(zip(("x", "y", "width", "height"), corners, strict=True)))
     return Image.open(BytesIO(shot)).convert("RGB")

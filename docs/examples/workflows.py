@@ -82,12 +82,16 @@ EXAMPLES: dict[str, Workflow] = {
             (960, 520),
             {"seed": 1, "steps": 20},
             {
-                **{"model": ("checkpoint", 0), "positive": ("positive", 0), "negative": ("negative", 0)},
+                "model": ("checkpoint", 0),
+                "positive": ("positive", 0),
+                "negative": ("negative", 0),
                 "latent_image": ("latent", 0),
             },
             size=(300, 270),
         ),
-        "decode": Node("VAEDecode", (1320, 0), {}, {"samples": ("sampler", 0), "vae": ("checkpoint", 2)}, size=(300, 50)),
+        "decode": Node(
+            "VAEDecode", (1320, 0), {}, {"samples": ("sampler", 0), "vae": ("checkpoint", 2)}, size=(300, 50)
+        ),
         "save": Node("SaveImage", (1320, 110), {"filename_prefix": "pez"}, {"images": ("decode", 0)}, size=(400, 480)),
     },
     "style from several pictures": {
@@ -168,11 +172,13 @@ EXAMPLES: dict[str, Workflow] = {
         "model": model(),
         "picture": sample("cat-and-ball"),
         "start": Node(
-            "PrimitiveString", (460, 0), {"value": "a cat and a ball on a background"}, title="Your prompt", size=(440, 60)
+            "PrimitiveString",
+            (460, 0),
+            {"value": "a cat and a ball on a background"},
+            title="Your prompt",
+            size=(440, 60),
         ),
-        "words": Node(
-            "PEZWords", (460, 120), {"keep_words": "cat"}, {"start_words": ("start", 0)}, size=(440, 160)
-        ),
+        "words": Node("PEZWords", (460, 120), {"keep_words": "cat"}, {"start_words": ("start", 0)}, size=(440, 160)),
         "invert": invert((460, 340), inputs={"words": ("words", 0)}),
         "both": Node(
             "StringConcatenate",

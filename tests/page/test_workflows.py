@@ -65,7 +65,7 @@ CHECKS = {
     "picture to prompt": lambda texts, _: "penguin" in texts["PEZInvert"][0].split(),
     "style from several pictures": lambda texts, _: texts["PEZInvert"][0].startswith("a cat in the style of "),
     "two concepts joined": lambda texts, _: texts["PreviewAny"] == [" and ".join(texts["PEZInvert"])],
-    "shorten a long prompt": lambda texts, _: len(texts["PEZDistill"][0].split()) == 7,
+    "shorten a long prompt": lambda texts, _: len(texts["PEZDistill"][0].split()) == 8,
     "find a negative prompt": lambda texts, _: "pizza" not in texts["PEZInvert"][0].split(),
     "prompt without certain words": lambda texts, _: (
         "octopus" not in texts["PEZInvert"][0] and "similarity" in texts["PreviewAny"][-1]
