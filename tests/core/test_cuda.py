@@ -28,7 +28,7 @@ def aim(on_cuda, penguin) -> Target:
 
 @pytest.mark.parametrize("method", METHODS)
 def test_searches_run_as_graphs_and_repeat(on_cuda, aim, method, caplog):
-    config = InversionConfig(method=method, length=6, restarts=4, steps=24, prefix="a", suffix="here")
+    config = InversionConfig(method=method, length=6, restarts=4, steps=24, prefix="a", suffix="on blue")
     with caplog.at_level(logging.WARNING):
         first, again = (invert(on_cuda, aim, config) for _ in range(2))
     assert first.candidates == again.candidates
