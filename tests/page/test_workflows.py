@@ -73,7 +73,7 @@ CHECKS = {
     "picture to prompt to picture": lambda texts, base: any(map(is_painted, (base / "temp").glob("*.png"))),
     "style from several pictures": lambda texts, _: texts["PEZInvert"][0].startswith("a cat in the style of "),
     "two concepts joined": lambda texts, _: texts["PreviewAny"] == [" and ".join(texts["PEZInvert"])],
-    "shorten a long prompt": lambda texts, _: len(texts["PEZDistill"][0].split()) == 7,
+    "shorten a long prompt": lambda texts, _: len(texts["PEZDistill"][0].split()) == 8,
     "find a negative prompt": lambda texts, _: "pizza" not in texts["PEZInvert"][0].split(),
     "prompt without certain words": lambda texts, _: (
         "octopus" not in texts["PEZInvert"][0] and "similarity" in texts["PreviewAny"][-1]
@@ -129,6 +129,48 @@ def test_workflows_open_alike_in_the_newest_page_and_its_vue_renderer(comfy, com
         assert len(own) == len(json.loads(path.read_text("utf-8"))["nodes"]) - 1  # without the note
 
 
+@pytest.mark.parametrize("vue", [False, True], ids=["classic", "vue"])
+def test_the_settings_of_a_method_are_shown_saved_and_opened(comfy, browser, vue):
+    page, errors = opened(browser, comfy.address, json.loads(WORKFLOWS[0].read_text("utf-8")), vue)
+    saved = page.evaluate(
+        """() => {
+            const node = window.LiteGraph.createNode("PEZSearchSettings")
+            window.app.graph.clear()
+            window.app.graph.add(node)
+            const widget = name => node.widgets.find(each => each.name === name)
+            const choose = (name, value) => { widget(name).value = value; widget(name).callback?.(value) }
+            const before = node.widgets.length
+            choose("steps", 7)
+            choose("method", "pez")
+            choose("method.learning_rate", 0.3)
+            return [before, node.widgets.map(each => each.name).slice(before), window.app.graph.serialize()]
+        }"""
+    )
+    assert saved[:2] == [7, ["method.learning_rate", "method.weight_decay", "method.batch_size"]]
+    page.evaluate("workflow => window.app.loadGraphData(workflow)", saved[2])
+    again = page.evaluate("() => window.app.graph.nodes[0].widgets.map(each => [each.name, each.value])")
+    assert dict(again).items() >= {"steps": 7, "method": "pez", "method.learning_rate": 0.3}.items()
+    assert not errors
+    page.close()
+
+
+@pytest.mark.parametrize("vue", [False, True], ids=["classic", "vue"])
+def test_a_workflow_opens_legibly(comfy, browser, vue):
+    """Under 60 % ComfyUI draws no text. As on a screen of 1600 x 1000, where the page zooms to all of a workflow."""
+    page, _ = opened(browser, comfy.address, json.loads(WORKFLOWS[0].read_text("utf-8")), vue)
+    page.set_viewport_size({"width": 1600, "height": 1000})
+    page.wait_for_timeout(500)
+    zooms = {}
+    for path in WORKFLOWS:
+        page.evaluate("workflow => window.app.loadGraphData(workflow, true, true)", json.loads(path.read_text("utf-8")))
+        page.evaluate("() => window.app.extensionManager.command.execute('Comfy.Canvas.FitView')")
+        page.wait_for_timeout(1000)
+        page.evaluate("() => window.app.canvas.selectItems([])")
+        zooms[path.stem] = page.evaluate("() => window.app.canvas.ds.scale")
+    page.close()
+    assert {name: zoom for name, zoom in zooms.items() if zoom < 0.6} == {}, zooms
+
+
 def test_the_blueprint_is_offered_and_opens(comfy, browser):
     offered = [each for each in comfy.get("/global_subgraphs").values() if each["name"] == BLUEPRINT.stem]
     assert len(offered) == 1
@@ -139,5 +181,13 @@ def test_the_blueprint_is_offered_and_opens(comfy, browser):
     )
     assert dict(kinds)["PEZInvert"]
     assert all(known for _, known in kinds), kinds
+    outside = page.evaluate(
+        """() => {
+            const [node] = window.app.rootGraph.nodes
+            return [node.inputs.map(each => each.label ?? each.name), node.outputs.map(each => each.name)]
+        }"""
+    )
+    assert set(outside[0]) >= {"image", "CLIP model", "checkpoint", "search seed"}
+    assert outside[1] == ["image", "prompt"]
     assert not errors
     page.close()
