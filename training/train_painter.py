@@ -165,7 +165,9 @@ def main() -> None:
     parser.add_argument("--pool", type=int, default=2**17, metavar="N", help="drawn pictures kept on the device")
     parser.add_argument("--workers", type=int, default=14, metavar="N")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--check", type=int, default=256, metavar="N", help="captions painted for the check, 0 for none")
+    parser.add_argument(
+        "--check", type=int, default=256, metavar="N", help="captions painted for the check, 0 for none"
+    )
     parser.add_argument(
         "--guidance", type=float, nargs="+", default=[GUIDANCE, 1.0, 3.0], metavar="G", help="for the check"
     )

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
+from types import ModuleType, SimpleNamespace
 
 import pytest
 import torch
+from PIL import Image
 
-from benchmarks import quality, speed
+from benchmarks import painting, quality, speed
 from benchmarks.measuring import extra_megabytes
+from benchmarks.pictures import held_out, other_pictures
 from benchmarks.random_models import random_clip
+from training.world.captions import STYLE_WORDS
 
 CPU = torch.device("cpu")
 
@@ -49,23 +54,119 @@ def test_memory_of_a_large_tensor_is_noticed():
     assert extra_megabytes(lambda: torch.ones(64, 2**20), CPU) == pytest.approx(256, rel=0.2)
 
 
-def _quality(capsys, monkeypatch, *options: str) -> dict:
-    monkeypatch.setattr(sys, "argv", ["quality", "--methods", "autoprompt", "--pictures", "6", "--json", *options])
-    quality.main()
-    return json.loads(capsys.readouterr().out)
-
-
-def test_quality_can_exchange_the_searched_model_and_the_judge(monkeypatch, capsys):
+def run(benchmark: ModuleType, monkeypatch, capsys, *options: str) -> str:
+    """What the benchmark prints; one short method."""
     few = replace(quality.METHODS["autoprompt"], steps=8, restarts=2)
-    monkeypatch.setitem(quality.METHODS, "autoprompt", few)
-    plain, exchanged = _quality(capsys, monkeypatch), _quality(capsys, monkeypatch, "--exchange")
-    assert (plain["model"], plain["judge"]) == ("embedded", "judge")
-    assert (exchanged["model"], exchanged["judge"]) == ("judge", "embedded")
-    for said in (plain, exchanged):  # the searched model likes the prompts better than the other one does
-        assert said["rows"][0]["similarity"] > said["rows"][0]["judge"]
+    for name in ("autoprompt", quality.PLAIN):
+        monkeypatch.setitem(quality.METHODS, name, few)
+    monkeypatch.setattr(sys, "argv", [benchmark.__name__, "--methods", "autoprompt", *options])
+    benchmark.main()
+    return capsys.readouterr().out
 
 
-def test_the_exchange_is_for_the_two_own_models_only(monkeypatch, capsys, tmp_path):
+def test_quality_can_exchange_the_searched_model_and_a_judge(monkeypatch, capsys):
+    few = ("--pictures", "6", "--json")
+    plain, exchanged, other = (
+        json.loads(run(quality, monkeypatch, capsys, *few, *more))
+        for more in ((), ("--exchange",), ("--exchange", "resnet"))
+    )
+    assert (plain["model"], plain["judges"]) == ("embedded", ["vit", "resnet"])
+    assert (exchanged["model"], exchanged["judges"]) == ("vit", ["embedded"])
+    assert (other["model"], other["judges"]) == ("resnet", ["embedded"])
+    for said in (plain, exchanged, other):  # the searched model likes the prompts better than the others do
+        (row,) = said["rows"]
+        assert row["similarity"] > max(row[judge] for judge in said["judges"])
+
+
+def test_the_exchange_is_for_the_own_models_only(monkeypatch, capsys, tmp_path):
+    for options, told in (
+        (("--exchange", "--images", str(tmp_path)), "omit --model and --images"),
+        (("--exchange", "nobody"), "there is no judge 'nobody': choose one of vit, resnet"),
+    ):
+        with pytest.raises(SystemExit):
+            run(quality, monkeypatch, capsys, *options)
+        assert told in capsys.readouterr().err
+
+
+class Mirror:
+    """A painter that paints a picture's caption as that picture, and everything else as black."""
+
+    def __init__(self, drawings: str):
+        pictures, captions = held_out("report", drawings)
+        self._known = dict(zip(captions, pictures, strict=True))
+
+    def __call__(self, texts: Sequence[str], seeds: Sequence[int]) -> list[Image.Image]:
+        return [self._known.get(text, Image.new("RGB", (64, 64))) for text in texts]
+
+
+@pytest.mark.parametrize("drawings", ["trained", "twemoji"])
+def test_painting_finds_what_is_painted_right(monkeypatch, capsys, drawings):
+    monkeypatch.setattr(painting, "embedded", lambda device: Mirror(drawings))
+    said = json.loads(
+        run(painting, monkeypatch, capsys, "--tables", drawings, "--pictures", "8", "--paintings", "2", "--json")
+    )
+    caption, method = said[drawings]["rows"]
+    assert caption["method"] == painting.CAPTION
+    for judge in said["judges"]:
+        assert caption[f"painted, {judge}"] == pytest.approx(1, abs=1e-4)
+        assert method[f"painted, {judge}"] < 0.9
+    assert (caption["rank"], caption["first painted"]) == (1, 1)
+    assert method["rank"] > 1
+    assert (caption["words"], method["pictures"]) == (1, 8)
+    for overall, within in said[drawings]["correlations"].values():
+        assert -1 <= min(overall, within) <= max(overall, within) <= 1
+
+
+def test_gains_are_over_plain_pez_of_the_same_pictures(monkeypatch, capsys):
+    monkeypatch.setattr(painting, "embedded", lambda device: Mirror("trained"))
+    options = (quality.PLAIN, "--tables", "trained", "--pictures", "4", "--paintings", "1", "--json")
+    plain, *others = json.loads(run(painting, monkeypatch, capsys, *options))["trained"]["rows"]
+    assert plain["method"] == quality.PLAIN
+    assert "painted, vit gain" not in plain
+    for row in others:
+        assert row["painted, vit gain"] == pytest.approx(row["painted, vit"] - plain["painted, vit"])
+
+
+def test_correlations_are_between_text_and_painting():
+    judges = [SimpleNamespace(name="one"), SimpleNamespace(name="two")]
+
+    def row(told: float, judged: float, painted: float) -> dict[str, float]:
+        return {"similarity": told, "one": judged, "two": judged, "painted, one": painted, "painted, two": painted}
+
+    # Two methods, two pictures. The searched model prefers the picture that is painted worse, but the better prompt.
+    tables = [[row(0.9, 0.1, 0.1), row(0.1, 0.5, 0.8)], [row(1.0, 0.2, 0.2), row(0.2, 0.6, 0.9)]]
+    found = painting.correlations(judges, tables)
+    assert found["searched model"][0] < -0.9
+    assert found["searched model"][1] == pytest.approx(1)
+    assert found["judges"][0] > 0.9
+
+
+def test_styles_are_named_by_the_judges_that_know_them(monkeypatch, capsys):
+    def of_real_pictures(texts: Sequence[str], seeds: Sequence[int]) -> list[Image.Image]:
+        """Paints a text with the words of a style as a real picture in that style, everything else in black."""
+        shown = []
+        for text in texts:
+            thing, _, after = text.partition(", ")
+            styles = [each for each, (_, words) in STYLE_WORDS.items() if after and after in words]
+            real = [row.picture for style in styles for row in other_pictures()[style] if f"a {row.thing}" == thing]
+            shown.append(real[0] if real else Image.new("RGB", (64, 64)))
+        return shown
+
+    monkeypatch.setattr(painting, "embedded", lambda device: of_real_pictures)
+    said = json.loads(run(painting, monkeypatch, capsys, "--tables", "style", "--paintings", "1", "--json"))
+    real, without, in_words, method = said["style"]
+    assert [row["method"] for row in said["style"]] == [
+        painting.REAL,
+        painting.NO_STYLE,
+        painting.IN_WORDS,
+        "autoprompt",
+    ]
+    assert in_words["all"] == real["all"] > 0.8  # what it painted were the real pictures
+    assert without["all"] < 0.5
+    assert method["all"] < 0.5
+
+
+def test_a_painter_that_is_not_known_is_said(monkeypatch, capsys):
     with pytest.raises(SystemExit):
-        _quality(capsys, monkeypatch, "--exchange", "--images", str(tmp_path))
-    assert "omit --model and --images" in capsys.readouterr().err
+        run(painting, monkeypatch, capsys, "--painter", "dall-e")
+    assert "--painter is embedded or comfyui:FILE.json, not 'dall-e'" in capsys.readouterr().err

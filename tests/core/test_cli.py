@@ -293,3 +293,49 @@ def test_bad_input_to_the_other_commands(capsys, arguments, said):
     status, out, err = run(capsys, *arguments)
     assert (status, out, err.count("\n")) == (2, "", 1)
     assert said in err
+
+
+def test_paint_writes_a_picture_for_each_seed(capsys, tmp_path):
+    file = tmp_path / "fox.png"
+    status, out, err = run(capsys, "paint", "a red fox", "--steps", "1", "--seed", "4", "--out", str(file))
+    assert (status, err) == (0, "")
+    assert out == f"picture     {file}\n"
+    options = ("--steps", "1", "--seed", "3", "--count", "2", "--json")
+    status, out, _ = run(capsys, "paint", "a red fox", *options, "--out", str(file))
+    told = json.loads(out)
+    assert (told["text"], told["steps"], [each["seed"] for each in told["pictures"]]) == ("a red fox", 1, [3, 4])
+    assert [Path(each["file"]).name for each in told["pictures"]] == ["fox-1.png", "fox-2.png"]
+    same, first, second = (Image.open(each).tobytes() for each in (file, *(p["file"] for p in told["pictures"])))
+    assert first != second == same
+
+
+def test_paint_names_the_words_that_it_does_not_know(capsys, tmp_path):
+    *_, err = run(capsys, "paint", "a zeppelin fox", "--steps", "1", "--out", str(tmp_path / "a.png"))
+    assert "does not know 'zeppelin', so paintings ignore the meaning" in err
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--out", "fox.jpg"], "--out writes PNG: give a name that ends in .png, not 'fox.jpg'"),
+        (["--out", "nowhere/fox.png"], "--out: there is no folder 'nowhere'"),
+        (["--out", "fox.png", "--count", "0"], "--count must be from 1 to 1000, not 0"),
+        (["--out", "fox.png", "--steps", "0"], "steps must be a whole number from 1 to 1000, not 0"),
+    ],
+)
+def test_what_paint_cannot_do_is_said(capsys, tmp_path, monkeypatch, options, told):
+    monkeypatch.chdir(tmp_path)
+    status, out, err = run(capsys, "paint", "a fox", *options)
+    assert (status, out) == (2, "")
+    assert told in err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_plot_can_show_what_the_prompt_paints(capsys, penguin, tmp_path):
+    plot = tmp_path / "run.png"
+    assert run(capsys, "invert", str(penguin), *QUICK, "--paint", "--plot", str(plot))[0] == 0
+    with Image.open(plot) as picture:
+        assert picture.size == (1600, 600)
+    status, _, err = run(capsys, "invert", str(penguin), *QUICK, "--paint")
+    assert status == 2
+    assert "--paint adds paintings to the plot: give --plot FILE.png too." in err

@@ -85,6 +85,18 @@ def test_the_chart_says_whose_numbers_it_shows(monkeypatch):
     assert "Best similarity by step (the search's estimate)" in [text for _, _, text in drawn.texts]
 
 
+def test_paintings_stand_right_of_the_chart(monkeypatch):
+    drawn = Drawn(monkeypatch)
+    plot = plot_run(
+        result_of("bird", ("bird", 0.1)), [Image.new("RGB", (8, 8), "red")], [Image.new("RGB", (8, 8), "lime")]
+    )
+    assert plot.size == (1600, 600)
+    assert plot.getpixel((200, 200)) == (255, 0, 0)
+    assert plot.getpixel((1380, 240)) == (0, 255, 0)
+    assert "Painted from the prompt" in [text for *_, text in drawn.texts]
+    assert plot_run(result_of("bird", ("bird", 0.1)), []).size == (1200, 600)
+
+
 def test_two_that_write_the_same_plot_do_not_meet(monkeypatch, tmp_path):
     plot, own = tmp_path / "run.png", tmp_path / "run.png.part"
     own.write_text("of the user's")

@@ -110,5 +110,5 @@ def test_workflows_that_cannot_be_used(tmp_path, content, titles, told):
 
 
 def test_a_comfyui_that_is_not_there(exported):
-    with pytest.raises(PezError, match="No ComfyUI answers at http://127.0.0.1:1"):
+    with pytest.raises(PezError, match=r"No ComfyUI answers at http://127\.0\.0\.1:1"):
         ComfyUI(exported, "127.0.0.1:1", "Prompt", "Picture")(["a fox"], [1])
