@@ -5,11 +5,14 @@ from __future__ import annotations
 from comfy_api.latest import io
 
 from ..pez_core import ClipModel, combine
+from .node import PezNode
 from .settings import weights_of
-from .wires import PezModel
+from .wires import PezModel, model_output
+
+MOST = 4  # models
 
 
-class PEZCombineModels(io.ComfyNode):
+class PEZCombineModels(PezNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return io.Schema(
@@ -22,11 +25,10 @@ class PEZCombineModels(io.ComfyNode):
             inputs=[
                 io.Autogrow.Input(
                     "models",
-                    template=io.Autogrow.TemplatePrefix(
-                        input=PezModel.Input("pez_model", tooltip="Connect a model; another input then appears."),
-                        prefix="pez_model",
+                    template=io.Autogrow.TemplateNames(
+                        PezModel.Input("pez_model", tooltip="Connect a model; another input then appears."),
+                        names=[f"pez_model{number}" for number in range(1, MOST + 1)],
                         min=2,
-                        max=4,
                     ),
                 ),
                 io.String.Input(
@@ -36,11 +38,7 @@ class PEZCombineModels(io.ComfyNode):
                     tooltip="How much each model counts, in order, separated by commas. Example: 1, 2. Empty: all the same.",
                 ),
             ],
-            outputs=[
-                PezModel.Output(
-                    "pez_model", display_name="pez_model", tooltip="Connect to PEZ Invert, PEZ Distill or PEZ Score."
-                )
-            ],
+            outputs=[model_output()],
         )
 
     @classmethod

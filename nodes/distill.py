@@ -8,12 +8,13 @@ from comfy_api.latest import io
 
 from ..pez_core import ClipModel, TextSource, read_like_comfyui
 from ..pez_core.distillation import distilled_length
+from .node import PezNode
 from .searching import HIDDEN, search
-from .settings import config_of, search_inputs
-from .wires import PezModel, result_outputs
+from .settings import candidate_input, config_of, search_inputs, wired_inputs
+from .wires import model_input, result_outputs
 
 
-class PEZDistill(io.ComfyNode):
+class PEZDistill(PezNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return io.Schema(
@@ -21,9 +22,9 @@ class PEZDistill(io.ComfyNode):
             display_name="PEZ Distill",
             category="PEZ",
             description="Finds a shorter prompt that means the same to the model as a long one.",
-            search_aliases=["shorten prompt", "compress prompt", "summarize prompt", "hard prompts made easy"],
+            search_aliases=["shorten prompt", "compress prompt", "summarize prompt"],
             inputs=[
-                PezModel.Input("pez_model", tooltip="From PEZ Load Model, PEZ Model From CLIP or PEZ Combine Models."),
+                model_input(),
                 io.String.Input(
                     "text",
                     multiline=True,
@@ -49,19 +50,30 @@ class PEZDistill(io.ComfyNode):
                     tooltip="Tokens of the short prompt. 0 uses the ratio.",
                 ),
                 *search_inputs(without="length"),
+                *wired_inputs(),
+                candidate_input(),
             ],
             outputs=result_outputs(
                 "How much of the text's meaning the short prompt keeps: the cosine similarity of their features, 1 for all "
                 "of it."
             ),
             hidden=HIDDEN,
-            has_intermediate_output=True,
+            is_output_node=True,
         )
 
     @classmethod
     def execute(
-        cls, pez_model: ClipModel, text: str, ratio: float, length: int, candidate: int = 1, **settings: Any
+        cls,
+        pez_model: ClipModel,
+        text: str,
+        ratio: float,
+        length: int,
+        candidate: int = 1,
+        words: dict[str, Any] | None = None,
+        settings: dict[str, Any] | None = None,
+        **own: Any,
     ) -> io.NodeOutput:
         source = TextSource(read_like_comfyui(text))
-        config = config_of(length=length or distilled_length(pez_model, source.text, ratio), **settings)
+        length = length or distilled_length(pez_model, source.text, ratio)
+        config = config_of(words=words, settings=settings, length=length, **own)
         return search(cls, pez_model, [[source]], config, candidate)

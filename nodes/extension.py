@@ -11,6 +11,7 @@ from .from_clip import PEZModelFromCLIP
 from .invert import PEZInvert
 from .load import PEZLoadModel
 from .plot import PEZPlot
+from .preparing import PEZSearchSettings, PEZWords
 from .sample import PEZSamplePicture
 from .save import PEZSavePrompts
 from .score import PEZScore
@@ -29,6 +30,8 @@ class PezExtension(ComfyExtension):
             PEZCombineModels,
             PEZInvert,
             PEZDistill,
+            PEZWords,
+            PEZSearchSettings,
             PEZImageTarget,
             PEZTextTarget,
             PEZBlendTargets,
@@ -37,7 +40,3 @@ class PezExtension(ComfyExtension):
             PEZSavePrompts,
             PEZSamplePicture,
         ]
-
-
-async def comfy_entrypoint() -> PezExtension:
-    return PezExtension()

@@ -7,10 +7,11 @@ from typing import Any
 import torch
 from comfy_api.latest import io
 
-from .wires import PezModel
+from .node import PezNode
+from .wires import model_output
 
 
-class PEZModelFromCLIP(io.ComfyNode):
+class PEZModelFromCLIP(PezNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return io.Schema(
@@ -31,11 +32,7 @@ class PEZModelFromCLIP(io.ComfyNode):
                     "CLIP-H, clip-vit-large-patch14 for CLIP-L.",
                 ),
             ],
-            outputs=[
-                PezModel.Output(
-                    "pez_model", display_name="pez_model", tooltip="Connect to PEZ Invert, PEZ Distill or PEZ Score."
-                )
-            ],
+            outputs=[model_output()],
         )
 
     @classmethod

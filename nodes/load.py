@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Callable
 from pathlib import Path
 
 import folder_paths
 import torch
 from comfy_api.latest import io
 
+from ..pez_core import ClipModel
 from ..pez_core.errors import FetchError
 from ..pez_core.models.checkpoints import SUFFIXES
 from ..pez_core.models.presets import ALIASES, PRESETS
+from .health import require
+from .node import PezNode
 from .placement import host
-from .wires import PezModel
+from .states import LOADING, Speaker
+from .wires import model_output
 
 FOLDER = "open_clip"
 OTHER = "Other (by name)"
@@ -23,7 +28,7 @@ CHOICES = [*(preset.label for preset in PRESETS), OTHER]
 folder_paths.add_model_folder_path(FOLDER, str(Path(folder_paths.models_dir) / FOLDER))
 
 
-class PEZLoadModel(io.ComfyNode):
+class PEZLoadModel(PezNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return io.Schema(
@@ -31,7 +36,7 @@ class PEZLoadModel(io.ComfyNode):
             display_name="PEZ Load Model",
             category="PEZ",
             description="Loads the CLIP model that prompts are scored with. Choose the one that your image generator uses.",
-            search_aliases=["clip", "open_clip", "hard prompts", "image to prompt", "interrogator"],
+            search_aliases=["load clip", "open_clip", "load pez model"],
             inputs=[
                 io.Combo.Input(
                     "model",
@@ -57,11 +62,8 @@ class PEZLoadModel(io.ComfyNode):
                     tooltip="Weights from models/open_clip instead of a download: for machines without internet, and for your own models.",
                 ),
             ],
-            outputs=[
-                PezModel.Output(
-                    "pez_model", display_name="pez_model", tooltip="Connect to PEZ Invert, PEZ Distill or PEZ Score."
-                )
-            ],
+            outputs=[model_output()],
+            hidden=[io.Hidden.unique_id, io.Hidden.prompt, io.Hidden.extra_pnginfo],
         )
 
     @classmethod
@@ -85,15 +87,24 @@ class PEZLoadModel(io.ComfyNode):
 
     @classmethod
     def execute(cls, model: str, name: str = "", checkpoint: str = NO_FILE) -> io.NodeOutput:
-        from ..pez_core import load_model  # imported late: open_clip would slow down every start of ComfyUI
+        chosen = name.strip() if model == OTHER else model
+        speaker = Speaker(cls.hidden)
+        speaker.say(LOADING, model=chosen)
+        with speaker.ending(model=chosen):
+            require()
+            file = None if checkpoint == NO_FILE else folder_paths.get_full_path_or_raise(FOLDER, checkpoint)
+            return io.NodeOutput(_load(chosen, file, lambda done, total: speaker.downloaded(chosen, done, total)))
 
-        file = None if checkpoint == NO_FILE else folder_paths.get_full_path_or_raise(FOLDER, checkpoint)
-        with torch.inference_mode(False):
-            try:
-                loaded = load_model(name.strip() if model == OTHER else model, file)
-            except FetchError as error:
-                raise FetchError(f"{error} Put the file into {_folder()}.") from error
-            return io.NodeOutput(host(loaded))
+
+def _load(name: str, file: str | None, report: Callable[[int, int], None]) -> ClipModel:
+    from ..pez_core.models.downloads import watching  # imported late: open_clip would slow down every start of ComfyUI
+    from ..pez_core.models.loading import load_model
+
+    with torch.inference_mode(False), watching(report):
+        try:
+            return host(load_model(name, file))
+        except FetchError as error:
+            raise FetchError(f"{error} Put the file into {_folder()}.") from error
 
 
 def _files() -> list[str]:

@@ -33,8 +33,7 @@ def remember(
 
     candidate: the number of the chosen candidate. reader: what decided which prompts may be returned, or None; hashable.
     """
-    content = torch.cat([target.features, target.weights[:, None]], dim=1).cpu().numpy().tobytes()
-    key = (weakref.ref(model), hashlib.sha256(content).digest(), config, reader)
+    key = (weakref.ref(model), _digest(target), config, reader)
     result, before = _results.pop(key, (None, candidate))
     if result is None or (result.stopped not in WHOLE and before == candidate):
         result = search()
@@ -42,3 +41,13 @@ def remember(
     while len(_results) > MOST:
         _results.popitem(last=False)
     return result
+
+
+def name_of(model: ClipModel, target: Target, config: InversionConfig) -> str:
+    """A name for a search, the same in every session: 16 hexadecimal digits."""
+    return hashlib.sha256(f"{model.name} {config!r} ".encode() + _digest(target)).hexdigest()[:16]
+
+
+def _digest(target: Target) -> bytes:
+    content = torch.cat([target.features, target.weights[:, None]], dim=1).cpu().numpy().tobytes()
+    return hashlib.sha256(content).digest()

@@ -1,8 +1,9 @@
 """Adds results of searches to the metadata of the pictures that a graph saves.
 
-ComfyUI writes every entry of `extra_pnginfo` into a saved picture. A node adds its own when it runs. In a later
-run ComfyUI may use its cache, and then the node does not run. So results are also remembered here, by the node's
-complete input, and restored when the same graph is queued again.
+ComfyUI writes every entry of `extra_pnginfo` into a saved picture. A node adds its own results when it runs: as an
+entry `pez`, and in the embedded workflow, where the page looks for what its panels show. In a later run ComfyUI may
+use its cache, and then the node does not run. So results are also remembered here, by the node's complete input, and
+restored when the same graph is queued again. What a queued workflow holds of other runs is removed.
 """
 
 from __future__ import annotations
@@ -10,44 +11,49 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import OrderedDict
-from collections.abc import Sequence
 from typing import Any
 
 from server import PromptServer
 
-import nodes
-
-from .wires import NodeResult, PezResult
+from .outcome import VERSION
+from .wires import searches
 
 ENTRY = "pez"
 MOST = 256  # most entries remembered
 
-_remembered: OrderedDict[str, list[dict[str, Any]]] = OrderedDict()
+_remembered: OrderedDict[str, tuple[list[dict[str, Any]], list[dict[str, Any]]]] = OrderedDict()
 
 
-def record(hidden: Any, kind: str, results: Sequence[NodeResult]) -> None:
-    """Adds the results of the running node to the metadata. `hidden`: its unique_id, prompt and extra_pnginfo."""
-    entry = [{"node": kind, **each.to_json()} for each in results]
+def record(hidden: Any, results: list[dict[str, Any]], outcomes: list[dict[str, Any]]) -> None:
+    """Adds the results of the running node to the metadata, and its outcomes to the embedded workflow.
+
+    hidden: its unique_id, prompt and extra_pnginfo.
+    """
+    node = str(hidden.unique_id)
     if isinstance(hidden.extra_pnginfo, dict):
-        hidden.extra_pnginfo.setdefault(ENTRY, {})[str(hidden.unique_id)] = entry
-    if isinstance(hidden.prompt, dict) and str(hidden.unique_id) in hidden.prompt:
-        key = _signature(hidden.prompt, str(hidden.unique_id))
-        _remembered[key] = entry
+        _add(hidden.extra_pnginfo, node, results, outcomes)
+    if isinstance(hidden.prompt, dict) and node in hidden.prompt:
+        key = _signature(hidden.prompt, node)
+        _remembered[key] = results, outcomes
         _remembered.move_to_end(key)
         while len(_remembered) > MOST:
             _remembered.popitem(last=False)
 
 
 def restore(queued: dict[str, Any]) -> dict[str, Any]:
-    """Restores the remembered results of a graph's nodes that search; nodes that run overwrite them."""
+    """Puts the remembered results of a graph's nodes that search in place of those that it holds; nodes that run
+    overwrite them."""
     graph = queued.get("prompt")
     if isinstance(graph, dict):
         for node, content in graph.items():
-            if isinstance(content, dict) and _searches(content.get("class_type")):
-                entry = _remembered.get(_signature(graph, node))
+            if isinstance(content, dict) and searches(content.get("class_type")):
+                known = _remembered.get(_signature(graph, node))
                 information = queued.setdefault("extra_data", {}).setdefault("extra_pnginfo", {})
-                if entry is not None and isinstance(information, dict):
-                    information.setdefault(ENTRY, {})[node] = entry
+                if isinstance(information, dict):
+                    if known is None:
+                        _remove(information, node)
+                    else:
+                        _add(information, node, *known)
     return queued
 
 
@@ -56,10 +62,32 @@ def listen() -> None:
     PromptServer.instance.add_on_prompt_handler(restore)
 
 
-def _searches(kind: Any) -> bool:
-    """Whether nodes of this kind search, which their outputs show."""
-    known = nodes.NODE_CLASS_MAPPINGS.get(kind) if isinstance(kind, str) else None
-    return PezResult.io_type in (getattr(known, "RETURN_TYPES", None) or ())
+def _add(information: dict[str, Any], node: str, results: list[Any], outcomes: list[Any]) -> None:
+    information.setdefault(ENTRY, {})[node] = results
+    workflow = information.get("workflow")
+    if not isinstance(workflow, dict):
+        return
+    if not isinstance(workflow.get("config"), dict):
+        workflow["config"] = {}
+    if _saved(information) is None:
+        workflow["config"][ENTRY] = {"version": VERSION, "outcomes": {}}
+    workflow["config"][ENTRY]["outcomes"][node] = outcomes
+
+
+def _remove(information: dict[str, Any], node: str) -> None:
+    saved = _saved(information)
+    if saved is not None:
+        saved.pop(node, None)
+
+
+def _saved(information: dict[str, Any]) -> dict[str, Any] | None:
+    """The outcomes in the embedded workflow, by nodes; None if there are none of this version."""
+    found: Any = information
+    for key in ("workflow", "config", ENTRY):
+        found = found.get(key) if isinstance(found, dict) else None
+    if not isinstance(found, dict) or found.get("version") != VERSION:
+        return None
+    return found["outcomes"] if isinstance(found.get("outcomes"), dict) else None
 
 
 def _signature(graph: dict[str, Any], node: str) -> str:

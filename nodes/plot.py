@@ -7,10 +7,11 @@ import torch
 from comfy_api.latest import io
 
 from ..pez_core.plot import plot_run
+from .node import PezNode
 from .wires import NodeResult, PezResult
 
 
-class PEZPlot(io.ComfyNode):
+class PEZPlot(PezNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return io.Schema(

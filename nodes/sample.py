@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from comfy_api.latest import io
+from comfy_api.latest import io, ui
 from PIL import Image
 
 from ..pez_core.models.presets import EMBEDDED_FOLDER
+from .node import PezNode
 
 SAMPLES = EMBEDDED_FOLDER / "samples"
 
 
-class PEZSamplePicture(io.ComfyNode):
+class PEZSamplePicture(PezNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return io.Schema(
@@ -34,10 +35,12 @@ class PEZSamplePicture(io.ComfyNode):
                     "image", display_name="image", tooltip="Connect to PEZ Invert, with the embedded model."
                 )
             ],
+            has_intermediate_output=True,  # the preview
         )
 
     @classmethod
     def execute(cls, picture: str) -> io.NodeOutput:
         with Image.open(SAMPLES / f"{picture}.png") as image:
             pixels = np.asarray(image.convert("RGB"), dtype=np.float32) / 255
-        return io.NodeOutput(torch.from_numpy(pixels)[None])
+        image = torch.from_numpy(pixels)[None]
+        return io.NodeOutput(image, ui=ui.PreviewImage(image, cls=cls))

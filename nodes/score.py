@@ -7,10 +7,11 @@ from comfy_api.latest import io
 
 from ..pez_core import ClipModel, PezError, PictureSource, Score, make_target, read_like_comfyui, score
 from ..pez_core.targets.sources import Source
-from .wires import PezModel, PezTarget
+from .node import PezNode
+from .wires import PezModel, picture_input
 
 
-class PEZScore(io.ComfyNode):
+class PEZScore(PezNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return io.Schema(
@@ -29,13 +30,9 @@ class PEZScore(io.ComfyNode):
                     dynamic_prompts=False,
                     tooltip="One text per line, or connect a list of texts.",
                 ),
-                io.Image.Input(
-                    "image", optional=True, tooltip="Pictures to match: a batch or a list. Or connect a target instead."
-                ),
-                PezTarget.Input(
-                    "target",
-                    optional=True,
-                    tooltip="Instead of an image: from PEZ Image Target, PEZ Text Target or PEZ Blend Targets.",
+                picture_input(
+                    "Pictures to match, a batch or a list, or a target: from PEZ Image Target, PEZ Text Target or PEZ Blend "
+                    "Targets."
                 ),
             ],
             outputs=[
@@ -54,22 +51,22 @@ class PEZScore(io.ComfyNode):
 
     @classmethod
     def execute(
-        cls,
-        pez_model: list[ClipModel],
-        texts: list[str],
-        image: list[torch.Tensor] | None = None,
-        target: list[tuple[Source, ...]] | None = None,
+        cls, pez_model: list[ClipModel], texts: list[str], image: list[torch.Tensor | tuple[Source, ...]]
     ) -> io.NodeOutput:
         lines = [line.strip() for text in texts for line in text.splitlines() if line.strip()]
         if not lines:
             raise PezError("There is no text to score: write at least one, each on its own line.")
-        if bool(image) == bool(target):
-            raise PezError("PEZ Score needs either an image or a target: connect one of them.")
         (model, *_) = pez_model
-        sources = [source for group in target for source in group] if target else [PictureSource.of(image)]
-        scored = score(model, [read_like_comfyui(line) for line in lines], make_target(model, sources))
+        scored = score(model, [read_like_comfyui(line) for line in lines], make_target(model, _sources(image)))
         best = max(range(len(lines)), key=lambda i: scored[i].similarity)
         return io.NodeOutput([each.similarity for each in scored], _table(scored), lines[best])
+
+
+def _sources(given: list[torch.Tensor | tuple[Source, ...]]) -> list[Source]:
+    """The sources of the targets in a list; the pictures in it, of any sizes, share a source."""
+    pictures = [each for each in given if not isinstance(each, tuple)]
+    sources = [source for each in given if isinstance(each, tuple) for source in each]
+    return [*sources, *([PictureSource.of(pictures)] if pictures else [])]
 
 
 def _table(scored: list[Score]) -> str:

@@ -8,21 +8,24 @@ from typing import Any
 from comfy.model_management import throw_exception_if_processing_interrupted
 from comfy_api.latest import io
 
-from ..pez_core import ClipModel, InversionConfig, InversionResult, PictureSource, Target, invert, make_target, pick
+from ..pez_core import ClipModel, InversionConfig, PictureSource, Target, escape_for_comfyui, invert, make_target, pick
 from ..pez_core.errors import NothingAccepted
+from ..pez_core.inversion import warnings_of
 from ..pez_core.targets.sources import Source
-from .memory import remember
+from .memory import name_of, remember
 from .metadata import record
+from .node import PezNode
+from .outcome import outcome, thumbnail
 from .reporting import Reporter
 from .wired_clip import WiredClip
-from .wires import NodeResult, result_output
+from .wires import NodeResult
 
 HIDDEN = [io.Hidden.unique_id, io.Hidden.prompt, io.Hidden.extra_pnginfo]
 """The hidden inputs that a node that searches needs."""
 
 
 def search(
-    node: type[io.ComfyNode],
+    node: type[PezNode],
     model: ClipModel,
     wanted: Sequence[Sequence[Source]],
     config: InversionConfig,
@@ -36,16 +39,19 @@ def search(
 
     Raises PezError for input that cannot be searched, and if `clip` accepts no prompt.
     """
-    wired = WiredClip(clip, model) if clip is not None else None
-    targets = [_target(model, sources) for sources in wanted]
-    results = []
-    with Reporter(node.hidden, len(targets)) as report:
-        for target, sources in zip(targets, wanted, strict=True):
-            result = _search_one(model, target, config, candidate, report, wired)
-            results.append(NodeResult(result, config, _pictures(sources)))
-            report.next_part()
-    record(node.hidden, node.SCHEMA.node_id, results)
-    return result_output(results)
+    found = []
+    with Reporter(node.hidden, len(wanted), config.seed, model.name) as report:
+        wired = WiredClip(clip, model) if clip is not None else None
+        warnings = warnings_of(model, config)
+        targets = [_target(model, sources) for sources in wanted]
+        for part, (target, sources) in enumerate(zip(targets, wanted, strict=True)):
+            pictures = _pictures(sources)
+            report.begin_part(part, thumbnail(pictures), warnings)
+            found.append(_search_one(model, target, config, candidate, report, wired, pictures))
+    kind = node.SCHEMA.node_id
+    outcomes = [outcome(kind, each) for each in found]
+    record(node.hidden, [{"node": kind, **each.to_json()} for each in found], outcomes)
+    return _output(found, outcomes)
 
 
 def _target(model: ClipModel, sources: Sequence[Source]) -> Target:
@@ -54,8 +60,14 @@ def _target(model: ClipModel, sources: Sequence[Source]) -> Target:
 
 
 def _search_one(
-    model: ClipModel, target: Target, config: InversionConfig, candidate: int, report: Reporter, wired: WiredClip | None
-) -> InversionResult:
+    model: ClipModel,
+    target: Target,
+    config: InversionConfig,
+    candidate: int,
+    report: Reporter,
+    wired: WiredClip | None,
+    pictures: tuple[Any, ...],
+) -> NodeResult:
     """The result with the chosen candidate first."""
     accept, reader = (wired.accepts, wired.reader) if wired else (None, None)
     try:
@@ -65,8 +77,21 @@ def _search_one(
     except NothingAccepted as nothing:
         assert wired is not None
         raise wired.refused_all(nothing) from nothing
-    return pick(model, target, result, candidate)
+    number = min(candidate, len(result.candidates))
+    return NodeResult(pick(model, target, result, candidate), config, pictures, number, name_of(model, target, config))
 
 
 def _pictures(sources: Sequence[Source]) -> tuple[Any, ...]:
     return tuple(each for source in sources if isinstance(source, PictureSource) for each in source.pictures)
+
+
+def _output(found: list[NodeResult], outcomes: list[dict[str, Any]]) -> io.NodeOutput:
+    """What nodes that search return and display."""
+    results = [each.result for each in found]
+    return io.NodeOutput(
+        [escape_for_comfyui(result.prompt) for result in results],
+        [result.similarity for result in results],
+        [escape_for_comfyui(candidate.text) for result in results for candidate in result.candidates],
+        found,
+        ui={"text": [result.prompt for result in results], "pez": outcomes},
+    )

@@ -1,45 +1,50 @@
-"""The widgets of a search, shared by several nodes, and the configuration that they describe."""
+"""The widgets of a search and the configuration that they describe."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from comfy_api.latest import io
 
 from ..pez_core import InversionConfig, PezError, escape_for_comfyui
-from ..pez_core.config import SEARCH_PRESETS, SETTINGS, Setting
+from ..pez_core.config import SEARCH_PRESETS, SEARCHING, SETTINGS, Setting
+from ..pez_core.search import METHODS
+from .wires import PezSettings, PezWords
 
-REQUIRED = ("length", "seed")  # ComfyUI puts required inputs first; saved workflows store widget values by position
-LAST = "precision"  # the last setting before the candidate
+METHOD = "method"
+OF_METHODS = {name for method in METHODS.values() for name in method.settings}  # each is shown with its methods only
 FIXED = ("prefix", "suffix", "keep_words")  # inserted into the prompt unchanged
 
 
-def _preset_input() -> io.Combo.Input:
-    """The preset widget."""
-    return io.Combo.Input(
+def search_inputs(without: str = "") -> list[io.Input]:
+    """The preset and the settings that nodes that search show. without: one for which the node has its own widget."""
+    own = [each for each in SETTINGS.values() if each.node == SEARCHING and each.widget not in ("", without)]
+    preset = io.Combo.Input(
         "preset",
         options=list(SEARCH_PRESETS),
         default="balanced",
         tooltip="Search effort. fast: about 1/6 of balanced. thorough: about 4 times balanced. paper: the published method "
         "with its own settings and 3000 steps, slow.",
     )
+    return [preset, *(widget_of(each, optional=False) for each in own)]
 
 
-def search_inputs(without: str = "") -> list[io.Input]:
-    """The preset, a widget for each setting that nodes show, in order, and the candidate.
+def wired_inputs() -> list[io.Input]:
+    """The inputs for the nodes with the other settings."""
+    return [
+        PezWords.Input(
+            "words", optional=True, tooltip="From PEZ Words: fixed, banned, kept and start words. Optional."
+        ),
+        PezSettings.Input(
+            "settings",
+            optional=True,
+            tooltip="From PEZ Search Settings: method, steps, vocabulary and other rare settings. Optional.",
+        ),
+    ]
 
-    without: a setting for which the node has its own widget. Saved workflows store widget values by position, so the
-    candidate stays after LAST, and newer settings come after it.
-    """
-    shown = [setting for setting in SETTINGS.values() if setting.widget]
-    place = 1 + next(i for i, setting in enumerate(shown) if setting.widget == LAST)
-    first, later = (
-        [_input(each) for each in part if each.widget != without] for part in (shown[:place], shown[place:])
-    )
-    return [_preset_input(), *first, _candidate_input(), *later]
 
-
-def _candidate_input() -> io.Int.Input:
+def candidate_input() -> io.Input:
     """The widget that selects one of the candidates of a search."""
     return io.Int.Input(
         "candidate",
@@ -47,20 +52,49 @@ def _candidate_input() -> io.Int.Input:
         min=1,
         max=1024,
         optional=True,
-        advanced=True,
         tooltip="Which candidate becomes the prompt. 1 is the best; larger numbers than there are candidates select the last. "
         "Choosing another one after a run does not search again.",
     )
 
 
-def config_of(preset: str, **values: Any) -> InversionConfig:
+def settings_on(node: str) -> list[Setting]:
+    """The settings that have a widget on nodes of this kind, without those that belong to single methods."""
+    return [each for each in SETTINGS.values() if each.widget and each.node == node and each.name not in OF_METHODS]
+
+
+def method_input() -> io.Input:
+    """The method; with each, only the settings that it reads."""
+    setting = SETTINGS[METHOD]
+    options = [
+        io.DynamicCombo.Option(
+            choice, [widget_of(SETTINGS[name]) for name in (METHODS[choice].settings if choice in METHODS else ())]
+        )
+        for choice in setting.widget_choices
+    ]
+    return io.DynamicCombo.Input(setting.widget, options=options, optional=True, tooltip=setting.tooltip)
+
+
+def config_of(
+    preset: str, words: Mapping[str, Any] | None, settings: Mapping[str, Any] | None, **own: Any
+) -> InversionConfig:
     """The configuration for the values of the widgets, by their names.
 
-    Raises PezError for values that are not valid, and for fixed words with a special meaning in CLIP Text Encode.
+    words, settings: what PEZ_WORDS and PEZ_SETTINGS carry; None where they are not connected.
+
+    Raises PezError for values that are not valid.
+    """
+    return InversionConfig.of_widgets(preset, {**(words or {}), **(settings or {}), **own})
+
+
+def checked(values: dict[str, Any]) -> dict[str, Any]:
+    """The values of widgets, if they are valid by themselves.
+
+    Raises PezError for those that are not, and for fixed words with a special meaning in CLIP Text Encode.
     """
     for name in FIXED:
         escape_for_comfyui(values.get(name, ""))
-    return InversionConfig.of_widgets(preset, values)
+    config_of("balanced", values, None)
+    return values
 
 
 def weights_of(text: str, count: int) -> list[float]:
@@ -80,13 +114,9 @@ def weights_of(text: str, count: int) -> list[float]:
     return weights
 
 
-def _input(setting: Setting) -> io.Input:
-    shared = {
-        "optional": setting.widget not in REQUIRED,
-        "advanced": setting.advanced or None,
-        "tooltip": setting.tooltip,
-        **(setting.options or {}),
-    }
+def widget_of(setting: Setting, optional: bool = True) -> io.Input:
+    """The widget of a setting."""
+    shared = {"optional": optional, "tooltip": setting.tooltip, **(setting.options or {})}
     default = setting.widget_default
     if setting.kind == "choice":
         return io.Combo.Input(setting.widget, options=list(setting.widget_choices), default=default, **shared)

@@ -9,10 +9,12 @@ from comfy_api.latest import io
 
 from ..pez_core import PictureSource, TextSource, read_like_comfyui
 from ..pez_core.targets.sources import Source, blend
+from .node import PezNode
 from .settings import weights_of
 from .wires import PezTarget
 
 WEIGHT = 100.0  # largest
+MOST = 50  # targets of a blend
 
 
 def _weight_input() -> io.Float.Input:
@@ -27,7 +29,13 @@ def _weight_input() -> io.Float.Input:
     )
 
 
-class PEZImageTarget(io.ComfyNode):
+def _target_output() -> io.Output:
+    return PezTarget.Output(
+        "target", display_name="target", tooltip="Connect to PEZ Invert, PEZ Score or PEZ Blend Targets."
+    )
+
+
+class PEZImageTarget(PezNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return io.Schema(
@@ -35,7 +43,7 @@ class PEZImageTarget(io.ComfyNode):
             display_name="PEZ Image Target",
             category="PEZ/targets",
             description="Pictures to match: a batch, or a list of pictures of any sizes. With a mask, only the masked area counts.",
-            search_aliases=["style from images", "mask", "hard prompts made easy"],
+            search_aliases=["style from images", "masked picture"],
             is_input_list=True,
             inputs=[
                 io.Image.Input("image", tooltip="One picture, a batch or a list. They share the weight."),
@@ -56,11 +64,7 @@ class PEZImageTarget(io.ComfyNode):
                     tooltip="Also match the mirror image: makes the result less sensitive to orientation.",
                 ),
             ],
-            outputs=[
-                PezTarget.Output(
-                    "target", display_name="target", tooltip="Connect to PEZ Invert, PEZ Score or PEZ Blend Targets."
-                )
-            ],
+            outputs=[_target_output()],
         )
 
     @classmethod
@@ -79,7 +83,7 @@ class PEZImageTarget(io.ComfyNode):
         return io.NodeOutput((source,))
 
 
-class PEZTextTarget(io.ComfyNode):
+class PEZTextTarget(PezNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return io.Schema(
@@ -87,7 +91,7 @@ class PEZTextTarget(io.ComfyNode):
             display_name="PEZ Text Target",
             category="PEZ/targets",
             description="A text to match, such as a long prompt, or a concept to avoid.",
-            search_aliases=["concept", "negative", "hard prompts made easy"],
+            search_aliases=["concept", "negative"],
             inputs=[
                 io.String.Input(
                     "text",
@@ -98,11 +102,7 @@ class PEZTextTarget(io.ComfyNode):
                 ),
                 _weight_input(),
             ],
-            outputs=[
-                PezTarget.Output(
-                    "target", display_name="target", tooltip="Connect to PEZ Invert, PEZ Score or PEZ Blend Targets."
-                )
-            ],
+            outputs=[_target_output()],
         )
 
     @classmethod
@@ -110,7 +110,7 @@ class PEZTextTarget(io.ComfyNode):
         return io.NodeOutput((TextSource(read_like_comfyui(text), weight),))
 
 
-class PEZBlendTargets(io.ComfyNode):
+class PEZBlendTargets(PezNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return io.Schema(
@@ -122,11 +122,10 @@ class PEZBlendTargets(io.ComfyNode):
             inputs=[
                 io.Autogrow.Input(
                     "targets",
-                    template=io.Autogrow.TemplatePrefix(
-                        input=PezTarget.Input("target", tooltip="Connect a target; another input then appears."),
-                        prefix="target",
+                    template=io.Autogrow.TemplateNames(
+                        PezTarget.Input("target", tooltip="Connect a target; another input then appears."),
+                        names=[f"target{number}" for number in range(1, MOST + 1)],
                         min=2,
-                        max=50,
                     ),
                 ),
                 io.String.Input(
@@ -136,11 +135,7 @@ class PEZBlendTargets(io.ComfyNode):
                     tooltip="A factor for each target, in order, separated by commas. Example: 1, 0.5, -1. Empty: keep each target's own weight.",
                 ),
             ],
-            outputs=[
-                PezTarget.Output(
-                    "target", display_name="target", tooltip="Connect to PEZ Invert, PEZ Score or PEZ Blend Targets."
-                )
-            ],
+            outputs=[_target_output()],
         )
 
     @classmethod

@@ -1,30 +1,67 @@
-"""The types of connections between this pack's nodes. PEZ_MODEL carries a ClipModel."""
+"""The types of connections between this pack's nodes, and the inputs and outputs that several nodes share.
+
+PEZ_MODEL carries a ClipModel, PEZ_TARGET a tuple of sources, PEZ_RESULT a NodeResult; PEZ_WORDS and PEZ_SETTINGS carry
+the values of widgets by their names.
+"""
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from comfy_api.latest import io
 from PIL import Image
 
+import nodes
+
 from ..pez_core import InversionConfig, InversionResult, escape_for_comfyui
 
 PezModel = io.Custom("PEZ_MODEL")
 PezTarget = io.Custom("PEZ_TARGET")
 PezResult = io.Custom("PEZ_RESULT")
+PezWords = io.Custom("PEZ_WORDS")
+PezSettings = io.Custom("PEZ_SETTINGS")
 
-POINTS = 64  # points of the chart on a node, at most about twice as many
+
+def searches(kind: Any) -> bool:
+    """Whether nodes of this kind search, which their outputs show."""
+    known = nodes.NODE_CLASS_MAPPINGS.get(kind) if isinstance(kind, str) else None
+    return PezResult.io_type in (getattr(known, "RETURN_TYPES", None) or ())
+
+
+def model_input() -> io.Input:
+    """The model of a node that searches."""
+    return PezModel.Input("pez_model", tooltip="From PEZ Load Model, PEZ Model From CLIP or PEZ Combine Models.")
+
+
+def model_output() -> io.Output:
+    """The output of the nodes that make a model."""
+    return PezModel.Output(
+        "pez_model", display_name="pez_model", tooltip="Connect to PEZ Invert, PEZ Distill or PEZ Score."
+    )
+
+
+def picture_input(tooltip: str) -> io.Input:
+    """What to match: pictures or a target."""
+    return io.MultiType.Input("image", types=[io.Image, PezTarget], tooltip=tooltip)
 
 
 @dataclass(frozen=True)
 class NodeResult:
-    """A result with its settings and target pictures: what PEZ_RESULT carries."""
+    """A result with its settings and target pictures: what PEZ_RESULT carries.
+
+    number: which of the search's candidates it has first, from 1. search: a name for the search, the same for the same
+    model, target and configuration.
+    """
 
     result: InversionResult
     config: InversionConfig
     pictures: tuple[Image.Image, ...]
+    number: int
+    search: str
+
+    def __str__(self) -> str:
+        return self.result.prompt
 
     def to_json(self) -> dict[str, Any]:
         """Plain values: the result, and the settings that differ from their defaults."""
@@ -53,35 +90,3 @@ def result_outputs(similarity: str) -> list[io.Output]:
             "result", display_name="result", is_output_list=True, tooltip="Connect to PEZ Plot or PEZ Save Prompts."
         ),
     ]
-
-
-def _panel_data(result: InversionResult) -> dict[str, Any]:
-    """The data that the panel shows: exact scores, except in `trace`, the search's estimates."""
-    every = max(1, len(result.trace) // POINTS)
-    points = [(step, value) for step, value in enumerate(result.trace, 1) if math.isfinite(value)]
-    return {
-        "text": result.prompt,
-        "delivered": escape_for_comfyui(result.prompt),
-        "similarity": result.similarity,
-        "tokens": [token.to_json() for token in result.tokens],
-        "candidates": [each.to_json() for each in sorted(result.candidates, key=lambda each: -each.similarity)],
-        "trace": [*points[:-1:every], *points[-1:]],
-        "steps": result.steps,
-        "seconds": result.seconds,
-        "stopped": result.stopped,
-    }
-
-
-def result_output(outcomes: list[NodeResult]) -> io.NodeOutput:
-    """What nodes that search return and display."""
-    results = [each.result for each in outcomes]
-    return io.NodeOutput(
-        [escape_for_comfyui(result.prompt) for result in results],
-        [result.similarity for result in results],
-        [escape_for_comfyui(candidate.text) for result in results for candidate in result.candidates],
-        outcomes,
-        ui={
-            "text": [result.prompt for result in results],
-            "pez": [_panel_data(result) for result in results],
-        },
-    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -21,6 +22,8 @@ from .run.memory import search_bytes
 from .targets.target import Target
 from .text.template import Template, template_of
 from .towers.plain import plain_torch
+
+log = logging.getLogger(__name__)
 
 
 def invert(
@@ -95,7 +98,7 @@ def search_with(
     for target in targets:
         target.check(model)
     template = template_for(model, config)
-    words = template.start_ids(config.words) if config.start == "words" else []
+    words = template.start_ids(config.words)[0] if config.start == "words" else []
     copies = [Target(target.features.clone(), target.weights.clone()) for target in targets]  # not inference tensors
     try:
         model.ready(search_bytes(model, config, len(targets)))
@@ -103,7 +106,10 @@ def search_with(
     except torch.cuda.OutOfMemoryError as error:
         raise short_of_memory(model.device, model.name) from error
     run = Run(aim, judge(model, copies, template), config, model.name, template.kept, words, on_progress, accept)
-    return run.go()
+    warnings = warnings_of(model, config)
+    for warning in warnings:
+        log.warning(warning)
+    return [replace(result, warnings=warnings) for result in run.go()]
 
 
 def template_for(model: ClipModel, config: InversionConfig) -> Template:
@@ -113,6 +119,15 @@ def template_for(model: ClipModel, config: InversionConfig) -> Template:
     """
     fixed = (config.prefix, config.suffix, config.keep, config.banned, config.vocabulary)
     return template_of(model.vocabulary, model.name, config.length, *fixed)
+
+
+def warnings_of(model: ClipModel, config: InversionConfig) -> tuple[str, ...]:
+    """What a person should know before a search: sentences about fixed words, bans and start words that have no effect.
+
+    Raises PezError if the two do not fit together.
+    """
+    template = template_for(model, config)
+    return (*template.warnings, *(template.start_ids(config.words)[1] if config.start == "words" else ()))
 
 
 @plain_torch()

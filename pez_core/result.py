@@ -44,16 +44,18 @@ class Token:
 
 @dataclass(frozen=True)
 class Progress:
-    """The progress of a run: `step` of `steps` done, the best prompt so far ('' before the first) and its similarity.
+    """The progress of a run: `step` of `steps` done, and the best prompt so far ('' before the first).
 
-    restarts: the best similarity of each restart that still runs, by its number. These are the search's estimates,
-    which may differ slightly from exact scores.
+    similarity: the prompt's exact score; None where it was not scored, so that scoring takes little of a run's time.
+    best: the search's estimate of it, which never falls. restarts: the estimate of each restart's best that still runs,
+    by its number. Estimates may differ slightly from exact scores.
     """
 
     step: int
     steps: int
     prompt: str
-    similarity: float
+    similarity: float | None
+    best: float
     seconds: float
     restarts: dict[int, float] = field(default_factory=dict)
 
@@ -69,6 +71,7 @@ class InversionResult:
     passes: passes of the text encoder, one for each prompt forward and one for each backward.
     seconds: wall time.
     stopped: why the run ended: "steps", "patience", "time limit", or "asked to" (by the caller).
+    warnings: what a person should know of the prompts, in sentences.
     """
 
     candidates: tuple[Candidate, ...]
@@ -80,6 +83,7 @@ class InversionResult:
     seed: int
     model: str
     stopped: str
+    warnings: tuple[str, ...] = ()
 
     @property
     def prompt(self) -> str:
@@ -104,4 +108,5 @@ class InversionResult:
             "model": self.model,
             "seed": self.seed,
             "stopped": self.stopped,
+            "warnings": list(self.warnings),
         }

@@ -38,7 +38,9 @@ def search(
 
         def show(progress: Progress) -> bool:
             nonlocal told
-            bar.set_postfix_str(f"{progress.similarity:.4f} {progress.prompt[:60]}", refresh=False)
+            if progress.prompt:
+                score = f"~{progress.best:.4f}" if progress.similarity is None else f"{progress.similarity:.4f}"
+                bar.set_postfix_str(f"{score} {progress.prompt[:60]}", refresh=False)
             bar.update(progress.step - bar.n)
             if interrupted and not told:
                 complain(f"stopping with the best prompt so far; Ctrl-C again ends the {whole}")

@@ -9,9 +9,10 @@ from typing import Any
 from ..errors import PezError
 from ..search.methods import METHODS
 from ..text.bans import Ban
-from .setting import AS_PRESET, MAX_SEED, Setting, declared, settings_of
+from .setting import AS_PRESET, MAX_SEED, RARE, SEARCHING, WORDS, Setting, declared, settings_of
 
-__all__ = ["AS_PRESET", "MAX_SEED", "PRECISIONS", "SEARCH_PRESETS", "SETTINGS", "InversionConfig", "Setting"]
+__all__ = ["AS_PRESET", "MAX_SEED", "PRECISIONS", "RARE", "SEARCHING", "SEARCH_PRESETS", "SETTINGS", "WORDS"]
+__all__ += ["InversionConfig", "Setting"]
 
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 _USES_PRESET = "0 uses the preset."
@@ -50,7 +51,7 @@ class InversionConfig:
         low=1,
         high=1_000,
         widget="length",
-        advanced=False,
+        node=SEARCHING,
         most=75,
         unset=0,
         unset_help=_USES_PRESET,
@@ -62,8 +63,8 @@ class InversionConfig:
         "The same seed gives the same prompt. Another seed gives another prompt.",
         high=MAX_SEED,
         widget="seed",
-        advanced=False,
-        options={"control_after_generate": True},
+        node=SEARCHING,
+        options={"control_after_generate": "fixed"},
         flag="--seed",
     )
     prefix: str = declared(
@@ -71,7 +72,7 @@ class InversionConfig:
         "",
         "Fixed text before the searched words, included in the prompt and its score. Example: a photo of",
         widget="prefix",
-        advanced=False,
+        node=WORDS,
         flag="--prefix",
         metavar="T",
         clean=_one_line,
@@ -81,7 +82,7 @@ class InversionConfig:
         "",
         "Fixed text after the searched words, included in the prompt and its score. Example: oil painting",
         widget="suffix",
-        advanced=False,
+        node=WORDS,
         flag="--suffix",
         metavar="T",
         clean=_one_line,
@@ -92,8 +93,7 @@ class InversionConfig:
         "Words that must not appear, not even spelled from several tokens; separated by commas or lines. hair* bans "
         "everything that begins with hair.",
         widget="banned_words",
-        advanced=False,
-        options={"multiline": True, "placeholder": "banned words, separated by commas"},
+        node=WORDS,
         flag="--ban",
         metavar="WORD",
         flag_help="a word that must not appear, not even spelled from several tokens; hair* bans everything that begins "
@@ -106,7 +106,7 @@ class InversionConfig:
         "Words or phrases that must be in the prompt, separated by commas. The search chooses their places; their "
         "tokens are part of the length.",
         widget="keep_words",
-        advanced=False,
+        node=WORDS,
         flag="--keep",
         metavar="WORDS",
         flag_help="words that must appear, in any place; their tokens are part of the length; may be repeated",
@@ -118,7 +118,7 @@ class InversionConfig:
         "Your own words to start from instead of random ones: a caption, an older prompt. The search changes them where "
         "that fits the picture better.",
         widget="start_words",
-        advanced=False,
+        node=WORDS,
         flag="--from-words",
         metavar="T",
         clean=_one_line,

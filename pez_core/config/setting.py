@@ -12,6 +12,7 @@ from ..errors import PezError
 
 MAX_SEED = 2**64 - 1  # the most that ComfyUI's seed widget reaches, and torch.Generator takes
 AS_PRESET = "as the preset"
+SEARCHING, WORDS, RARE = "searching", "words", "rare"  # nodes that search, PEZ Words, PEZ Search Settings
 _SETTING = "setting"  # the key of a field's metadata
 
 
@@ -24,7 +25,7 @@ class Setting:
     help: what to do with it, then why: the tooltip, the option's help, the help page.
     low, high: the range of a number, both included unless `open_low`. step: of the number's widget.
     choices: of a choice. optional: whether None is a value.
-    widget: its name on nodes; "" where nodes do not show it. advanced: whether it is hidden at first.
+    widget: its name on nodes; "" where nodes do not show it. node: which nodes show it: SEARCHING, WORDS or RARE.
     unset: the widget's value that leaves the setting to the preset; None where the widget always decides.
     unset_help: the sentence that says so. never: the widget's value for None.
     most: the widget's largest value, where that is less than `high`.
@@ -45,7 +46,7 @@ class Setting:
     choices: tuple[str, ...] = ()
     optional: bool = False
     widget: str = ""
-    advanced: bool = True
+    node: str = RARE
     unset: Any = None
     unset_help: str = ""
     never: Any = None

@@ -227,4 +227,8 @@ def _nearest(name: str) -> str:
     for attempt in (name, name.partition("/")[0]):
         near += difflib.get_close_matches(attempt.lower(), by_lower, n=3, cutoff=0.5)
     matches = list(dict.fromkeys(by_lower[each] for each in near))[:3]
-    return f" The nearest: {', '.join(matches)}." if matches else " `python -m pez_core models` lists them."
+    return (
+        f" The nearest: {', '.join(matches)}."
+        if matches
+        else " PEZ Load Model's help names the most useful ones, open_clip.list_pretrained() all."
+    )

@@ -86,7 +86,8 @@ class Run:
         results = [self._result(problem) for problem in self._problems]
         if self._on_progress:
             steps = self._config.steps
-            self._on_progress([Progress(r.steps, steps, r.prompt, r.similarity, r.seconds) for r in results])
+            pairs = zip(results, self._problems, strict=True)
+            self._on_progress([Progress(r.steps, steps, r.prompt, r.similarity, p.best, r.seconds) for r, p in pairs])
         return results
 
     def _starts(self) -> tuple[Tensor, Tensor]:
@@ -203,28 +204,30 @@ class Run:
                 problem.note(ids, value, trace[:done])
 
     def _progress(self) -> list[Progress]:
-        """The progress of the problems, with the best prompts so far, or slightly older ones if scoring took too much time."""
+        """The progress of the problems. Prompts are those of this moment; they are scored unless that took too much time."""
         start = time.perf_counter()
-        first = any(problem.shown is None for problem in self._problems)
         if self._state is None:
-            return [Progress(0, self._config.steps, "", 0.0, start - self._started) for _ in self._problems]
+            none = Progress(0, self._config.steps, "", None, -math.inf, start - self._started)
+            return [none for _ in self._problems]
+        first = any(problem.shown is None for problem in self._problems)
+        scored = first or self._scoring < SCORING_SHARE * (start - self._started)
         values = self._of_each(self._state.best_value)
-        if first or self._scoring < SCORING_SHARE * (start - self._started):
-            for problem, value, ids in zip(self._problems, values, self._of_each(self._state.best_ids), strict=True):
-                if not problem.ended:
-                    best = int(value.argmax())
-                    problem.show(self._judge, tuple(ids[best].tolist()), bool(value[best] > -torch.inf))
-            if not first:  # the first score also initializes libraries: it would use up the share
-                self._scoring += time.perf_counter() - start
+        for problem, value, ids in zip(self._problems, values, self._of_each(self._state.best_ids), strict=True):
+            if not problem.ended:
+                best = int(value.argmax())
+                problem.show(self._judge, tuple(ids[best].tolist()), float(value[best]))
+                if scored:
+                    problem.score_shown(self._judge)
+        if not first:  # the first score also initializes libraries: it would use up the share
+            self._scoring += time.perf_counter() - start
         spent = time.perf_counter() - self._started
         return [self._progress_of(problem, value, spent) for problem, value in zip(self._problems, values, strict=True)]
 
     def _progress_of(self, problem: Problem, value: Tensor, spent: float) -> Progress:
-        assert problem.shown is not None
-        shown = problem.shown[1]
         pairs = zip(problem.running, value.tolist(), strict=True)
         restarts = {row: estimate for row, estimate in pairs if estimate > -math.inf}
-        return Progress(self._taken, self._config.steps, shown.text, shown.similarity, spent, restarts)
+        steps = self._config.steps
+        return Progress(self._taken, steps, problem.text, problem.score, problem.best, spent, restarts)
 
     def _of_each(self, rows: Tensor) -> tuple[Tensor, ...]:
         """The rows [N, ...] of each problem."""

@@ -26,6 +26,7 @@ class Problem:
     met: the best prompts of its restarts so far, with the search's estimates of their values.
     trace: the best value after each step. passes: passes of the encoder.
     ended: why it ended, '' while it runs. seconds: when it ended, from the start of the run.
+    shown: the prompt of the last report; its text, its exact score if it has one, and the best estimate so far.
     """
 
     number: int
@@ -35,18 +36,28 @@ class Problem:
     seconds: float = 0.0
     trace: list[float] = field(default_factory=list)
     met: dict[Ids, float] = field(default_factory=dict)
-    shown: tuple[Ids, Candidate] | None = None
+    shown: Ids | None = None
+    text: str = ""
+    score: float | None = None
+    best: float = -math.inf
 
     def note(self, ids: Tensor, value: Tensor, trace: Tensor) -> None:
         """Records the results of a stage: the best prompts [R, L] of the restarts, their values [R], the trace."""
         self.met |= dict(zip(map(tuple, ids.tolist()), value.tolist(), strict=True))
         self.trace += trace.tolist()
 
-    def show(self, judge: Judge, ids: Ids, met: bool) -> None:
-        """Scores the best prompt so far, unless it is shown already."""
-        if self.shown is None or self.shown[0] != ids:
-            scored = judge.score([judge.text(ids)], self.number) if met else []
-            self.shown = (ids, scored[0] if scored else Candidate("", 0.0))
+    def show(self, judge: Judge, ids: Ids, estimate: float) -> None:
+        """Takes the best prompt so far, with the search's estimate; -inf for one that may not be returned."""
+        if self.shown != ids:
+            self.shown, self.score = ids, None
+            self.text = judge.text(ids) if estimate > -math.inf else ""
+        self.best = max(self.best, estimate)
+
+    def score_shown(self, judge: Judge) -> None:
+        """Scores the prompt that is shown, unless it has its score already."""
+        if self.text and self.score is None:
+            scored = judge.score([self.text], self.number)
+            self.text, self.score = (scored[0].text, scored[0].similarity) if scored else ("", None)
 
     def candidates(
         self, judge: Judge, most: int, banned: tuple[str, ...], accept: Callable[[str], bool] | None

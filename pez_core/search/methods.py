@@ -38,13 +38,16 @@ class Stage:
 @dataclass(frozen=True)
 class Method:
     """stages: from settings to stages. The first n steps must not depend on how many follow, so that more steps with the
-    same seed never score lower."""
+    same seed never score lower.
+
+    settings: the names of the settings that this method reads and some others do not."""
 
     stages: Callable[[Settings], list[Stage]]
+    settings: tuple[str, ...] = ()
 
 
-def _only(search: type[Search[Any]]) -> Method:
-    return Method(lambda settings: [Stage(search, settings.restarts, settings.steps)])
+def _only(search: type[Search[Any]], *settings: str) -> Method:
+    return Method(lambda settings: [Stage(search, settings.restarts, settings.steps)], settings)
 
 
 def _pez_then_swaps(settings: Settings) -> list[Stage]:
@@ -61,11 +64,11 @@ def _pez_then_swaps(settings: Settings) -> list[Stage]:
 
 
 METHODS: dict[str, Method] = {
-    "pez+swaps": Method(_pez_then_swaps),  # the default
-    "pez": _only(PezSearch),  # as in the paper
+    "pez+swaps": Method(_pez_then_swaps, ("swap_from", "learning_rate", "weight_decay", "batch_size")),  # the default
+    "pez": _only(PezSearch, "learning_rate", "weight_decay", "batch_size"),  # as in the paper
     "swaps": _only(SwapSearch),
     "autoprompt": _only(AutoPromptSearch),
-    "autoprompt-sgd": _only(AutoPromptSgdSearch),
-    "fluentprompt": _only(FluentPromptSearch),
+    "autoprompt-sgd": _only(AutoPromptSgdSearch, "learning_rate", "batch_size"),
+    "fluentprompt": _only(FluentPromptSearch, "learning_rate", "batch_size"),
     "random": _only(RandomSearch),
 }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -12,8 +11,6 @@ from .comfyui import SPECIAL_TOKENS
 from .spans import pieces
 from .vocabulary import Vocabulary
 
-log = logging.getLogger(__name__)
-
 
 class Template:
     """How L searched token ids become a whole prompt.
@@ -21,6 +18,7 @@ class Template:
     prefix, suffix: the fixed texts, cleaned (see `Vocabulary.clean`). before, after: their ids.
     kept: the ids of each word or phrase that must be in the prompt.
     allowed: bool [V], the tokens that a search may use. bans: what no prompt may contain, or None.
+    warnings: what a person should know of the fixed words, in sentences.
 
     Use `template_of`, which caches templates: bans over a large vocabulary take time to build.
 
@@ -42,6 +40,7 @@ class Template:
         self.length = length
         self._vocabulary = vocabulary
         self._name = name
+        self.warnings: list[str] = []
         self._banned = [(word, Ban.parse(vocabulary.clean(word))) for word in banned]
         self.prefix, self.suffix = vocabulary.clean(prefix), vocabulary.clean(suffix)
         self.before, self.after = self._fixed_ids("prefix", self.prefix), self._fixed_ids("suffix", self.suffix)
@@ -54,7 +53,9 @@ class Template:
             usable = self.allowed.clone()
             usable[fixed] = True
             for letters in self.bans.never_matching(usable | self.bans.single_tokens()):
-                log.warning("The ban %r matches nothing that this search can produce: check its spelling.", letters)
+                self.warnings.append(
+                    f"The ban {letters!r} matches nothing that this search can produce: check its spelling."
+                )
 
     def text(self, ids: Sequence[int]) -> str:
         """The whole prompt: prefix, the searched tokens `ids`, suffix."""
@@ -77,8 +78,8 @@ class Template:
         fits = [len(ids) <= self._vocabulary.room for ids in self._vocabulary.encode_all(texts)]
         return [fit and not self._ban_in(text) for fit, text in zip(fits, texts, strict=True)]
 
-    def start_ids(self, words: str) -> list[int]:
-        """The ids of the user's start words, without those that the search may not use.
+    def start_ids(self, words: str) -> tuple[list[int], tuple[str, ...]]:
+        """The ids of the user's start words, without those that the search may not use, and warnings.
 
         Raises PezError if none is left.
         """
@@ -93,9 +94,9 @@ class Template:
                     else "there are none. Give some, or start at random."
                 )
             )
-        if len(usable) < len(own):
-            log.warning("Some of the words %r are ignored: the search may not use them.", words)
-        return usable
+        if len(usable) == len(own):
+            return usable, ()
+        return usable, (f"Some of the words {shorten(words)!r} are ignored: the search may not use them.",)
 
     def _ban_in(self, text: str) -> str:
         """The first ban that a text contains; '' if there is none."""
@@ -114,7 +115,7 @@ class Template:
         unknown = vocabulary.unknown_words(text)
         if unknown:
             named = shorten(", ".join(map(repr, unknown)))
-            log.warning("%s does not know %s (in the %s), so scores ignore the meaning.", self._name, named, name)
+            self.warnings.append(f"{self._name} does not know {named} (in the {name}), so scores ignore the meaning.")
         return ids
 
     def _check_room(self) -> None:
