@@ -7,9 +7,13 @@ import { checked, VERSION } from "./outcome/check.js";
 import { adopt, keep, outcomesOf, saveWith } from "./outcome/keep.js";
 import { remember, settle } from "./outcome/pick.js";
 import { addSearchPanel, everyPanel, panelOf, panelsOnPath, refresh, showAll } from "./panel/on_nodes.js";
+import { onShownParts } from "./page/settings.js";
+import { record } from "./page/history.js";
 import { loadWords, say } from "./panel/words.js";
 
 const RESULT = "PEZ_RESULT"; // the output type that makes a node one that searches
+
+const WIDTH = 400; // of a new node
 
 const searching = new Set(); // names of node types
 
@@ -20,13 +24,15 @@ function isShown({ version, workflow }) {
 
 const shown = new WeakMap(); // node -> the output that it shows already
 
+// The outcomes, where they are new.
 function showFound(node, output) {
   const outcomes = shown.get(node) === output?.pez ? null : checked(output?.pez);
-  if (!outcomes) return;
+  if (!outcomes) return null;
   shown.set(node, output.pez);
   keep(node, outcomes);
   remember(node);
   refresh(node);
+  return outcomes;
 }
 
 api.addEventListener("pez.state", ({ detail }) => {
@@ -51,6 +57,8 @@ api.addEventListener("graphChanged", () => {
   for (const [, node] of nodesWithPaths(app.rootGraph)) if (panelOf(node) && !node.subgraph) settle(node);
 });
 
+onShownParts(() => everyPanel().forEach((panel) => panel.draw()));
+
 app.registerExtension({
   name: "pez.Panel",
   init: loadWords,
@@ -61,10 +69,12 @@ app.registerExtension({
   nodeCreated(node) {
     if (!searching.has(node.comfyClass)) return;
     addSearchPanel(node);
+    node.setSize([Math.max(WIDTH, node.size[0]), node.size[1]]);
     const { onExecuted, onConfigure } = node;
     node.onExecuted = function (output) {
       onExecuted?.apply(this, arguments);
-      showFound(this, output);
+      const outcomes = showFound(this, output);
+      if (outcomes) record(outcomes);
     };
     node.onConfigure = function () {
       onConfigure?.apply(this, arguments);

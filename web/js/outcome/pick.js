@@ -6,27 +6,36 @@ import { originOf } from "../graph/nodes.js";
 
 const CANDIDATE = "candidate";
 const SEED = "seed";
-const CONTROL = "control_after_generate";
+const CONTROLS = ["fixed", "increment", "decrement", "randomize"]; // what happens to the seed after a run
 
 const chosen = new WeakMap(); // node -> what it was when its candidate was chosen
 
 const widget = (node, name) => node.widgets?.find((each) => each.name === name);
+const control = (node) => widget(node, SEED)?.linkedWidgets?.find((each) => CONTROLS.includes(each.value));
 
+// Sets a widget as a person would.
 export function set(node, name, value) {
-  const found = widget(node, name);
+  change(node, widget(node, name), value);
+}
+
+function change(node, found, value) {
   if (!found || found.value === value) return;
   found.value = value;
   found.callback?.(value);
   node.setDirtyCanvas?.(true, true);
 }
 
+// The widgets that say what to search, in their order.
+export function settingsOf(node) {
+  const other = [control(node), widget(node, CANDIDATE)];
+  return (node.widgets ?? []).filter((each) => each.serialize !== false && !other.includes(each));
+}
+
 // Everything that a node's result depends on, except the candidate: its own values and those of the nodes before it.
 function fingerprint(node, seen = new Set()) {
   if (!node || seen.has(node)) return null;
   seen.add(node);
-  const own = (node.widgets ?? [])
-    .filter((each) => each.serialize !== false && ![CANDIDATE, CONTROL].includes(each.name))
-    .map((each) => [each.name, each.value]);
+  const own = settingsOf(node).map((each) => [each.name, each.value]);
   const before = (node.inputs ?? []).map((input, slot) => {
     const origin = originOf(app.rootGraph, node, slot);
     return origin && [input.name, origin[1], fingerprint(origin[0], seen)];
@@ -42,13 +51,12 @@ export function candidateOf(node) {
 
 // Whether the node would search again with the seed of this outcome.
 export function keepsSeed(node, outcome) {
-  const control = widget(node, CONTROL);
-  return widget(node, SEED)?.value === outcome.seed && (!control || control.value === "fixed");
+  return widget(node, SEED)?.value === outcome.seed && (control(node)?.value ?? "fixed") === "fixed";
 }
 
 export function useSeed(node, outcome) {
   set(node, SEED, outcome.seed);
-  set(node, CONTROL, "fixed");
+  change(node, control(node), "fixed");
 }
 
 export function pick(node, outcome, number) {

@@ -2,12 +2,12 @@
 
 import { app } from "../../../../scripts/app.js";
 import { asOneStep } from "../graph/make.js";
-import { set } from "../outcome/pick.js";
+import { set, settingsOf } from "../outcome/pick.js";
 import { say } from "../panel/words.js";
 import { UserFile } from "./user_file.js";
 
 const OWN = /^PEZ/;
-const NOT_SAVED = ["seed", "control_after_generate", "candidate"]; // they belong to a run
+const SEED = "seed"; // belongs to a run
 
 const file = new UserFile("presets");
 let presets = []; // { name, node, values }
@@ -19,12 +19,12 @@ async function reload() {
   presets = (await file.read()).filter(isPreset);
 }
 
-const settingsOf = (node) => (node.widgets ?? []).filter((each) => each.serialize !== false && !NOT_SAVED.includes(each.name));
+const saved = (node) => settingsOf(node).filter((each) => each.name !== SEED);
 
 async function save(node) {
   const name = (await app.extensionManager.dialog.prompt({ title: say("save preset"), message: say("preset name") }))?.trim();
   if (!name) return;
-  const values = Object.fromEntries(settingsOf(node).map((each) => [each.name, each.value]));
+  const values = Object.fromEntries(saved(node).map((each) => [each.name, each.value]));
   const preset = { name, node: node.type, values };
   const others = (each) => !(each.name === name && each.node === node.type);
   await file.change((entries) => [...entries.filter(others), preset]);
@@ -45,7 +45,7 @@ async function remove(preset) {
 
 // The part of a node's menu that saves, applies and deletes presets.
 export function presetItems(node) {
-  if (!OWN.test(node.type) || !settingsOf(node).length) return [];
+  if (!OWN.test(node.type) || !saved(node).length) return [];
   const mine = presets.filter((each) => each.node === node.type);
   const submenu = (options) => ({ has_submenu: true, submenu: { options } });
   const items = [{ content: say("save preset"), callback: () => save(node) }];

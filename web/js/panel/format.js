@@ -12,7 +12,7 @@ export function duration(seconds) {
 
 // What is left, as whole seconds.
 export function remaining(seconds) {
-  return duration(seconds < 60 ? Math.max(10, Math.ceil(seconds)) : seconds);
+  return seconds < 60 ? say("seconds", { seconds: Math.ceil(seconds) }) : duration(seconds);
 }
 
 export const score = (value) => (typeof value === "number" ? value.toFixed(4) : "");

@@ -1,33 +1,59 @@
 // A panel is as high as what it shows. The node grows and shrinks with it; in a saved workflow the node has the height that
 // it has with an empty panel, so that a run does not change the workflow.
 
-const EMPTY = 62; // height of a panel that shows nothing yet, in pixels
+const EMPTY = 57; // height of a panel that shows nothing yet, in pixels
 const MOST = 560; // a higher panel scrolls
+const BORDERS = 2;
 const MARGIN = 4;
 
-const panels = new WeakMap(); // node -> its panel's height
+const heights = new WeakMap(); // node -> what its panel needs
 
 // The options of the panel's widget.
 export function sizeOptions(node) {
-  return { margin: MARGIN, getMinHeight: () => (panels.get(node) ?? EMPTY) + 2 * MARGIN };
+  return { margin: MARGIN, getMinHeight: () => (heights.get(node) ?? EMPTY) + 2 * MARGIN };
 }
 
 // Call once the panel is a widget of the node.
 export function follow(node, panel) {
-  panels.set(node, EMPTY);
+  heights.set(node, EMPTY);
+  let grown = 0; // by how much the node is higher than with an empty panel
   const { onSerialize } = node;
   node.onSerialize = function (data) {
     onSerialize?.apply(this, arguments);
-    if (data.size) data.size = [data.size[0], data.size[1] - (panels.get(this) - EMPTY)];
+    if (data.size) data.size = [data.size[0], data.size[1] - grown];
   };
-  new ResizeObserver(() => fit(node, panel)).observe(panel.content);
+  const spare = () => panel.element.offsetHeight - heights.get(node); // a person may have made the node higher
+  const stable = { spare: 0, height: node.size[1] };
+  let waiting = false;
+  const settle = () => Object.assign(stable, { spare: spare(), height: node.size[1] });
+  const observer = new ResizeObserver(() => {
+    if (!panel.content.offsetHeight || waiting) return;
+    const wanted = Math.min(Math.ceil(panel.content.offsetHeight) + BORDERS, MOST);
+    const change = wanted - heights.get(node);
+    if (change === 0) return settle();
+    heights.set(node, wanted);
+    if (!globalThis.LiteGraph.vueNodesMode) {
+      grown += change;
+      return grow(node, change);
+    }
+    waiting = true; // "Nodes 2.0" makes room by itself, but takes none away; not every version tells the node
+    afterLayout(() => {
+      grow(node, stable.spare - spare());
+      afterLayout(() => {
+        waiting = false;
+        grown += node.size[1] - stable.height;
+        settle();
+      });
+    });
+  });
+  observer.observe(panel.content);
+  observer.observe(panel.element);
 }
 
-function fit(node, panel) {
-  const wanted = Math.min(Math.ceil(panel.content.offsetHeight) + 2, MOST);
-  const before = panels.get(node);
-  if (!panel.content.offsetHeight || wanted === before) return;
-  panels.set(node, wanted);
-  node.setSize([node.size[0], node.size[1] + wanted - before]);
+function grow(node, by) {
+  if (Math.abs(by) < 1) return;
+  node.setSize([node.size[0], node.size[1] + by]);
   node.setDirtyCanvas?.(true, true);
 }
+
+const afterLayout = (act) => requestAnimationFrame(() => requestAnimationFrame(act));

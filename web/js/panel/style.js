@@ -29,7 +29,7 @@ const CSS = `
 .pez-token { border-bottom: var(--pez-bar, 0px) solid var(--pez-accent); padding-bottom: calc(4px - var(--pez-bar, 0px)); }
 .pez-plain .pez-token { border-bottom-width: 0; }
 .pez-similarity, .pez-which { font-variant-numeric: tabular-nums; font-size: 11px; color: var(--pez-soft); }
-.pez-which { display: block; }
+.pez-which { display: block; margin-top: 2px; }
 .pez-picture { width: 48px; height: 48px; object-fit: cover; border-radius: 4px; flex: none; }
 .pez-rows { margin: 0; padding: 0; list-style: none; display: flex; flex-direction: column; gap: 6px; }
 .pez-row { display: flex; gap: 7px; align-items: flex-start; }
@@ -57,6 +57,8 @@ const CSS = `
 .pez-number { font-variant-numeric: tabular-nums; color: var(--pez-soft); min-width: 1.4em; text-align: right; }
 .pez-choice[aria-pressed="true"] { border-color: var(--pez-accent); }
 .pez-choice[aria-pressed="true"] .pez-number::before { content: "\\2713"; margin-right: 2px; }
+.pez-title { margin: 0; font-size: 13px; }
+.pez-sidebar { height: 100%; border: 0; border-radius: 0; }
 .pez-folded .pez-detail { display: none; }
 .pez-folded .pez-prompts { white-space: nowrap; overflow: hidden; }
 .pez-folded .pez-prompt { overflow: hidden; text-overflow: ellipsis; }

@@ -53,6 +53,20 @@ const ENGLISH = {
   best: "best",
   restarts: "restarts",
   axis: "{steps} steps",
+  "find prompt": "Find prompt (PEZ)",
+  "copy the prompt": "Copy the prompt",
+  "make encode": "Make CLIP Text Encode from this prompt",
+  "start from": "Use as start words",
+  "save preset": "Save settings as preset",
+  "preset name": "Name of the preset:",
+  "use preset": "Use preset",
+  "delete preset": "Delete preset",
+  history: "Found prompts",
+  insert: "Insert",
+  remove: "Remove",
+  "no history": "Prompts that were found appear here.",
+  saved: "row {row} in {file}",
+  "nothing saved": "Nothing saved yet",
 };
 
 let translations = {};
