@@ -1,6 +1,7 @@
 // PEZ Save Prompts says which row went where.
 
 import { app } from "../../../../scripts/app.js";
+import { addShown } from "../graph/dom_widget.js";
 import { keepReadable } from "../panel/colors.js";
 import { made } from "../panel/elements.js";
 import { say } from "../panel/words.js";
@@ -22,8 +23,7 @@ app.registerExtension({
     const line = made("div", "pez-saved", { role: "status" }, say("nothing saved"));
     const panel = made("div", "pez-panel", {}, made("div", "pez-content", {}, line));
     keepReadable(panel);
-    const options = { margin: 4, getMinHeight: () => HEIGHT, getValue: () => "", setValue: () => {}, hideInPanel: true, serialize: false };
-    node.addDOMWidget("pez_saved", "pez_saved", panel, options).serialize = false;
+    addShown(node, "pez_saved", panel, { margin: 4, getMinHeight: () => HEIGHT });
     lines.set(node, line);
     const { onExecuted } = node;
     node.onExecuted = function (output) {

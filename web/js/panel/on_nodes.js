@@ -2,6 +2,7 @@
 
 import { api } from "../../../../scripts/api.js";
 import { app } from "../../../../scripts/app.js";
+import { addShown } from "../graph/dom_widget.js";
 import { nodesOnPath, nodesWithPaths } from "../graph/nodes.js";
 import { copyWith, outcomesOf } from "../outcome/keep.js";
 import { candidateOf, keepsSeed, pick, useSeed, watch } from "../outcome/pick.js";
@@ -41,14 +42,7 @@ function addPanel(node, source) {
       panel.fold(folded);
     },
   });
-  const widget = node.addDOMWidget(WIDGET, "pez_panel", panel.element, {
-    ...sizeOptions(node),
-    getValue: () => "",
-    setValue: () => {},
-    hideInPanel: true, // nothing to set: not among the parameters
-    serialize: false, // only shown: not sent with the graph
-  });
-  widget.serialize = false; // and not saved with the workflow
+  addShown(node, WIDGET, panel.element, sizeOptions(node));
   panels.set(node, panel);
   follow(node, panel);
   const { onRemoved } = node;

@@ -2,7 +2,7 @@
 // it has with an empty panel, so that a run does not change the workflow.
 
 const EMPTY = 57; // height of a panel that shows nothing yet, in pixels
-const MOST = 560; // a higher panel scrolls
+const MOST = 640; // a higher panel scrolls
 const BORDERS = 2;
 const MARGIN = 4;
 
@@ -17,34 +17,42 @@ export function sizeOptions(node) {
 export function follow(node, panel) {
   heights.set(node, EMPTY);
   let grown = 0; // by how much the node is higher than with an empty panel
-  const { onSerialize } = node;
+  const { onSerialize, onConfigure } = node;
   node.onSerialize = function (data) {
     onSerialize?.apply(this, arguments);
     if (data.size) data.size = [data.size[0], data.size[1] - grown];
   };
+  node.onConfigure = function () {
+    onConfigure?.apply(this, arguments);
+    stable.height = this.size[1];
+  };
   const spare = () => panel.element.offsetHeight - heights.get(node); // a person may have made the node higher
-  const stable = { spare: 0, height: node.size[1] };
+  const stable = { spare: null, height: node.size[1] }; // when nothing was moving
   let waiting = false;
   const settle = () => Object.assign(stable, { spare: spare(), height: node.size[1] });
-  const observer = new ResizeObserver(() => {
-    if (!panel.content.offsetHeight || waiting) return;
-    const wanted = Math.min(Math.ceil(panel.content.offsetHeight) + BORDERS, MOST);
-    const change = wanted - heights.get(node);
-    if (change === 0) return settle();
-    heights.set(node, wanted);
-    if (!globalThis.LiteGraph.vueNodesMode) {
-      grown += change;
-      return grow(node, change);
-    }
-    waiting = true; // "Nodes 2.0" makes room by itself, but takes none away; not every version tells the node
+  const needed = () => Math.min(Math.ceil(panel.content.offsetHeight) + BORDERS, MOST);
+  const makeRoom = () =>
     afterLayout(() => {
-      grow(node, stable.spare - spare());
+      heights.set(node, needed());
+      if (stable.spare !== null) grow(node, stable.spare - spare());
       afterLayout(() => {
+        if (needed() !== heights.get(node)) return makeRoom();
         waiting = false;
         grown += node.size[1] - stable.height;
         settle();
       });
     });
+  const observer = new ResizeObserver(() => {
+    if (!panel.content.offsetHeight || waiting) return;
+    const change = needed() - heights.get(node);
+    if (change === 0) return settle();
+    if (globalThis.LiteGraph.vueNodesMode) {
+      waiting = true; // "Nodes 2.0" makes room by itself, but takes none away; not every version tells the node
+      return makeRoom();
+    }
+    heights.set(node, needed());
+    grown += change;
+    grow(node, change);
   });
   observer.observe(panel.content);
   observer.observe(panel.element);

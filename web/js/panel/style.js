@@ -1,7 +1,7 @@
 // How a panel looks. Colors: colors.js.
 
 const CSS = `
-.pez-panel { box-sizing: border-box; overflow: auto; min-height: 0; border-radius: 6px; scrollbar-width: thin;
+.pez-panel { box-sizing: border-box; overflow: auto; min-height: 0; border-radius: 6px; scrollbar-width: thin; scrollbar-color: var(--pez-line) transparent;
   font: 12px/1.45 var(--font-inter, Inter, sans-serif); color: var(--pez-text, #ddd); background: var(--pez-ground, #222);
   border: 1px solid var(--pez-line, #888); }
 .pez-panel [hidden] { display: none !important; }
@@ -25,7 +25,8 @@ const CSS = `
 .pez-prompts { flex: 1; min-width: 0; user-select: text; border-radius: 3px; }
 .pez-idle { color: var(--pez-soft); font-style: italic; }
 .pez-prompt { overflow-wrap: anywhere; }
-.pez-text { white-space: pre-wrap; }
+.pez-text { white-space: pre-wrap; line-height: 1.7; }
+.pez-list .pez-text { line-height: 1.4; }
 .pez-token { border-bottom: var(--pez-bar, 0px) solid var(--pez-accent); padding-bottom: calc(4px - var(--pez-bar, 0px)); }
 .pez-plain .pez-token { border-bottom-width: 0; }
 .pez-similarity, .pez-which { font-variant-numeric: tabular-nums; font-size: 11px; color: var(--pez-soft); }
