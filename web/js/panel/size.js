@@ -20,7 +20,7 @@ export function follow(node, panel) {
   const { onSerialize, onConfigure } = node;
   node.onSerialize = function (data) {
     onSerialize?.apply(this, arguments);
-    if (data.size) data.size = [data.size[0], data.size[1] - grown];
+    if (data.size) data.size = [data.size[0], (waiting ? stable.height : data.size[1]) - grown];
   };
   node.onConfigure = function () {
     onConfigure?.apply(this, arguments);
