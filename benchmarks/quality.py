@@ -1,6 +1,6 @@
 """Compares the search methods on held-out pictures, with equal budgets or in equal time.
 
-    python -m benchmarks.quality [--methods NAME ...] [--pictures 56] [--seconds S] [--exchange] [--json]
+    python -m benchmarks.quality [--methods NAME ...] [--against NAME] [--pictures 56] [--seconds S] [--exchange] [--json]
     python -m benchmarks.quality --model NAME --images FOLDER [--captions FILE.json]
 
 Prompts are searched with one model and scored by another one as well, the judge, which no search uses. With
@@ -48,6 +48,7 @@ METHODS: dict[str, InversionConfig] = {
     DEFAULT: BASE,
     "swaps from any": replace(BASE, swap_from="any"),
     CROPPED: BASE,
+    "any words": replace(BASE, vocabulary="words"),
     "from tokens": replace(BASE, start="tokens"),
     "from words": replace(BASE, start="words"),  # the picture's own caption
     "preset fast": InversionConfig.preset("fast"),
@@ -153,6 +154,7 @@ def own_pictures(folder: Path, captions: Path | None) -> Pictures:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=list(METHODS), metavar="NAME")
+    parser.add_argument("--against", default=PLAIN, choices=list(METHODS), metavar="NAME", help=f"of gains ({PLAIN})")
     parser.add_argument("--pictures", type=int, default=56, metavar="N", help="at most this many (default: 56)")
     parser.add_argument("--seconds", type=float, metavar="S", help="equal wall time instead of equal passes")
     parser.add_argument("--exchange", action="store_true", help="search with the judge, judged by the embedded model")
@@ -180,15 +182,15 @@ def main() -> None:
     searched = model.name + (f", judged by {judge_name}" if judge_name else "")
     if not given.json:
         print(f"{machine(model.device)}; {count} pictures, searched with {searched}", header(), sep="\n", flush=True)
-    for name in sorted(given.methods, key=lambda name: (name != PLAIN, list(METHODS).index(name))):
+    for name in sorted(given.methods, key=lambda name: (name != given.against, list(METHODS).index(name))):
         config = METHODS[name]
         if config.start == "words" and not pictures.captions:
             continue
         if given.seconds:
             config = replace(config, steps=20_000, patience=None, time_limit=given.seconds)
         found = pictures.run(model, config, count, name == CROPPED)
-        plain = found if name == PLAIN else plain
-        rows.append(summary(name, found, plain if name != PLAIN else None))
+        plain = found if name == given.against else plain
+        rows.append(summary(name, found, plain if name != given.against else None))
         if not given.json:
             print(line(rows[-1]), flush=True)
     if given.json:

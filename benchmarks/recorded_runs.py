@@ -122,7 +122,8 @@ RUNS = (
 
 def config_of(run: Recorded) -> InversionConfig:
     """The run's settings: its own seed, and no limit that depends on time."""
-    settings = {"seed": 1000 + RUNS.index(run), **run.settings, "patience": None, "time_limit": None}
+    plain = {"seed": 1000 + RUNS.index(run), "vocabulary": "words"}  # the default vocabulary may grow
+    settings = {**plain, **run.settings, "patience": None, "time_limit": None}
     return InversionConfig.preset(settings.pop("preset", "balanced"), **settings)
 
 

@@ -11,7 +11,8 @@ English is in the code: the nodes' schemas and web/js/panel/words.js. Every othe
     nodeDefs.json    written by this script: nodes.json with its groups filled in
 
 ComfyUI serves main.json and nodeDefs.json. Help pages are web/docs/<node>.md in English, web/docs/<node>/<language>.md
-in other languages; a table goes between `<!-- settings -->` and `<!-- /settings -->`.
+in other languages; a table goes between `<!-- settings -->` and `<!-- /settings -->`. ComfyUI asks for the page of a
+language first, also for English, so this script copies <node>.md to <node>/en.md.
 """
 
 from __future__ import annotations
@@ -23,26 +24,36 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pez_core.config import SETTINGS, Setting
+from pez_core.config import RARE, SETTINGS, Setting
+from pez_core.search import METHODS
 
 LOCALES = Path(__file__).parent
 DOCS = LOCALES.parent / "web" / "docs"
 TABLE = re.compile(r"(?<=<!-- settings -->\n).*?(?=<!-- /settings -->)", re.DOTALL)
-ENGLISH_HEAD = {"setting": "Setting", "range": "range", "default": "default", "help": "What it does"}
+ENGLISH_HEAD = {
+    "setting": "Setting",
+    "range": "range",
+    "default": "default",
+    "help": "What it does",
+    "methods": "only with",
+}
 
 
 class Row(NamedTuple):
-    """A setting in English: the name of its widget, its range ('' for a choice), its default, its help."""
+    """A setting in English: the name of its widget, its key in translations, its help; its methods ('' for all), its
+    range ('' for a choice), its default."""
 
     name: str
+    key: str
+    help: str
+    methods: str
     range: str
     default: str
-    help: str
 
 
 def settings_rows() -> list[Row]:
-    """The advanced settings of the nodes that search, in the order of their widgets."""
-    return [_row(setting) for setting in SETTINGS.values() if setting.widget and setting.advanced]
+    """The settings of PEZ Search Settings, in the order of their declarations."""
+    return [_row(setting) for setting in SETTINGS.values() if setting.widget and setting.node == RARE]
 
 
 def _row(setting: Setting) -> Row:
@@ -50,7 +61,9 @@ def _row(setting: Setting) -> Row:
     if setting.kind in ("whole", "number"):
         low, high = setting.widget_limits
         values = f"{low:g} – {high:,.0f}"
-    return Row(setting.widget, values, str(setting.widget_default), setting.tooltip)
+    methods = ", ".join(name for name, method in METHODS.items() if setting.name in method.settings)
+    key = f"method_{setting.widget}" if methods else setting.widget  # as the page writes the input `method.NAME`
+    return Row(setting.widget, key, setting.tooltip, methods, values, str(setting.widget_default))
 
 
 def languages() -> list[str]:
@@ -72,15 +85,15 @@ def node_definitions(language: str) -> dict[str, Any]:
 
 
 def settings_table(language: str) -> str:
-    """The advanced settings as a table in Markdown, of two columns: ComfyUI shows it beside the graph."""
+    """Those settings as a table in Markdown, of two columns: ComfyUI shows it beside the graph."""
     head, texts = ENGLISH_HEAD, {}
     if language != "en":
         shared = _read(language, "shared.json")
-        head, texts = shared["table"], shared["groups"]["search"]["inputs"]
+        head, texts = shared["table"], shared["groups"]["rare"]["inputs"]
     lines = [f"| {head['setting']} | {head['help']} |", "|---|---|"]
     for row in settings_rows():
-        text = texts.get(row.name, {"name": row.name, "tooltip": row.help})
-        shown = {"range": row.range, "default": row.default}
+        text = texts.get(row.key, {"name": row.name, "tooltip": row.help})
+        shown = {"methods": row.methods, "range": row.range, "default": row.default}
         values = "; ".join(f"{head[key]}: {value}" for key, value in shown.items() if value)
         lines.append(f"| **{text['name']}** | {text['tooltip']}<br>*{values}* |")
     return "".join(f"{line}\n" for line in lines)
@@ -96,7 +109,11 @@ def files() -> Iterator[tuple[Path, str]]:
         text = page.read_text("utf-8")
         if TABLE.search(text):
             table = settings_table(language)
-            yield page, TABLE.sub(lambda _, table=table: table, text)
+            text = TABLE.sub(lambda _, table=table: table, text)
+            if page.stem != "en":
+                yield page, text
+        if page.parent == DOCS:
+            yield DOCS / page.stem / "en.md", text
 
 
 def _read(language: str, name: str) -> dict[str, Any]:
@@ -110,6 +127,7 @@ def main() -> int:
             print(f"{path.relative_to(LOCALES.parent)} is out of date: run python -m locales.expand")
         return 1 if stale else 0
     for path, text in stale:
+        path.parent.mkdir(exist_ok=True)
         path.write_text(text, "utf-8")
     return 0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import sys
 from functools import lru_cache
 from importlib.util import find_spec
@@ -64,9 +65,4 @@ def listen() -> None:
 
 def _numbers(version: str) -> tuple[int, ...]:
     """The numbers at the beginning of a version: (0, 3, 64) of 0.3.64."""
-    numbers = []
-    for part in version.split("."):
-        if not part.isdigit():
-            break
-        numbers.append(int(part))
-    return tuple(numbers)
+    return tuple(map(int, re.findall(r"(?:^|(?<=\.))\d+", version)))

@@ -23,7 +23,9 @@ class PEZWords(PezNode):
             search_aliases=["prefix", "suffix", "banned words", "start prompt", "refine prompt"],
             inputs=[widget_of(setting) for setting in settings_on(WORDS)],
             outputs=[
-                PezWords.Output("words", display_name="words", tooltip="Connect to PEZ Invert or PEZ Distill."),
+                PezWords.Output(
+                    "words", display_name="words", tooltip="Connect to words of PEZ Invert or PEZ Distill."
+                ),
             ],
         )
 
@@ -45,7 +47,7 @@ class PEZSearchSettings(PezNode):
             inputs=[*(widget_of(each) for each in settings_on(RARE) if each.name != METHOD), method_input()],
             outputs=[
                 PezSettings.Output(
-                    "settings", display_name="settings", tooltip="Connect to PEZ Invert or PEZ Distill."
+                    "settings", display_name="settings", tooltip="Connect to settings of PEZ Invert or PEZ Distill."
                 ),
             ],
         )

@@ -53,7 +53,7 @@ class WiredClip:
         """The error for a search with no prompt that it accepts."""
         return PezError(
             f"The connected CLIP tokenizes {shorten(nothing.best)!r} differently than {self._model.name}, and every other "
-            "candidate as well: choose the vocabulary 'words', or disconnect the CLIP."
+            "candidate as well: choose the vocabulary 'dictionary', or disconnect the CLIP."
         )
 
     def _refuse(self, text: str) -> bool:

@@ -161,7 +161,7 @@ class InversionConfig:
         "found",
         "Which words swaps may bring in. found: those in the best prompts of the restarts (4 at least); a second "
         "model rates these prompts no worse than those of PEZ, within the error. any: all words; scores higher in the "
-        "searched model and lower in a second one. Only with pez+swaps.",
+        "searched model and lower in a second one.",
         choices=("found", "any"),
         widget="swap_from",
         unset=AS_PRESET,
@@ -170,9 +170,10 @@ class InversionConfig:
     )
     vocabulary: str = declared(
         "choice",
-        "words",
-        "words: tokens that are plain words of the English alphabet. any: also digits, signs, emoji and other scripts.",
-        choices=("words", "any"),
+        "dictionary",
+        "dictionary: English words. words: all tokens of the English alphabet, also names, slang and parts of words. "
+        "any: also digits, signs, emoji and other scripts.",
+        choices=("dictionary", "words", "any"),
         widget="vocabulary",
         unset=AS_PRESET,
         flag="--vocabulary",

@@ -163,11 +163,11 @@ def template_of(
     suffix: str = "",
     keep: tuple[str, ...] = (),
     banned: tuple[str, ...] = (),
-    mode: str = "words",
+    mode: str = "dictionary",
 ) -> Template:
     """The template for a model's `vocabulary` and a configuration's fixed words, cached.
 
-    name: the model's, for messages. mode: "words" or "any" (see `Vocabulary.allowed`).
+    name: the model's, for messages. mode: "dictionary", "words" or "any" (see `Vocabulary.allowed`).
 
     Raises PezError as `Template` does.
     """

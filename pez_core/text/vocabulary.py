@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -21,6 +22,7 @@ from .bans import Bans
 
 _UNSAFE = ("{", "}", "|", "//", "/*", "\\", "\ufffd", "<|", "embedding:")
 _RUN = 64
+_WORDS = Path(__file__).with_name("dictionary.txt")
 _PROBES = ("a", "red bird", "2 dogs!")
 
 
@@ -199,12 +201,20 @@ class Vocabulary:
         plain = [text.isascii() and text.isalpha() for text in self.token_texts]
         return self.usable & torch.tensor(plain)
 
+    @cached_property
+    def dictionary(self) -> Tensor:
+        """bool [V]: those of `words` that are whole words of a dictionary, and not only pieces of such."""
+        known = english_words()
+        return self.words & torch.tensor([text.lower() in known for text in self.token_texts])
+
     def allowed(self, mode: str, bans: Bans | None = None) -> Tensor:
-        """bool [V]: the tokens that a search in `mode` ("words" or "any") may use, without the banned ones.
+        """bool [V]: the tokens that a search in `mode` ("dictionary", "words" or "any") may use, without the banned ones.
 
         Raises PezError if none is left.
         """
-        mask = self.words if mode == "words" else self.usable
+        mask = {"dictionary": lambda: self.dictionary, "words": lambda: self.words}.get(mode, lambda: self.usable)()
+        if not mask.any():
+            raise PezError(f"This model has no token of the vocabulary {mode!r}: choose any.")
         if bans:
             mask = mask & ~bans.single_tokens().cpu()
         if not mask.any():
@@ -221,6 +231,12 @@ class Vocabulary:
         return [
             word for word, ids in zip(words, self.encode_all(words), strict=True) if not all(self.known[i] for i in ids)
         ]
+
+
+@lru_cache(maxsize=1)
+def english_words() -> frozenset[str]:
+    """The words of the dictionary, in lower case (see training/word_list.py)."""
+    return frozenset(_WORDS.read_text("utf-8").split())
 
 
 def _is_plain(text: str) -> bool:

@@ -34,7 +34,9 @@ IDS = {
     "PEZSamplePicture",
     "PEZSavePrompts",
     "PEZScore",
+    "PEZSearchSettings",
     "PEZTextTarget",
+    "PEZWords",
 }
 """Saved in people's workflows: one that goes needs an entry for its replacement (`node_replacement.register`)."""
 

@@ -16,7 +16,8 @@ LOCALES = PACK / "locales"
 DOCS = PACK / "web" / "docs"
 LANGUAGES = sorted(file.parent.name for file in LOCALES.glob("*/nodes.json"))
 NODES = sorted(page.stem for page in DOCS.glob("*.md"))
-PAGES = sorted((file.parent.name, file.stem) for file in DOCS.glob("*/*.md"))  # the page shows English for the others
+PAGES = sorted((file.parent.name, file.stem) for file in DOCS.glob("*/*.md") if file.stem != "en")
+"""The translated ones; the page shows English for the others."""
 PLACEHOLDER = re.compile(r"\{\w+\}")
 
 
@@ -28,6 +29,10 @@ def in_english(info: dict[str, Any]) -> dict[str, Any]:
             growing = options.get("template", {}).get("input", {}).get("required", {})
             (said,) = [each[1]["tooltip"] for each in growing.values()] or [options["tooltip"]]
             inputs[name] = {"name": name, "tooltip": said}
+            for option in options.get("options", ()):  # those of a choice have inputs of their own
+                for more in option["inputs"].values() if isinstance(option, dict) else ():
+                    for inner, (_, said) in more.items():
+                        inputs[f"{name}_{inner}"] = {"name": inner, "tooltip": said["tooltip"]}
     outputs = {
         str(i): {"name": name, "tooltip": said}
         for i, (name, said) in enumerate(zip(info["output_name"], info["output_tooltips"], strict=True))
@@ -113,6 +118,11 @@ def test_every_node_has_a_help_page(schemas):
         assert page(node, "en").splitlines()[0] == f"# {schemas[node]['display_name']}"
     for language in ("de", "fr", "ja", "zh"):
         assert [node for node, other in PAGES if other == language] == NODES
+
+
+def test_the_english_pages_are_where_the_page_asks_first():
+    for node in NODES:
+        assert page(node, "en") == (DOCS / node / "en.md").read_text("utf-8")
 
 
 @pytest.mark.parametrize(("node", "language"), PAGES)

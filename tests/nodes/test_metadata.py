@@ -21,9 +21,7 @@ KINDS = {
 }
 
 
-class Outcome:
-    def to_json(self):
-        return {"prompt": "a red bird"}
+RESULTS, OUTCOMES = [{"prompt": "a red bird"}], [{"text": "a red bird"}]
 
 
 @pytest.fixture(scope="module")
@@ -38,15 +36,20 @@ def metadata(pack):
 
 
 def recorded(metadata, node: str):
-    hidden = SimpleNamespace(unique_id=node, prompt=GRAPH, extra_pnginfo={})
-    metadata.record(hidden, GRAPH[node]["class_type"], [Outcome()])
+    hidden = SimpleNamespace(unique_id=node, prompt=GRAPH, extra_pnginfo={"workflow": {"config": None}})
+    metadata.record(hidden, RESULTS, OUTCOMES)
     return hidden.extra_pnginfo
+
+
+def queued(graph, **workflow):
+    return {"prompt": graph, "extra_data": {"extra_pnginfo": {"workflow": workflow}}}
 
 
 def test_any_node_with_a_result_is_put_back(metadata):
     written = recorded(metadata, "search")
-    assert written == {"pez": {"search": [{"node": "AnotherSearch", "prompt": "a red bird"}]}}
-    assert metadata.restore({"prompt": GRAPH})["extra_data"]["extra_pnginfo"] == written
+    saved = {"config": {"pez": {"version": 1, "outcomes": {"search": OUTCOMES}}}}
+    assert written == {"pez": {"search": RESULTS}, "workflow": saved}
+    assert metadata.restore(queued(GRAPH))["extra_data"]["extra_pnginfo"] == written
 
 
 def test_other_nodes_are_left_alone(metadata):
@@ -58,4 +61,13 @@ def test_other_nodes_are_left_alone(metadata):
 def test_a_changed_graph_is_another_one(metadata):
     recorded(metadata, "search")
     changed = {**GRAPH, "model": {"class_type": "Loads", "inputs": {"name": "b"}}}
-    assert metadata.restore({"prompt": changed})["extra_data"]["extra_pnginfo"] == {}
+    old = {"pez": {"version": 1, "outcomes": {"search": OUTCOMES, "other": OUTCOMES}}}
+    (workflow,) = metadata.restore(queued(changed, config=old))["extra_data"]["extra_pnginfo"].values()
+    assert workflow["config"]["pez"]["outcomes"] == {"other": OUTCOMES}
+
+
+@pytest.mark.parametrize("odd", [None, 5, {"pez": 3}, {"pez": {"version": 0}}, {"pez": {"version": 1, "outcomes": []}}])
+def test_what_another_version_saved_is_replaced(metadata, odd):
+    recorded(metadata, "search")
+    written = metadata.restore(queued(GRAPH, config=odd))["extra_data"]["extra_pnginfo"]
+    assert written["workflow"]["config"]["pez"] == {"version": 1, "outcomes": {"search": OUTCOMES}}

@@ -1,4 +1,4 @@
-"""The widgets of nodes that search, in a real ComfyUI, and the configurations that they select."""
+"""The widgets of a search, in a real ComfyUI, and the configurations that they select."""
 
 from __future__ import annotations
 
@@ -7,58 +7,45 @@ from dataclasses import asdict
 from typing import Any
 
 import pytest
-from graphs import graph
+from graphs import graph, with_method
 
 from pez_core import InversionConfig
 from pez_core.config import SEARCH_PRESETS, SETTINGS
 
-SEARCH = ["preset", "length", "seed"]
-WORDS = ["prefix", "suffix", "banned_words", "keep_words", "start_words"]
-ADVANCED = [
-    *("steps", "restarts", "method", "swap_from", "vocabulary", "learning_rate", "weight_decay", "batch_size"),
-    *("patience", "time_limit", "precision", "candidate"),
-]
-"""In this order, which saved workflows rely on: they hold the values of widgets by their places. New ones come last."""
-
-SAVED = {
-    "preset": "balanced",
-    "length": 8,
-    "seed": 3,
-    **dict.fromkeys(WORDS, ""),
-    "steps": 0,
-    "restarts": 0,
-    "method": "as the preset",
-    "swap_from": "found",
-    "vocabulary": "words",
-    "learning_rate": 0.1,
-    "weight_decay": 0.1,
-    "batch_size": 0,
-    "patience": 0,
-    "time_limit": 0.0,
-    "precision": "auto",
-}
-"""What a workflow of version 0.1.0 holds whose widgets nobody has touched."""
+NODES = {"searching": "PEZInvert", "words": "PEZWords", "rare": "PEZSearchSettings"}
 
 
 def widgets(comfy, node: str) -> dict[str, dict[str, Any]]:
-    """The options of a node's inputs, in the order of the page: required ones first."""
+    """The options of a node's inputs, also of those of the methods."""
     inputs = comfy.get(f"/object_info/{node}")[node]["input"]
-    return {name: options for kind in ("required", "optional") for name, (_, options) in inputs[kind].items()}
+    own = {name: more for kind in ("required", "optional") for name, (_, more) in inputs.get(kind, {}).items()}
+    for option in own.get("method", {}).get("options", ()):
+        own |= {name: more for kind in option["inputs"].values() for name, (_, more) in kind.items()}
+    return own
 
 
-def fresh(comfy, node: str) -> dict[str, Any]:
-    """The values of a node that was just put into a graph."""
-    return {name: options["default"] for name, options in widgets(comfy, node).items() if "default" in options}
+def fresh(comfy) -> dict[str, Any]:
+    """The values of the widgets of nodes that were just put into a graph."""
+    every = {name: more for node in NODES.values() for name, more in widgets(comfy, node).items()}
+    return {name: more["default"] for name, more in every.items() if "default" in more} | {"method": "as the preset"}
 
 
-def searched(comfy, **settings) -> dict[str, Any]:
+def searched(comfy, preset: str, **settings) -> dict[str, Any]:
     """The settings of a run that are not the configuration's defaults."""
-    made = graph()
-    made["invert"]["inputs"] = {"pez_model": ["model", 0], "image": ["image", 0], **settings}
+    made = graph(preset=preset)
+    own = {name: settings.pop(name) for name in ("length", "seed") if name in settings}
+    made["invert"]["inputs"] |= {"length": 0, "seed": 0, **own}
+    in_words = {name: value for name, value in settings.items() if SETTING_OF[name].node == "words"}
+    made["words"]["inputs"] = in_words
+    rare = {name: value for name, value in settings.items() if name not in in_words}
+    made["settings"]["inputs"] = with_method(rare)
     inputs = {"result": ["invert", 3], "file": "settings", "format": "JSON Lines"}
     run = comfy.run(made | {"save": {"class_type": "PEZSavePrompts", "inputs": inputs}})
     assert not run.error
     return json.loads((comfy.base / "output" / "settings.jsonl").read_text().splitlines()[-1])["settings"]
+
+
+SETTING_OF = {setting.widget: setting for setting in SETTINGS.values() if setting.widget}
 
 
 def changed(config: InversionConfig) -> dict[str, Any]:
@@ -66,43 +53,20 @@ def changed(config: InversionConfig) -> dict[str, Any]:
     return json.loads(json.dumps({name: value for name, value in asdict(config).items() if value != default[name]}))
 
 
-def test_the_order_of_the_widgets_stays(comfy):
-    expected = ["pez_model", "pictures", *SEARCH, "image", "target", "clip", *WORDS, *ADVANCED]
-    assert list(widgets(comfy, "PEZInvert"))[: len(expected)] == expected
-    expected = ["pez_model", "text", "ratio", "length", "preset", "seed", *WORDS, *ADVANCED]
-    assert list(widgets(comfy, "PEZDistill"))[: len(expected)] == expected
-
-
-def test_every_declared_widget_is_shown_with_its_help(comfy):
-    for node in ("PEZInvert", "PEZDistill"):
-        shown = widgets(comfy, node)
-        for setting in SETTINGS.values():
-            if setting.widget and (node, setting.widget) != ("PEZDistill", "length"):
-                assert shown[setting.widget]["tooltip"] == setting.tooltip
-                assert bool(shown[setting.widget].get("advanced")) == setting.advanced
+def test_every_declared_widget_is_shown_once_with_its_help(comfy):
+    shown = {node: widgets(comfy, node) for node in NODES.values()}
+    for name, setting in SETTING_OF.items():
+        assert [node for node in shown if name in shown[node]] == [NODES[setting.node]]
+        assert shown[NODES[setting.node]][name]["tooltip"] == setting.tooltip
 
 
 @pytest.mark.parametrize("preset", SEARCH_PRESETS)
-def test_a_fresh_node_leaves_everything_to_its_preset(comfy, preset):
-    for node in ("PEZInvert", "PEZDistill"):
-        values = fresh(comfy, node)
-        assert InversionConfig.of_widgets(preset, values) == InversionConfig.preset(preset)
+def test_fresh_nodes_leave_everything_to_the_preset(comfy, preset):
+    assert InversionConfig.of_widgets(preset, {**fresh(comfy), "length": 0}) == InversionConfig.preset(preset)
 
 
 def test_the_preset_paper_is_the_papers(comfy):
-    values = {**fresh(comfy, "PEZInvert"), "preset": "paper", "steps": 3}
-    assert searched(comfy, **values) == changed(InversionConfig.paper(steps=3))
-
-
-def test_saved_workflows_mean_what_they_meant(comfy):
-    assert fresh(comfy, "PEZInvert").keys() >= SAVED.keys()
-    assert searched(comfy, pictures="one prompt for all", **{**SAVED, "steps": 3}) == changed(
-        InversionConfig(length=8, seed=3, steps=3, learning_rate=0.1)
-    )
-    own = {**SAVED, "preset": "paper", "steps": 3}
-    assert searched(comfy, pictures="one prompt for all", **own) == changed(
-        InversionConfig.paper(length=8, seed=3, steps=3, vocabulary="words", swap_from="found")
-    )
+    assert searched(comfy, "paper", steps=3) == changed(InversionConfig.paper(steps=3))
 
 
 @pytest.mark.parametrize(
@@ -112,6 +76,8 @@ def test_saved_workflows_mean_what_they_meant(comfy):
         ({"patience": 5, "batch_size": 2, "restarts": 3}, {"patience": 5, "batch_size": 2, "restarts": 3}),
         ({"time_limit": 1000.5}, {"time_limit": 1000.5}),
         ({"learning_rate": 0.003, "weight_decay": 0.0}, {"learning_rate": 0.003, "weight_decay": 0.0}),
+        ({"method": "random"}, {"method": "random"}),
+        ({"method": "pez", "learning_rate": 0.2}, {"method": "pez", "learning_rate": 0.2}),
         ({"banned_words": "hair*, eyes\nsky"}, {"banned": ["hair*", "eyes", "sky"]}),
         ({"keep_words": "red, oil painting", "prefix": " a  photo "}, {"keep": ["red", "oil painting"], "prefix": "a photo"}),
         ({"start_words": "a bird"}, {"words": "a bird", "start": "words"}),
@@ -119,5 +85,9 @@ def test_saved_workflows_mean_what_they_meant(comfy):
     ],
 )  # fmt: skip
 def test_widgets_ask_for_what_they_say(comfy, values, expected):
-    values = {**fresh(comfy, "PEZInvert"), "steps": 3, "length": 6, **values}
-    assert searched(comfy, **values) == {"steps": 3, "length": 6, **expected}
+    assert searched(comfy, "balanced", **{"steps": 3, "length": 6, **values}) == {"steps": 3, "length": 6, **expected}
+
+
+def test_wrong_words_are_reported_by_the_node_that_has_them(comfy):
+    run = comfy.run(graph(prefix="an embedding:cat"))
+    assert run.of("execution_error")[0]["node_id"] == "words"

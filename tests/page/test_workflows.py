@@ -54,6 +54,8 @@ def with_stand_ins(graph: dict[str, Any]) -> dict[str, Any]:
                 for name, value in other["inputs"].items():
                     if value == [node, 1]:
                         other["inputs"][name] = [node, 0]
+        elif kind == "LoadImage":
+            inputs["image"] = "penguin.png"
         if kind == "PEZInvert":
             inputs["preset"] = "fast"
     return graph
@@ -62,22 +64,24 @@ def with_stand_ins(graph: dict[str, Any]) -> dict[str, Any]:
 CHECKS = {
     "picture to prompt": lambda texts, _: "penguin" in texts["PEZInvert"][0].split(),
     "style from several pictures": lambda texts, _: texts["PEZInvert"][0].startswith("a cat in the style of "),
-    "two concepts joined": lambda texts, _: (
-        texts["PreviewAny"] == [" and ".join(texts["PEZInvert"])] and "pizza" in texts["PreviewAny"][0]
+    "two concepts joined": lambda texts, _: texts["PreviewAny"] == [" and ".join(texts["PEZInvert"])],
+    "shorten a long prompt": lambda texts, _: len(texts["PEZDistill"][0].split()) == 8,
+    "find a negative prompt": lambda texts, _: "pizza" not in texts["PEZInvert"][0].split(),
+    "prompt without certain words": lambda texts, _: (
+        "octopus" not in texts["PEZInvert"][0] and "similarity" in texts["PreviewAny"][-1]
     ),
-    "distill a long prompt": lambda texts, _: texts["PreviewAny"][0] == texts["PEZDistill"][0],
-    "negative prompt": lambda texts, _: "penguin" not in texts["PEZInvert"][0].split(),
-    "banned words": lambda texts, _: "penguin" not in texts["PEZInvert"][0] and "similarity" in texts["PreviewAny"][-1],
-    "refine a prompt of your own": lambda texts, _: "penguin" in texts["PEZInvert"][0].split(),
+    "refine a prompt of your own": lambda texts, _: (
+        "cat" in texts["PEZInvert"][0].split()
+        and sorted(line.split("  ", 1)[1].strip() for line in texts["PreviewAny"][0].splitlines()[1:])
+        == sorted(["a cat and a ball on a background", *texts["PEZInvert"]])  # the start is scored as well
+    ),
     "a blend of a picture and words": lambda texts, _: len(texts["PEZInvert"][0].split()) == 8,
-    "one prompt for each picture": lambda texts, base: (
-        "octopus" in texts["PEZInvert"][0]
-        and "pizza" in texts["PEZInvert"][1]
-        and all(text in (base / "output" / "pez" / "prompts.csv").read_text() for text in texts["PEZInvert"])
+    "one prompt for each picture": lambda texts, base: all(
+        text in (base / "output" / "pez" / "prompts.csv").read_text("utf-8") for text in texts["PEZInvert"]
     ),
-    "picture to prompt to picture": lambda texts, base: any((base / "output").glob("pez_*.png")),
-    "two text encoders as in SDXL": lambda texts, _: "embedded" in texts["PreviewAny"][-1],
-    "clip of the workflow": lambda texts, _: len(texts["PEZInvert"][0].split()) == 8,
+    "picture to prompt to picture (SD 1.5)": lambda texts, base: any((base / "output").glob("pez_*.png")),
+    "one prompt for both encoders of SDXL": lambda texts, _: "embedded" in texts["PreviewAny"][-1],
+    "SDXL with the CLIP of the workflow": lambda texts, _: len(texts["PEZInvert"][0].split()) == 8,
 }
 
 

@@ -1,0 +1,171 @@
+"""Makes the example workflows, their thumbnails, the blueprint, and the pictures in the help pages.
+
+    python docs/examples/make.py            everything
+    python docs/examples/make.py --drawn    only thumbnails and pictures
+
+It builds each workflow of workflows.py in the page of a real ComfyUI, as a person would, and saves what the page saves. For
+thumbnails it searches with the embedded model. It needs what the tests of the page need (ComfyUI, Chromium).
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+import textwrap
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(Path(__file__).parent)]
+
+from chromium import chromium
+from comfy_server import SAMPLES, Comfy, find_comfyui, prepare
+from PIL import Image, ImageDraw, ImageFont
+from workflows import BLUEPRINT, BLUEPRINT_NAME, EMBEDDED, EXAMPLES, OUTSIDE, RESULTS, Node, Workflow
+
+WORKFLOWS, BLUEPRINTS = ROOT / "example_workflows", ROOT / "subgraphs"
+IMAGES = ROOT / "web" / "docs" / "images"
+SIZE, SIDE, EDGE = (600, 450), 240, 24  # of a thumbnail, in pixels: all of it, its pictures, the space around
+INK, FAINT = "#ffffff", "#c8d4e4"
+SCALE = 1.0  # of the help pages' pictures
+
+BUILD = (Path(__file__).parent / "build.js").read_text("utf-8")
+HELP = {
+    "picture": ("picture to prompt", ("model", "picture", "invert")),
+    "panel": ("picture to prompt", ("invert",)),
+    "words": ("prompt without certain words", ("words", "invert")),
+    "score": ("prompt without certain words", ("score", "table")),
+    "each": ("one prompt for each picture", ("invert", "save", "text")),
+    "negative": ("find a negative prompt", ("target", "invert")),
+    "blend": ("a blend of a picture and words", ("image", "text", "blend", "invert")),
+    "distill": ("shorten a long prompt", ("distill",)),
+    "two-encoders": ("one prompt for both encoders of SDXL", ("model", "small", "both")),
+    "clip": ("SDXL with the CLIP of the workflow", ("checkpoint", "vision", "model", "invert")),
+}
+"""The help pages' pictures: from which workflow, and which of its nodes."""
+SETTINGS: Workflow = {"settings": Node("PEZSearchSettings", (0, 0), {"method": "pez+swaps"}, size=(400, 330))}
+
+
+def plain(workflow: Workflow) -> dict[str, Any]:
+    """The workflow for build.js."""
+    return {name: node._asdict() for name, node in workflow.items()}
+
+
+def opened(browser: Any, server: Comfy) -> Any:
+    page = browser.new_page(viewport={"width": 1600, "height": 1400})
+    page.goto(f"http://{server.address}")
+    page.wait_for_function(
+        "() => window.app?.extensionManager && window.LiteGraph?.registered_node_types?.PEZInvert", timeout=90_000
+    )
+    page.evaluate(BUILD)
+    return page
+
+
+def write(path: Path, content: dict[str, Any]) -> None:
+    path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", "utf-8")
+
+
+def searches(graph: dict[str, Any]) -> dict[str, Any]:
+    """The graph with the embedded model in every search, and without what a search does not need."""
+    found = {
+        name: {**each, "inputs": dict(each["inputs"])}
+        for name, each in graph.items()
+        if each["class_type"].startswith(("PEZ", "Batch", "Primitive", "LoadImage"))
+    }
+    for node in found.values():
+        for name in ("pez_model", "clip"):
+            if name in node["inputs"] and node["class_type"] != "PEZModelFromCLIP":
+                node["inputs"].pop(name)
+                if name == "pez_model":
+                    node["inputs"][name] = ["embedded", 0]
+        if node["class_type"] == "LoadImage":
+            node["inputs"]["image"] = "cat-and-ball.png"
+    kinds = ("PEZLoadModel", "PEZCombineModels", "PEZModelFromCLIP", "PEZScore", "PEZPlot", "PEZSavePrompts")
+    wanted = {name: each for name, each in found.items() if each["class_type"] not in kinds}
+    return wanted | {"embedded": {"class_type": "PEZLoadModel", "inputs": {"model": EMBEDDED}}}
+
+
+def pictures_of(graph: dict[str, Any]) -> list[Image.Image]:
+    shown = [
+        Image.open(SAMPLES / f"{Path(str(each['inputs'].get('picture', each['inputs'].get('image')))).stem}.png")
+        for each in graph.values()
+        if each["class_type"] in ("PEZSamplePicture", "LoadImage")
+    ]
+    return [each.convert("RGB").resize((SIDE, SIDE), Image.Resampling.LANCZOS) for each in shown]
+
+
+def thumbnail(title: str, pictures: list[Image.Image], before: str, prompts: list[str]) -> Image.Image:
+    """What goes in, large, and what comes out."""
+    hue = 360 * list(EXAMPLES).index(title) // len(EXAMPLES)  # each looks different
+    drawn = Image.new("RGB", SIZE, f"hsl({hue}, 45%, 20%)")
+    draw = ImageDraw.Draw(drawn)
+    draw.text((EDGE, EDGE // 2), title, FAINT, ImageFont.load_default(24))
+    top = 56
+    for i, picture in enumerate(pictures[:2]):
+        drawn.paste(picture, (EDGE + i * (SIDE + EDGE), top))
+    if before:
+        draw.multiline_text((EDGE, top), textwrap.fill(before, 34), FAINT, ImageFont.load_default(30), spacing=8)
+    size, letters = (32, 34) if len(prompts) == 1 else (25, 44)
+    text = "\n".join(textwrap.fill(prompt, letters) for prompt in prompts[:2])
+    draw.multiline_text((EDGE, top + SIDE + 16), text, INK, ImageFont.load_default(size), spacing=6)
+    return drawn
+
+
+def help_picture(page: Any, workflow: Workflow, nodes: tuple[str, ...]) -> Image.Image:
+    """The nodes of the workflow that is open, as the page draws them."""
+    corners = page.evaluate(
+        "([numbers, scale]) => pezLookAt(numbers, scale)", [[_number(workflow, n) for n in nodes], SCALE]
+    )
+    page.wait_for_timeout(800)
+    shot = page.screenshot(clip=dict(zip(("x", "y", "width", "height"), corners, strict=True)))
+    return Image.open(BytesIO(shot)).convert("RGB")
+
+
+def _number(workflow: Workflow, name: str) -> int:
+    return list(workflow).index(name) + 1
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        base = Path(folder)
+        prepare(base)
+        server = Comfy(base, find_comfyui())
+        try:
+            with chromium() as browser:
+                _make(opened(browser, server), server, everything="--drawn" not in sys.argv[1:])
+        finally:
+            server.stop()
+
+
+def _make(page: Any, server: Comfy, everything: bool) -> None:
+    for title, workflow in EXAMPLES.items():
+        made = page.evaluate("spec => pezBuild(spec)", plain(workflow))
+        if everything:
+            write(WORKFLOWS / f"{title}.json", made["workflow"])
+        graph = searches(made["graph"])
+        run = server.run(graph)
+        assert not run.error, (title, run.error)
+        found = [each for output in run.history["outputs"].values() for each in output.get("pez", ())]
+        before = next((each["inputs"]["text"] for each in graph.values() if each["class_type"] == "PEZDistill"), "")
+        image = thumbnail(title, pictures_of(graph), before, [each["text"] for each in found])
+        image.save(WORKFLOWS / f"{title}.jpg", quality=88)
+        for name, (source, nodes) in HELP.items():
+            if source == title:
+                for number, kind in enumerate((node.kind for node in workflow.values()), 1):
+                    output = run.history["outputs"].get(str(number))
+                    if output and kind.startswith("PEZ"):
+                        page.evaluate("([number, output]) => pezShow(number, output)", [number, output])
+                help_picture(page, workflow, nodes).save(IMAGES / f"{name}.jpg", quality=85)
+    page.evaluate("spec => pezBuild(spec)", plain(SETTINGS))
+    help_picture(page, SETTINGS, ("settings",)).save(IMAGES / "settings.jpg", quality=85)
+    if everything:
+        inputs = [[name, _number(BLUEPRINT, node), inner, label] for name, node, inner, label in OUTSIDE]
+        outputs = [[name, _number(BLUEPRINT, node), place] for name, node, place in RESULTS]
+        spec = [plain(BLUEPRINT), BLUEPRINT_NAME, inputs, outputs]
+        write(BLUEPRINTS / f"{BLUEPRINT_NAME}.json", page.evaluate("spec => pezBlueprint(...spec)", spec))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,304 @@
+"""What the example workflows hold: nodes with their places and values, and what is connected to what.
+
+A node is (kind, place, values of its widgets, connections, title). A connection is the name of an input and
+(name of a node, output's place). Names of nodes are keys.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+EMBEDDED = "Embedded (emoji-like pictures, no download)"
+SD15 = "SD 1.5 (ViT-L-14 openai)"
+BIGG = "SDXL, Stable Cascade (ViT-bigG-14 laion2b_s39b_b160k)"
+
+
+class Node(NamedTuple):
+    kind: str
+    at: tuple[int, int]
+    widgets: dict[str, Any] = {}  # noqa: RUF012 - never changed
+    inputs: dict[str, tuple[str, int]] = {}  # noqa: RUF012
+    title: str = ""
+    size: tuple[int, int] | None = None
+
+
+Workflow = dict[str, Node]
+NOTE = (400, 220)  # size
+
+
+def note(text: str, at: tuple[int, int] = (0, 0), size: tuple[int, int] = NOTE) -> Node:
+    return Node("MarkdownNote", at, {"": text}, title="About this workflow", size=size)
+
+
+def model(at: tuple[int, int] = (0, 280), name: str = EMBEDDED) -> Node:
+    return Node("PEZLoadModel", at, {"model": name}, size=(400, 110))
+
+
+def sample(picture: str, at: tuple[int, int] = (0, 450)) -> Node:
+    return Node("PEZSamplePicture", at, {"picture": picture}, size=(400, 260))
+
+
+def invert(at: tuple[int, int], image: str = "picture", model: str = "model", **more: Any) -> Node:
+    inputs = {"pez_model": (model, 0), "image": (image, 0), **more.pop("inputs", {})}
+    return Node("PEZInvert", at, more.pop("widgets", {}), inputs, size=(440, 560), **more)
+
+
+def text(at: tuple[int, int], source: str, output: int = 0, title: str = "Prompt", width: int = 400) -> Node:
+    return Node("PreviewAny", at, {}, {"source": (source, output)}, title, (width, 150))
+
+
+EXAMPLES: dict[str, Workflow] = {
+    "picture to prompt": {
+        "note": note(
+            "Finds a prompt that matches a picture: press **Run**.\n\nThe embedded model knows emoji-like pictures only. For your own "
+            "pictures, put **Load Image** in place of *PEZ Sample Picture*, and in **PEZ Load Model** choose the model that your "
+            "generator reads prompts with. It is downloaded once."
+        ),
+        "model": model(),
+        "picture": sample("penguin"),
+        "invert": invert((460, 0)),
+    },
+    "picture to prompt to picture (SD 1.5)": {
+        "note": note(
+            "The prompt feeds CLIP Text Encode and a sampler.\n\nIt needs a checkpoint of Stable Diffusion 1.5, and downloads the CLIP "
+            "that such checkpoints read prompts with. For another kind of checkpoint, choose its model in **PEZ Load Model**.\n\nThe "
+            "saved picture carries its prompt, and opens with it."
+        ),
+        "model": model(name=SD15),
+        "picture": Node("LoadImage", (0, 450), {}, size=(400, 320)),
+        "checkpoint": Node(
+            "CheckpointLoaderSimple", (460, 0), {"ckpt_name": "v1-5-pruned-emaonly-fp16.safetensors"}, size=(440, 100)
+        ),
+        "invert": invert((460, 160), inputs={"clip": ("checkpoint", 1)}),
+        "positive": Node(
+            "CLIPTextEncode", (960, 0), {}, {"clip": ("checkpoint", 1), "text": ("invert", 0)}, "Prompt", (300, 100)
+        ),
+        "negative": Node(
+            "CLIPTextEncode", (960, 160), {"text": ""}, {"clip": ("checkpoint", 1)}, "Negative prompt", (300, 130)
+        ),
+        "latent": Node("EmptyLatentImage", (960, 350), {"width": 512, "height": 512}, size=(300, 110)),
+        "sampler": Node(
+            "KSampler",
+            (960, 520),
+            {"seed": 1, "steps": 20},
+            {
+                "model": ("checkpoint", 0),
+                "positive": ("positive", 0),
+                "negative": ("negative", 0),
+                "latent_image": ("latent", 0),
+            },
+            size=(300, 270),
+        ),
+        "decode": Node(
+            "VAEDecode", (1320, 0), {}, {"samples": ("sampler", 0), "vae": ("checkpoint", 2)}, size=(300, 50)
+        ),
+        "save": Node("SaveImage", (1320, 110), {"filename_prefix": "pez"}, {"images": ("decode", 0)}, size=(400, 480)),
+    },
+    "style from several pictures": {
+        "note": note(
+            "What do these pictures have in common? One prompt is searched for all of them, after the words *a cat in the style of*; "
+            "the score is that of the whole text.\n\nConnect more pictures to **Batch Images**, or a list of pictures of any sizes to "
+            "**PEZ Image Target**."
+        ),
+        "model": model(),
+        "first": sample("octopus", (0, 450)),
+        "second": sample("penguin", (0, 770)),
+        "batch": Node("BatchImagesNode", (460, 0), {}, {"images.image0": ("first", 0), "images.image1": ("second", 0)}),
+        "target": Node("PEZImageTarget", (460, 160), {"flips": True}, {"image": ("batch", 0)}, size=(320, 130)),
+        "words": Node("PEZWords", (460, 350), {"prefix": "a cat in the style of"}, size=(320, 160)),
+        "invert": invert((840, 0), "target", widgets={"length": 6}, inputs={"words": ("words", 0)}),
+    },
+    "two concepts joined": {
+        "note": note(
+            "Two pictures, two prompts, joined into one text: a picture of both.\n\nTo mix two things into one instead, connect two **PEZ "
+            "Image Target** nodes to **PEZ Blend Targets**, and that to one PEZ Invert."
+        ),
+        "model": model(),
+        "first": sample("penguin", (0, 450)),
+        "second": sample("pizza", (0, 770)),
+        "invert": invert((460, 0), "first", widgets={"length": 4}),
+        "other": invert((960, 0), "second", widgets={"length": 4}),
+        "join": Node(
+            "StringConcatenate",
+            (460, 620),
+            {"delimiter": " and "},
+            {"string_a": ("invert", 0), "string_b": ("other", 0)},
+            size=(440, 170),
+        ),
+        "text": text((960, 620), "join", width=440),
+    },
+    "one prompt for each picture": {
+        "note": note(
+            "For a batch, PEZ Invert returns a list of prompts; every node after it runs once per prompt. **PEZ Save Prompts** adds them "
+            "to `output/pez/prompts.csv`."
+        ),
+        "model": model(),
+        "first": sample("octopus", (0, 450)),
+        "second": sample("pizza", (0, 770)),
+        "batch": Node("BatchImagesNode", (460, 0), {}, {"images.image0": ("first", 0), "images.image1": ("second", 0)}),
+        "invert": invert((460, 160), "batch", widgets={"pictures": "one prompt for each"}),
+        "save": Node(
+            "PEZSavePrompts",
+            (960, 0),
+            {"file": "pez/prompts", "format": "CSV"},
+            {"result": ("invert", 3)},
+            size=(400, 110),
+        ),
+        "text": text((960, 180), "invert", title="Prompts"),
+    },
+    "prompt without certain words": {
+        "note": note(
+            "The same picture without the word that names it: not alone, not spelled in pieces, not with an ending. The banned words are "
+            "in **PEZ Words**.\n\n**PEZ Score** compares the candidates."
+        ),
+        "model": model(),
+        "picture": sample("octopus"),
+        "words": Node("PEZWords", (460, 0), {"banned_words": "octopus*, squid*"}, size=(440, 160)),
+        "invert": invert((460, 220), inputs={"words": ("words", 0)}),
+        "score": Node(
+            "PEZScore",
+            (960, 0),
+            {},
+            {"pez_model": ("model", 0), "texts": ("invert", 2), "image": ("picture", 0)},
+            size=(400, 160),
+        ),
+        "table": Node("PreviewAny", (960, 220), {}, {"source": ("score", 1)}, "All candidates", (560, 240)),
+    },
+    "refine a prompt of your own": {
+        "note": note(
+            "The search starts from your own prompt and replaces words where others match the picture better; *keep_words* stay.\n\n"
+            "**PEZ Score** compares your prompt with the one that was found, and **PEZ Plot** shows what each word contributes."
+        ),
+        "model": model(),
+        "picture": sample("cat-and-ball"),
+        "start": Node(
+            "PrimitiveString",
+            (460, 0),
+            {"value": "a cat and a ball on a background"},
+            title="Your prompt",
+            size=(440, 60),
+        ),
+        "words": Node("PEZWords", (460, 120), {"keep_words": "cat"}, {"start_words": ("start", 0)}, size=(440, 160)),
+        "invert": invert((460, 340), inputs={"words": ("words", 0)}),
+        "both": Node(
+            "StringConcatenate",
+            (960, 0),
+            {"delimiter": "\n"},
+            {"string_a": ("start", 0), "string_b": ("invert", 0)},
+            "Both prompts",
+            (400, 170),
+        ),
+        "score": Node(
+            "PEZScore",
+            (960, 230),
+            {},
+            {"pez_model": ("model", 0), "texts": ("both", 0), "image": ("picture", 0)},
+            size=(400, 160),
+        ),
+        "table": Node("PreviewAny", (1420, 0), {}, {"source": ("score", 1)}, "Before and after", (560, 170)),
+        "plot": Node("PEZPlot", (960, 450), {}, {"result": ("invert", 3)}, size=(400, 40)),
+        "view": Node("PreviewImage", (1420, 230), {}, {"images": ("plot", 0)}, size=(560, 340)),
+    },
+    "a blend of a picture and words": {
+        "note": note(
+            "A penguin, but on red: a text beside a picture, each with its weight.\n\nTo let only a part of the picture count, paint a "
+            "mask in Load Image's mask editor and connect it to **PEZ Image Target**."
+        ),
+        "model": model(),
+        "picture": sample("penguin"),
+        "image": Node("PEZImageTarget", (460, 0), {}, {"image": ("picture", 0)}, size=(320, 130)),
+        "text": Node("PEZTextTarget", (460, 190), {"text": "a red background", "weight": 0.3}, size=(320, 150)),
+        "blend": Node(
+            "PEZBlendTargets",
+            (460, 400),
+            {},
+            {"targets.target1": ("image", 0), "targets.target2": ("text", 0)},
+            size=(320, 110),
+        ),
+        "invert": invert((840, 0), "blend"),
+    },
+    "find a negative prompt": {
+        "note": note(
+            "The weight -1 pushes away: these words are what the picture is least like, according to the model.\n\nConnect them to the "
+            "*negative* CLIP Text Encode of a sampler to keep it close to the picture."
+        ),
+        "model": model(),
+        "picture": sample("pizza"),
+        "target": Node("PEZImageTarget", (460, 0), {"weight": -1.0}, {"image": ("picture", 0)}, size=(320, 130)),
+        "invert": invert((840, 0), "target"),
+    },
+    "shorten a long prompt": {
+        "note": note(
+            "A shorter prompt that means the same to the model. Its similarity says how much of the meaning is kept: 1 is all.\n\nWrite "
+            "your own long prompt, and choose your generator's model."
+        ),
+        "model": model(),
+        "distill": Node(
+            "PEZDistill",
+            (460, 0),
+            {"text": "a penguin with a blue hat on a red background, and a yellow cat with a green ball", "ratio": 0.4},
+            {"pez_model": ("model", 0)},
+            size=(440, 660),
+        ),
+    },
+    "one prompt for both encoders of SDXL": {
+        "note": note(
+            "SDXL and SD 3 read prompts with two CLIPs. One prompt is searched for both at once.\n\nBoth models are downloaded on first "
+            "use; the larger one has many gigabytes. If your workflow already loads SDXL, see *SDXL with the CLIP of the workflow*."
+        ),
+        "model": model((0, 280), BIGG),
+        "small": model((0, 450), SD15),
+        "picture": sample("pizza", (0, 620)),
+        "both": Node(
+            "PEZCombineModels",
+            (460, 0),
+            {},
+            {"models.pez_model1": ("model", 0), "models.pez_model2": ("small", 0)},
+            size=(440, 110),
+        ),
+        "invert": invert((460, 170), model="both"),
+        "score": Node(
+            "PEZScore",
+            (960, 0),
+            {},
+            {"pez_model": ("both", 0), "texts": ("invert", 2), "image": ("picture", 0)},
+            size=(400, 160),
+        ),
+        "table": Node("PreviewAny", (960, 220), {}, {"source": ("score", 1)}, "Each encoder's similarity", (560, 240)),
+    },
+    "SDXL with the CLIP of the workflow": {
+        "note": note(
+            "Nothing is downloaded: this uses the CLIP of your SDXL checkpoint and a CLIP vision model, *clip_vision_g*. The prompt is "
+            "searched with exactly the encoder that will read it."
+        ),
+        "checkpoint": Node(
+            "CheckpointLoaderSimple", (0, 280), {"ckpt_name": "sd_xl_base_1.0.safetensors"}, size=(400, 110)
+        ),
+        "vision": Node("CLIPVisionLoader", (0, 450), {"clip_name": "clip_vision_g.safetensors"}, size=(400, 60)),
+        "picture": sample("octopus", (0, 570)),
+        "model": Node(
+            "PEZModelFromCLIP",
+            (460, 0),
+            {},
+            {"clip": ("checkpoint", 1), "clip_vision": ("vision", 0)},
+            size=(440, 60),
+        ),
+        "invert": invert((460, 120), inputs={"clip": ("checkpoint", 1)}),
+    },
+}
+
+BLUEPRINT_NAME = "Image to prompt to image"
+WHOLE = EXAMPLES["picture to prompt to picture (SD 1.5)"]
+BLUEPRINT: Workflow = {name: node for name, node in WHOLE.items() if name not in ("note", "picture", "save")}
+BLUEPRINT["invert"] = invert((460, 160))._replace(inputs={"pez_model": ("model", 0), "clip": ("checkpoint", 1)})
+OUTSIDE = (
+    ("image", "invert", "image", "image"),
+    ("model", "model", "model", "CLIP model"),
+    ("checkpoint", "checkpoint", "ckpt_name", "checkpoint"),
+    ("seed", "invert", "seed", "search seed"),
+    ("negative", "negative", "text", "negative prompt"),
+    ("sampler_seed", "sampler", "seed", "sampler seed"),
+)
+"""Inputs of the blueprint: name, inner node, its input, label."""
+RESULTS = (("image", "decode", 0), ("prompt", "invert", 0))
+"""Outputs of the blueprint: name, inner node, its output."""
