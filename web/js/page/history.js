@@ -61,7 +61,7 @@ function row(entry) {
 }
 
 async function draw() {
-  if (!list?.isConnected) return;
+  if (!list) return;
   const entries = (await file.read()).filter(isEntry);
   list.replaceChildren(...entries.map(row));
   if (!entries.length) list.append(made("li", "pez-idle", {}, say("no history")));
@@ -83,6 +83,9 @@ app.registerExtension({
         keepReadable(panel);
         element.replaceChildren(panel);
         draw();
+      },
+      destroy() {
+        list = null;
       },
     });
   },

@@ -26,7 +26,7 @@ const part = (id, group, name, tooltip) => ({
   tooltip,
   type: "boolean",
   defaultValue: true,
-  onChange: () => listeners.forEach((listener) => listener()),
+  onChange: () => setTimeout(() => listeners.forEach((listener) => listener())), // once the value is in place
 });
 
 const start = (id, name, tooltip, options) => ({

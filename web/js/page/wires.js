@@ -5,12 +5,14 @@ import { app } from "../../../../scripts/app.js";
 const COLORS = { PEZ_MODEL: "#e07a9a", PEZ_TARGET: "#d9a441", PEZ_RESULT: "#7fb069", PEZ_WORDS: "#5fb3b3", PEZ_SETTINGS: "#9d8fd9" };
 
 function color() {
-  const known = globalThis.LGraphCanvas?.link_type_colors ?? {};
+  const wires = globalThis.LGraphCanvas.link_type_colors;
+  const sockets = app.canvas.default_connection_color_byType;
   for (const [type, value] of Object.entries(COLORS)) {
-    known[type] ??= value; // a palette may have its own
+    wires[type] ||= value; // a palette may have its own
+    sockets[type] ||= value;
     const name = `--color-datatype-${type}`; // of "Nodes 2.0"
     const { style } = document.documentElement;
-    if (!style.getPropertyValue(name)) style.setProperty(name, known[type]);
+    if (!style.getPropertyValue(name)) style.setProperty(name, wires[type]);
   }
 }
 
