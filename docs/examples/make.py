@@ -10,9 +10,11 @@ thumbnails it searches with the embedded model. It needs what the tests of the p
 from __future__ import annotations
 
 import json
+import re
 import sys
 import tempfile
 import textwrap
+import uuid
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -31,6 +33,7 @@ SIZE, SIDE, EDGE = (600, 450), 240, 24  # of a thumbnail, in pixels: all of it, 
 INK, FAINT = "#ffffff", "#c8d4e4"
 SCALE = 1.0  # of the help pages' pictures
 
+UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 BUILD = (Path(__file__).parent / "build.js").read_text("utf-8")
 HELP = {
     "picture": ("picture to prompt", ("model", "picture", "invert")),
@@ -64,7 +67,11 @@ def opened(browser: Any, server: Comfy) -> Any:
 
 
 def write(path: Path, content: dict[str, Any]) -> None:
-    path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    """Writes a workflow; what the page names at random gets names that stay the same."""
+    text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+    for number, name in enumerate(dict.fromkeys(UUID.findall(text))):
+        text = text.replace(name, str(uuid.uuid5(uuid.NAMESPACE_URL, f"{path.stem} {number}")))
+    path.write_text(text, "utf-8")
 
 
 def searches(graph: dict[str, Any]) -> dict[str, Any]:

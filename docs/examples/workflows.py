@@ -195,9 +195,9 @@ EXAMPLES: dict[str, Workflow] = {
             {"pez_model": ("model", 0), "texts": ("both", 0), "image": ("picture", 0)},
             size=(400, 160),
         ),
-        "table": Node("PreviewAny", (1420, 0), {}, {"source": ("score", 1)}, "Before and after", (560, 170)),
-        "plot": Node("PEZPlot", (960, 450), {}, {"result": ("invert", 3)}, size=(400, 40)),
-        "view": Node("PreviewImage", (1420, 230), {}, {"images": ("plot", 0)}, size=(560, 340)),
+        "table": Node("PreviewAny", (960, 450), {}, {"source": ("score", 1)}, "Before and after", (560, 170)),
+        "plot": Node("PEZPlot", (960, 680), {}, {"result": ("invert", 3)}, size=(400, 40)),
+        "view": Node("PreviewImage", (960, 780), {}, {"images": ("plot", 0)}, size=(560, 340)),
     },
     "a blend of a picture and words": {
         "note": note(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import importlib.util
 import logging
 import re
 import sys
@@ -56,6 +58,22 @@ def test_an_old_comfyui_is_named_with_the_cure(health, comfyui, version):
     assert "needs ComfyUI 0.19.0 or newer" in said
     assert (version or "older") in said
     assert "update ComfyUI" in said
+
+
+def test_an_old_comfyui_gets_one_sentence_and_no_node_is_imported(comfyui, monkeypatch):
+    """ComfyUI logs what its entry point raises as one line."""
+    comfyui("0.3.64")
+    routes = served(monkeypatch)
+    spec = importlib.util.spec_from_file_location("old", ROOT / "__init__.py", submodule_search_locations=[str(ROOT)])
+    entry = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "old", entry)
+    spec.loader.exec_module(entry)
+    with pytest.raises(ValueError, match=r"needs ComfyUI 0\.19\.0 or newer, this is 0\.3\.64"):
+        asyncio.run(entry.comfy_entrypoint())
+    assert list(routes) == ["/pez/health"]  # so that the page can say it
+    assert "old.nodes.extension" not in sys.modules
+    for name in [name for name in sys.modules if name.startswith("old.")]:
+        monkeypatch.delitem(sys.modules, name)
 
 
 def test_a_missing_package_is_logged_served_and_raised_with_the_command(health, comfyui, monkeypatch, caplog):

@@ -121,6 +121,23 @@ def test_workflows_open_alike_in_the_newest_page_and_its_vue_renderer(comfy, com
         assert len(own) == len(json.loads(path.read_text("utf-8"))["nodes"]) - 1  # without the note
 
 
+@pytest.mark.parametrize("vue", [False, True], ids=["classic", "vue"])
+def test_a_workflow_opens_legibly(comfy, browser, vue):
+    """Under 60 % ComfyUI draws no text. As on a screen of 1600 x 1000, where the page zooms to all of a workflow."""
+    page, _ = opened(browser, comfy.address, json.loads(WORKFLOWS[0].read_text("utf-8")), vue)
+    page.set_viewport_size({"width": 1600, "height": 1000})
+    page.wait_for_timeout(500)
+    zooms = {}
+    for path in WORKFLOWS:
+        page.evaluate("workflow => window.app.loadGraphData(workflow, true, true)", json.loads(path.read_text("utf-8")))
+        page.evaluate("() => window.app.extensionManager.command.execute('Comfy.Canvas.FitView')")
+        page.wait_for_timeout(1000)
+        page.evaluate("() => window.app.canvas.selectItems([])")
+        zooms[path.stem] = page.evaluate("() => window.app.canvas.ds.scale")
+    page.close()
+    assert {name: zoom for name, zoom in zooms.items() if zoom < 0.6} == {}, zooms
+
+
 def test_the_blueprint_is_offered_and_opens(comfy, browser):
     offered = [each for each in comfy.get("/global_subgraphs").values() if each["name"] == BLUEPRINT.stem]
     assert len(offered) == 1
@@ -131,5 +148,13 @@ def test_the_blueprint_is_offered_and_opens(comfy, browser):
     )
     assert dict(kinds)["PEZInvert"]
     assert all(known for _, known in kinds), kinds
+    outside = page.evaluate(
+        """() => {
+            const [node] = window.app.rootGraph.nodes
+            return [node.inputs.map(each => each.label ?? each.name), node.outputs.map(each => each.name)]
+        }"""
+    )
+    assert set(outside[0]) >= {"image", "CLIP model", "checkpoint", "search seed"}
+    assert outside[1] == ["image", "prompt"]
     assert not errors
     page.close()
