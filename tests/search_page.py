@@ -16,25 +16,47 @@ SERIALIZED = "() => JSON.parse(JSON.stringify(window.app.rootGraph.serialize()))
 
 def workflow(**values: Any) -> dict[str, Any]:
     """Load Model and a sample picture into PEZ Invert into Preview as Text. `values`: widgets of PEZ Invert."""
-    widgets = {"pictures": "one prompt for all", "preset": "fast", "length": 4, "seed": 7, "control": "fixed", "candidate": 1}
+    widgets = {
+        "pictures": "one prompt for all",
+        "preset": "fast",
+        "length": 4,
+        "seed": 7,
+        "control": "fixed",
+        "candidate": 1,
+    }
     assert set(values) <= set(widgets)
     nodes = [
-        _node(LOADER, "PEZLoadModel", [0, 0], [400, 106], [], [("pez_model", "PEZ_MODEL", [1])], [EMBEDDED, "", "none"]),
+        _node(
+            LOADER, "PEZLoadModel", [0, 0], [400, 106], [], [("pez_model", "PEZ_MODEL", [1])], [EMBEDDED, "", "none"]
+        ),
         _node(PICTURE, "PEZSamplePicture", [0, 200], [300, 60], [], [("image", "IMAGE", [2])], ["penguin"]),
         _node(
             INVERT,
             "PEZInvert",
             [450, 0],
             [400, 330],
-            [("pez_model", "PEZ_MODEL", 1), ("image", "IMAGE,PEZ_TARGET", 2)]
-            + [("words", "PEZ_WORDS", None), ("settings", "PEZ_SETTINGS", None), ("clip", "CLIP", None)],
-            [("prompt", "STRING", [3]), ("similarity", "FLOAT", []), ("candidates", "STRING", [])]
-            + [("result", "PEZ_RESULT", [])],
+            [
+                ("pez_model", "PEZ_MODEL", 1),
+                ("image", "IMAGE,PEZ_TARGET", 2),
+                ("words", "PEZ_WORDS", None),
+                ("settings", "PEZ_SETTINGS", None),
+                ("clip", "CLIP", None),
+            ],
+            [
+                ("prompt", "STRING", [3]),
+                ("similarity", "FLOAT", []),
+                ("candidates", "STRING", []),
+                ("result", "PEZ_RESULT", []),
+            ],
             list((widgets | values).values()),
         ),
         _node(TEXT, "PreviewAny", [950, 0], [300, 130], [("source", "*", 3)], [], []),
     ]
-    links = [[1, LOADER, 0, INVERT, 0, "PEZ_MODEL"], [2, PICTURE, 0, INVERT, 1, "IMAGE"], [3, INVERT, 0, TEXT, 0, "STRING"]]
+    links = [
+        [1, LOADER, 0, INVERT, 0, "PEZ_MODEL"],
+        [2, PICTURE, 0, INVERT, 1, "IMAGE"],
+        [3, INVERT, 0, TEXT, 0, "STRING"],
+    ]
     top = {"id": "0a2b6c1e-1f51-4a3e-9d0e-6c2f3c1f7a10", "revision": 0, "last_node_id": TEXT, "last_link_id": 3}
     return {**top, "nodes": nodes, "links": links, "groups": [], "config": {}, "extra": {}, "version": 0.4}
 
@@ -101,11 +123,27 @@ def saved_with(*outcomes: Any, form: Any = None, **values: Any) -> dict[str, Any
 
 def say(page: Page, kind: str, **values: Any) -> None:
     """The server's word about the search: "pez.state" or "pez.progress"."""
-    known = {"version": 1, "node": str(INVERT), "panels": [str(INVERT)], "workflow": None, "run": "ab", "part": 0, "parts": 1}
+    known = {
+        "version": 1,
+        "node": str(INVERT),
+        "panels": [str(INVERT)],
+        "workflow": None,
+        "run": "ab",
+        "part": 0,
+        "parts": 1,
+    }
     if kind == "pez.state":
         known |= {"model": "ViT-L-14", "done": 0, "total": 0, "message": "", "thumbnail": None, "warnings": []}
     else:
-        known |= {"seed": 7, "prompt": "a b", "delivered": "a b", "similarity": 0.5, "best": 0.5, "step": 1, "steps": 88}
+        known |= {
+            "seed": 7,
+            "prompt": "a b",
+            "delivered": "a b",
+            "similarity": 0.5,
+            "best": 0.5,
+            "step": 1,
+            "steps": 88,
+        }
         known |= {"left": 12.0, "restarts": {}}
     page.evaluate("([kind, detail]) => window.app.api.dispatchCustomEvent(kind, detail)", [kind, known | values])
 

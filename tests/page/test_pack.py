@@ -18,7 +18,9 @@ CHOOSE = """([id, words, within]) => {
     if (within) item = item.submenu.options.find(each => each.content === within)
     return item.callback()
 }"""
-WORDS = "id => window.app.collectNodeMenuItems(window.app.graph.getNodeById(id)).filter(Boolean).map(each => each.content)"
+WORDS = (
+    "id => window.app.collectNodeMenuItems(window.app.graph.getNodeById(id)).filter(Boolean).map(each => each.content)"
+)
 
 
 def choose(page: Page, node: int, words: str, within: str = "") -> None:
@@ -129,7 +131,10 @@ def test_settings_of_a_node_are_saved_as_a_preset(comfy, browser):
 def test_found_prompts_are_kept_in_the_users_folder_and_inserted(comfy, browser):
     page, errors = opened(browser, comfy.address, workflow())
     page.evaluate("pez => window.app.graph.getNodeById(3).onExecuted({ pez: [pez] })", outcome("first one"))
-    page.evaluate("pez => window.app.graph.getNodeById(3).onExecuted({ pez: [pez] })", outcome("second (one)", id="b" * 16, delivered=r"second \(one\)"))
+    page.evaluate(
+        "pez => window.app.graph.getNodeById(3).onExecuted({ pez: [pez] })",
+        outcome("second (one)", id="b" * 16, delivered=r"second \(one\)"),
+    )
     page.wait_for_timeout(1000)
     page.close()
     kept = json.loads((comfy.base / "user" / "default" / "pez" / "history.json").read_text("utf-8"))

@@ -7,7 +7,20 @@ from typing import Any
 import pytest
 from chromium import opened
 from playwright.sync_api import Page, expect
-from search_page import INVERT, SERIALIZED, give, outcome, panel, saved_with, say, set_widgets, settled, state, widget, workflow
+from search_page import (
+    INVERT,
+    SERIALIZED,
+    give,
+    outcome,
+    panel,
+    saved_with,
+    say,
+    set_widgets,
+    settled,
+    state,
+    widget,
+    workflow,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -449,7 +462,9 @@ def test_a_sub_graph_shows_the_search_on_its_outside(server, browser, vue):
     saved = page.evaluate(SERIALIZED)
     saved["config"] = {"pez": {"version": 1, "outcomes": {path: [outcome()]}}}
     page.evaluate("workflow => window.app.loadGraphData(workflow)", saved)
-    expect(page.locator(".pez-panel", has_text="red penguin snow").locator("visible=true")).to_have_count(1, timeout=10_000)
+    expect(page.locator(".pez-panel", has_text="red penguin snow").locator("visible=true")).to_have_count(
+        1, timeout=10_000
+    )
     again = page.evaluate(SERIALIZED)
     assert again["config"]["pez"]["outcomes"][path][0]["text"] == "red penguin snow"
     assert not errors

@@ -20,7 +20,15 @@ SETTINGS = 20
 def long(**values: Any) -> dict[str, Any]:
     """A search that goes on until it is stopped: PEZ Search Settings before the node."""
     made = workflow(**values)
-    node = {"id": SETTINGS, "type": "PEZSearchSettings", "pos": [0, 320], "size": [400, 300], "flags": {}, "order": 0, "mode": 0}
+    node = {
+        "id": SETTINGS,
+        "type": "PEZSearchSettings",
+        "pos": [0, 320],
+        "size": [400, 300],
+        "flags": {},
+        "order": 0,
+        "mode": 0,
+    }
     node |= {"inputs": [], "outputs": [{"name": "settings", "type": "PEZ_SETTINGS", "links": [9]}], "properties": {}}
     made["nodes"].append(node)
     made["nodes"][2]["inputs"][3]["link"] = 9
@@ -94,9 +102,26 @@ def test_a_pick_delivers_the_text_that_was_clicked(comfy, browser):
 def test_a_saved_picture_opens_with_the_prompt_that_made_it(comfy, browser):
     made = workflow(seed=21)
     saver = {"id": 30, "type": "SaveImage", "pos": [950, 250], "size": [300, 300], "flags": {}, "order": 9, "mode": 0}
-    saver |= {"inputs": [{"name": "images", "type": "IMAGE", "link": 8}], "outputs": [], "properties": {}, "widgets_values": ["pez_test"]}
-    plot = {"id": 31, "type": "PEZPlot", "pos": [950, 600], "size": [300, 60], "flags": {}, "order": 8, "mode": 0, "properties": {}}
-    plot |= {"inputs": [{"name": "result", "type": "PEZ_RESULT", "link": 7}], "outputs": [{"name": "image", "type": "IMAGE", "links": [8]}]}
+    saver |= {
+        "inputs": [{"name": "images", "type": "IMAGE", "link": 8}],
+        "outputs": [],
+        "properties": {},
+        "widgets_values": ["pez_test"],
+    }
+    plot = {
+        "id": 31,
+        "type": "PEZPlot",
+        "pos": [950, 600],
+        "size": [300, 60],
+        "flags": {},
+        "order": 8,
+        "mode": 0,
+        "properties": {},
+    }
+    plot |= {
+        "inputs": [{"name": "result", "type": "PEZ_RESULT", "link": 7}],
+        "outputs": [{"name": "image", "type": "IMAGE", "links": [8]}],
+    }
     made["nodes"] += [saver, plot]
     made["nodes"][2]["outputs"][3]["links"] = [7]
     made["links"] += [[7, INVERT, 3, 31, 0, "PEZ_RESULT"], [8, 31, 0, 30, 0, "IMAGE"]]

@@ -38,7 +38,7 @@ def test_from_an_empty_graph_to_a_prompt(server, browser, vue):
     settled(page)
     page.mouse.click(*page.evaluate(PLACE), button="right")  # 4: its menu
     page.get_by_text("Find prompt (PEZ)").last.click()  # 5: a search for it
-    page.get_by_role("button", name="Run", exact=True).click()  # 6: run
+    page.get_by_role("button", name="Run", exact=True).first.click()  # 6: run
     found = page.locator(".pez-panel")
     expect(found.locator(".pez-state")).to_have_text(re.compile(r"seed \d+$"), timeout=240_000)
     assert len(found.locator(".pez-prompts .pez-text").inner_text().split()) > 3

@@ -59,7 +59,7 @@ const CSS = `
 .pez-choice[aria-pressed="true"] { border-color: var(--pez-accent); }
 .pez-choice[aria-pressed="true"] .pez-number::before { content: "\\2713"; margin-right: 2px; }
 .pez-title { margin: 0; font-size: 13px; }
-.pez-sidebar { height: 100%; border: 0; border-radius: 0; }
+.pez-sidebar { min-height: 100vh; border: 0; border-radius: 0; }
 .pez-folded .pez-detail { display: none; }
 .pez-folded .pez-prompts { white-space: nowrap; overflow: hidden; }
 .pez-folded .pez-prompt { overflow: hidden; text-overflow: ellipsis; }
