@@ -55,7 +55,7 @@ def test_a_run_is_shown_stopped_kept_and_picked_from(server, browser, vue):
     set_widgets(page, SETTINGS, steps=20_000, patience=-1)
     run(page)
     expect(state(page)).to_have_text(re.compile(r"step \d+ of 20000 · .+ left"), timeout=120_000)
-    expect(panel(page).locator("polyline.pez-restart").nth(1)).to_be_attached(timeout=60_000)
+    expect(panel(page).locator("polyline.pez-best")).to_be_visible(timeout=60_000)
     panel(page).get_by_role("button", name="Stop and keep the best").click()
     ended(page, "stopped by you")
     (found,) = newest(server)[str(INVERT)]["pez"]
