@@ -287,7 +287,7 @@ EXAMPLES: dict[str, Workflow] = {
     },
 }
 
-BLUEPRINT_NAME = "Image to prompt to image"
+BLUEPRINT_NAME = "Recreate a picture (SD 1.5)"
 WHOLE = EXAMPLES["picture to prompt to picture (SD 1.5)"]
 BLUEPRINT: Workflow = {name: node for name, node in WHOLE.items() if name not in ("note", "picture", "save")}
 BLUEPRINT["invert"] = invert((460, 160))._replace(inputs={"pez_model": ("model", 0), "clip": ("checkpoint", 1)})

@@ -9,6 +9,7 @@ import torch
 from stand_ins import random_picture
 
 from pez_core import InversionConfig, PezError, Progress, Target, invert
+from pez_core.run import loop
 
 QUICK = InversionConfig(length=6, steps=60, patience=None)
 
@@ -63,7 +64,8 @@ def test_more_steps_with_the_same_seed_are_never_worse(model, target):
     assert scores == sorted(scores)
 
 
-def test_reports_carry_the_best_so_far(model, target):
+def test_reports_carry_the_best_so_far(model, target, monkeypatch):
+    monkeypatch.setattr(loop, "SCORING_SHARE", 1e9)  # every report is scored, on any machine
     seen: list[Progress] = []
     result = invert(model, target, QUICK, lambda progress: seen.append(progress))
     assert [p.step for p in seen if p.step % 10 == 0][-1] == 60
@@ -72,6 +74,20 @@ def test_reports_carry_the_best_so_far(model, target):
     for progress in seen:
         assert progress.similarity == pytest.approx(rescored(model, target, progress.prompt), abs=1e-6)
     assert (seen[-1].prompt, seen[-1].similarity) == (result.prompt, result.similarity)
+
+
+def test_a_report_is_never_older_than_its_numbers_also_without_time_for_scores(model, target, monkeypatch):
+    monkeypatch.setattr(loop, "SCORING_SHARE", 0)
+    seen = []
+    result = invert(model, target, QUICK, seen.append)
+    first, *others, last = [progress for progress in seen if progress.prompt]
+    assert first.similarity is not None  # there is a number from the beginning
+    assert any(progress.similarity is None for progress in others)
+    for progress in others:
+        assert progress.best >= max(progress.restarts.values())
+        assert progress.best == pytest.approx(rescored(model, target, progress.prompt), abs=1e-4)
+    assert [each.best for each in seen] == sorted(each.best for each in seen)
+    assert (last.prompt, last.similarity) == (result.prompt, result.similarity)
 
 
 def test_stopped_half_way_returns_its_best(model, target):

@@ -39,6 +39,23 @@ def rescored(model, target, text: str) -> float:
 every_method = pytest.mark.parametrize("method", METHODS)
 
 
+class Watched(InversionConfig):
+    """Remembers which of its fields were read."""
+
+    def __getattribute__(self, name):
+        object.__getattribute__(self, "__dict__").setdefault("read", set()).add(name)
+        return super().__getattribute__(name)
+
+
+@every_method
+def test_a_method_reads_the_settings_that_it_names(model, target, method):
+    watched = Watched(method=method, length=3, restarts=4, steps=4, explore=2, halving=1)
+    watched.__dict__["read"].clear()  # those that were checked
+    invert(model, target, watched)
+    of_methods = {name for each in METHODS.values() for name in each.settings}
+    assert watched.__dict__["read"] & of_methods == set(METHODS[method].settings)
+
+
 @every_method
 def test_the_seed_decides_the_text(model, target, method):
     first, again, other = (invert(model, target, config(method, seed=seed)) for seed in (7, 7, 8))

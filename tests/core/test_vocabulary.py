@@ -19,7 +19,7 @@ def prompts(vocabulary: Vocabulary, mask: torch.Tensor, count: int) -> list[list
     return [chance.choices(ids, k=chance.randint(1, 40)) for _ in range(count)]
 
 
-@pytest.mark.parametrize("mode", ["words", "any"])
+@pytest.mark.parametrize("mode", ["dictionary", "words", "any"])
 def test_10000_random_prompts_re_encode_to_themselves(openai_vocabulary, mode):
     found = prompts(openai_vocabulary, openai_vocabulary.allowed(mode), 10_000)
     texts = [openai_vocabulary.decode(ids) for ids in found]
@@ -106,3 +106,19 @@ def test_another_tokenizer_gets_its_own_mask(tmp_path, kind):
 def test_the_embedded_models_vocabulary_is_what_it_knows(model):
     assert 1_000 < int(model.vocabulary.words.sum()) < 2_000
     assert model.vocabulary.unknown_words("a blue penguin zeppelin") == ["zeppelin"]
+
+
+def test_the_dictionary_has_words_and_no_pieces_of_words(openai_vocabulary):
+    texts = openai_vocabulary.token_texts
+    chosen = {texts[i] for i in openai_vocabulary.allowed("dictionary").nonzero()[:, 0].tolist()}
+    assert chosen >= {"a", "penguin", "painting", "colours", "emoji", "cyborg", "paris"}
+    assert not chosen & {"pling", "sher", "ched", "ter", "ted", "ing", "ier", "http", "aswell", "b", "ks"}
+    words = openai_vocabulary.allowed("words")
+    assert not (openai_vocabulary.allowed("dictionary") & ~words).any()
+    assert 15_000 < len(chosen) < int(words.sum())
+
+
+def test_a_model_without_english_words_says_so():
+    numbers = Vocabulary(open_clip.get_tokenizer("ViT-B-32"), 49408, torch.arange(49408) == 271)  # "1" alone
+    with pytest.raises(PezError, match="no token of the vocabulary 'dictionary': choose any"):
+        numbers.allowed("dictionary")

@@ -12,7 +12,7 @@ from chromium import opened
 from safetensors.torch import save_file
 
 WORKFLOWS = sorted((Path(__file__).parents[2] / "example_workflows").glob("*.json"))
-BLUEPRINT = Path(__file__).parents[2] / "subgraphs" / "Image to prompt to image.json"
+BLUEPRINT = Path(__file__).parents[2] / "subgraphs" / "Recreate a picture (SD 1.5).json"
 CHECKPOINT = "v1-5-pruned-emaonly-fp16.safetensors"
 UNKNOWN = """() => window.app.graph.nodes.map(each => each.type).filter(
     type => type !== "MarkdownNote" && !window.LiteGraph.registered_node_types[type])"""
@@ -119,6 +119,31 @@ def test_workflows_open_alike_in_the_newest_page_and_its_vue_renderer(comfy, com
         own, newest = graphs[path.stem]
         assert own == newest
         assert len(own) == len(json.loads(path.read_text("utf-8"))["nodes"]) - 1  # without the note
+
+
+@pytest.mark.parametrize("vue", [False, True], ids=["classic", "vue"])
+def test_the_settings_of_a_method_are_shown_saved_and_opened(comfy, browser, vue):
+    page, errors = opened(browser, comfy.address, json.loads(WORKFLOWS[0].read_text("utf-8")), vue)
+    saved = page.evaluate(
+        """() => {
+            const node = window.LiteGraph.createNode("PEZSearchSettings")
+            window.app.graph.clear()
+            window.app.graph.add(node)
+            const widget = name => node.widgets.find(each => each.name === name)
+            const choose = (name, value) => { widget(name).value = value; widget(name).callback?.(value) }
+            const before = node.widgets.length
+            choose("steps", 7)
+            choose("method", "pez")
+            choose("method.learning_rate", 0.3)
+            return [before, node.widgets.map(each => each.name).slice(before), window.app.graph.serialize()]
+        }"""
+    )
+    assert saved[:2] == [7, ["method.learning_rate", "method.weight_decay", "method.batch_size"]]
+    page.evaluate("workflow => window.app.loadGraphData(workflow)", saved[2])
+    again = page.evaluate("() => window.app.graph.nodes[0].widgets.map(each => [each.name, each.value])")
+    assert dict(again).items() >= {"steps": 7, "method": "pez", "method.learning_rate": 0.3}.items()
+    assert not errors
+    page.close()
 
 
 @pytest.mark.parametrize("vue", [False, True], ids=["classic", "vue"])
