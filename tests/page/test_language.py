@@ -77,3 +77,23 @@ def test_help_is_in_the_language_of_the_page_and_has_its_picture(comfy, browser,
         page.evaluate(SET, "en")
     assert not errors
     page.close()
+
+
+def test_settings_and_commands_are_translated(comfy, browser):
+    page, errors = opened(browser, comfy.address, workflow())
+    own = page.evaluate(
+        """() => {
+            const { setting, command } = window.app.extensionManager
+            const mine = ids => ids.filter(id => id.startsWith("PEZ.")).map(id => id.replaceAll(".", "_")).sort()
+            return [mine(Object.keys(setting.settings)), mine(command.commands.map(each => each.id))]
+        }"""
+    )
+    assert len(own[0]) == 5
+    assert own[1] == ["PEZ_Copy", "PEZ_Stop"]
+    served = comfy.get("/i18n")
+    for language in ("de", "fr", "ja", "zh"):
+        for kind, keys in zip(("settings", "commands"), own, strict=True):
+            texts = served[language][kind]
+            assert all(text.strip() for key in keys for text in texts[key].values()), language
+    assert not errors
+    page.close()
