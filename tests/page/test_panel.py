@@ -9,6 +9,7 @@ from chromium import opened
 from playwright.sync_api import Page, expect
 from search_page import (
     INVERT,
+    PANEL,
     SERIALIZED,
     give,
     outcome,
@@ -409,10 +410,10 @@ def test_the_panel_is_no_parameter(server, browser):
     options = page.evaluate(
         """() => {
             const widget = window.app.graph.getNodeById(3).widgets.find(each => each.name === "pez_panel")
-            return [widget.options.hideInPanel, widget.serialize]
+            return [widget.options.hideInPanel, widget.serialize, widget.label]
         }"""
     )
-    assert options == [True, False]
+    assert options == [True, False, PANEL]
     made = page.evaluate("async () => Object.keys((await window.app.graphToPrompt()).output['3'].inputs)")
     assert "pez_panel" not in made
     assert not errors

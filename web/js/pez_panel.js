@@ -4,7 +4,7 @@ import { api } from "../../../scripts/api.js";
 import { app } from "../../../scripts/app.js";
 import { nodeByLocator, nodesWithPaths } from "./graph/nodes.js";
 import { checked, VERSION } from "./outcome/check.js";
-import { adopt, keep, outcomesOf, saveWith } from "./outcome/keep.js";
+import { adopt, keep, saveWith } from "./outcome/keep.js";
 import { remember, settle } from "./outcome/pick.js";
 import { addSearchPanel, everyPanel, panelOf, panelsOnPath, refresh, showAll } from "./panel/on_nodes.js";
 import { onShownParts } from "./page/settings.js";
@@ -50,7 +50,7 @@ api.addEventListener("execution_error", () => everyPanel().forEach((panel) => pa
 
 // A node whose result was known already says nothing more after "loading".
 api.addEventListener("execution_success", () => {
-  for (const [, node] of nodesWithPaths(app.rootGraph)) if (panelOf(node)?.run && outcomesOf(node)) refresh(node);
+  for (const [, node] of nodesWithPaths(app.rootGraph)) if (panelOf(node)?.run && !node.subgraph) refresh(node);
 });
 
 api.addEventListener("graphChanged", () => {

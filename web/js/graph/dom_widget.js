@@ -4,9 +4,10 @@ import { app } from "../../../../scripts/app.js";
 
 const own = new Map(); // element -> [node, name of its widget]
 
-export function addShown(node, name, element, options) {
+// label: what ComfyUI's menus call it.
+export function addShown(node, name, label, element, options) {
   const shown = { getValue: () => "", setValue: () => {}, hideInPanel: true, serialize: false, ...options };
-  node.addDOMWidget(name, name, element, shown).serialize = false;
+  Object.assign(node.addDOMWidget(name, name, element, shown), { serialize: false, label });
   own.set(element, [node, name]);
 }
 

@@ -23,7 +23,7 @@ app.registerExtension({
     const line = made("div", "pez-saved", { role: "status" }, say("nothing saved"));
     const panel = made("div", "pez-panel", {}, made("div", "pez-content", {}, line));
     keepReadable(panel);
-    addShown(node, "pez_saved", panel, { margin: 4, getMinHeight: () => HEIGHT });
+    addShown(node, "pez_saved", say("saved prompts"), panel, { margin: 4, getMinHeight: () => HEIGHT });
     lines.set(node, line);
     const { onExecuted } = node;
     node.onExecuted = function (output) {

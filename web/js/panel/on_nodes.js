@@ -8,6 +8,7 @@ import { copyWith, outcomesOf } from "../outcome/keep.js";
 import { candidateOf, keepsSeed, pick, useSeed, watch } from "../outcome/pick.js";
 import { Panel } from "./panel.js";
 import { follow, sizeOptions } from "./size.js";
+import { say } from "./words.js";
 
 const WIDGET = "pez_panel";
 const FOLDED = "pez_folded"; // property of a node
@@ -42,7 +43,7 @@ function addPanel(node, source) {
       panel.fold(folded);
     },
   });
-  addShown(node, WIDGET, panel.element, sizeOptions(node));
+  addShown(node, WIDGET, say("panel"), panel.element, sizeOptions(node));
   panels.set(node, panel);
   follow(node, panel);
   const { onRemoved } = node;
