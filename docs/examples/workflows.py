@@ -40,7 +40,7 @@ def sample(picture: str, at: tuple[int, int] = (0, 450)) -> Node:
 
 def invert(at: tuple[int, int], image: str = "picture", model: str = "model", **more: Any) -> Node:
     inputs = {"pez_model": (model, 0), "image": (image, 0), **more.pop("inputs", {})}
-    return Node("PEZInvert", at, more.pop("widgets", {}), inputs, size=(440, 560), **more)
+    return Node("PEZInvert", at, more.pop("widgets", {}), inputs, size=(440, 320), **more)
 
 
 def text(at: tuple[int, int], source: str, output: int = 0, title: str = "Prompt", width: int = 400) -> Node:
@@ -238,7 +238,7 @@ EXAMPLES: dict[str, Workflow] = {
             (460, 0),
             {"text": "a penguin with a blue hat on a red background, and a yellow cat with a green ball", "ratio": 0.4},
             {"pez_model": ("model", 0)},
-            size=(440, 660),
+            size=(440, 440),
         ),
     },
     "one prompt for both encoders of SDXL": {
