@@ -6,6 +6,7 @@
 English is in the code: the nodes' schemas and web/js/panel/words.js. Every other language is a folder here:
 
     main.json        the panel's words
+    settings.json, commands.json    the page of settings, the commands
     nodes.json       each node's own texts, and under "shared" the groups that it takes from shared.json
     shared.json      texts of several nodes, in groups; under "table" the words of the help pages' tables
     nodeDefs.json    written by this script: nodes.json with its groups filled in

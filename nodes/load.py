@@ -9,6 +9,7 @@ from pathlib import Path
 import folder_paths
 import torch
 from comfy_api.latest import io
+from comfy_execution.utils import get_executing_context
 
 from ..pez_core import ClipModel
 from ..pez_core.errors import FetchError
@@ -63,7 +64,7 @@ class PEZLoadModel(PezNode):
                 ),
             ],
             outputs=[model_output()],
-            hidden=[io.Hidden.unique_id, io.Hidden.prompt, io.Hidden.extra_pnginfo],
+            hidden=[io.Hidden.prompt, io.Hidden.extra_pnginfo],  # with its id, ComfyUI would load a model for each node
         )
 
     @classmethod
@@ -88,7 +89,8 @@ class PEZLoadModel(PezNode):
     @classmethod
     def execute(cls, model: str, name: str = "", checkpoint: str = NO_FILE) -> io.NodeOutput:
         chosen = name.strip() if model == OTHER else model
-        speaker = Speaker(cls.hidden)
+        context = get_executing_context()
+        speaker = Speaker(cls.hidden, context.node_id if context else None)
         speaker.say(LOADING, model=chosen)
         with speaker.ending(model=chosen):
             require()

@@ -21,13 +21,13 @@ DONE, CANCELLED, ERROR = "done", "cancelled", "error"
 class Speaker:
     """Sends the states of one node to the page that started the run.
 
-    hidden: the node's unique_id, prompt and extra_pnginfo. The panels that show them are its own, if it has one, and
+    hidden: the node's prompt and extra_pnginfo, and its unique_id unless `node` is its id. The panels that show them are its own, if it has one, and
     those of the searching nodes after it.
     """
 
-    def __init__(self, hidden: Any):
+    def __init__(self, hidden: Any, node: str | None = None):
         workflow = hidden.extra_pnginfo.get("workflow") if isinstance(hidden.extra_pnginfo, dict) else None
-        self._node = str(hidden.unique_id)
+        self._node = str(node or hidden.unique_id)
         self._workflow = workflow.get("id") if isinstance(workflow, dict) else None
         self._panels = _panels(hidden.prompt if isinstance(hidden.prompt, dict) else {}, self._node)
         self._said_at = 0.0

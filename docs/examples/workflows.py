@@ -40,7 +40,7 @@ def sample(picture: str, at: tuple[int, int] = (0, 450)) -> Node:
 
 def invert(at: tuple[int, int], image: str = "picture", model: str = "model", **more: Any) -> Node:
     inputs = {"pez_model": (model, 0), "image": (image, 0), **more.pop("inputs", {})}
-    return Node("PEZInvert", at, more.pop("widgets", {}), inputs, size=(440, 560), **more)
+    return Node("PEZInvert", at, more.pop("widgets", {}), inputs, size=(440, 320), **more)
 
 
 def text(at: tuple[int, int], source: str, output: int = 0, title: str = "Prompt", width: int = 400) -> Node:
@@ -249,7 +249,7 @@ EXAMPLES: dict[str, Workflow] = {
             (460, 0),
             {"text": "a penguin with a blue hat on a red background, and a yellow cat with a green ball", "ratio": 0.4},
             {"pez_model": ("model", 0)},
-            size=(440, 660),
+            size=(440, 440),
         ),
     },
     "one prompt for both encoders of SDXL": {
@@ -298,7 +298,7 @@ EXAMPLES: dict[str, Workflow] = {
     },
 }
 
-BLUEPRINT_NAME = "Image to prompt to image"
+BLUEPRINT_NAME = "Recreate a picture (SD 1.5)"
 WHOLE = EXAMPLES["picture to prompt to picture (SD 1.5)"]
 BLUEPRINT: Workflow = {name: node for name, node in WHOLE.items() if name not in ("note", "picture", "save")}
 BLUEPRINT["invert"] = invert((460, 160))._replace(inputs={"pez_model": ("model", 0), "clip": ("checkpoint", 1)})

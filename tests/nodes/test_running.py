@@ -46,6 +46,20 @@ def test_the_panel_is_told_what_happens_before_the_first_step_and_after_the_last
     assert all(data["version"] == 1 for data in run.of("pez.state") + run.of("pez.progress"))
 
 
+def test_a_model_is_loaded_once_for_all_nodes_that_load_it(fresh):
+    made = graph(seed=902, steps=2)
+    made["model"]["inputs"]["name"] = "  "  # not what the cache has
+    made["again"] = made["model"]
+    made["score"] = {
+        "class_type": "PEZScore",
+        "inputs": {"pez_model": ["again", 0], "texts": ["invert", 0], "image": ["image", 0]},
+    }
+    made["table"] = {"class_type": "TestShow", "inputs": {"values": ["score", 1]}}
+    run = fresh.run(made)
+    assert not run.error
+    assert [state for _, state in states(run)].count("loading") == 1
+
+
 def test_cancel_stops_the_search_and_is_said(comfy):
     prompt_id = comfy.queue(graph(seed=21, **ENDLESS))
     comfy.listen(prompt_id, until="pez.progress")

@@ -1,4 +1,4 @@
-"""The browser that the page's tests share."""
+"""The browser and the servers that the page's tests share."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 from chromium import chromium
 
 if TYPE_CHECKING:
+    from comfy_server import Comfy
     from playwright.sync_api import Browser
 
 
@@ -16,3 +17,9 @@ if TYPE_CHECKING:
 def browser() -> Iterator[Browser]:
     with chromium() as running:
         yield running
+
+
+@pytest.fixture(params=["own frontend", "newest frontend"])
+def server(request: pytest.FixtureRequest, comfy: Comfy) -> Comfy:
+    """ComfyUI with its own frontend, then with the newest."""
+    return comfy if request.param == "own frontend" else request.getfixturevalue("comfy_newest")

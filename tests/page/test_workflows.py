@@ -13,7 +13,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 WORKFLOWS = sorted((Path(__file__).parents[2] / "example_workflows").glob("*.json"))
-BLUEPRINT = Path(__file__).parents[2] / "subgraphs" / "Image to prompt to image.json"
+BLUEPRINT = Path(__file__).parents[2] / "subgraphs" / "Recreate a picture (SD 1.5).json"
 CHECKPOINT = "v1-5-pruned-emaonly-fp16.safetensors"
 UNKNOWN = """() => window.app.graph.nodes.map(each => each.type).filter(
     type => type !== "MarkdownNote" && !window.LiteGraph.registered_node_types[type])"""

@@ -2,91 +2,94 @@
 
 import { api } from "../../../scripts/api.js";
 import { app } from "../../../scripts/app.js";
-import { keep, kept } from "./panel/kept.js";
-import { nodeByLocator, nodeByPath } from "./panel/nodes.js";
-import { Panel } from "./panel/panel.js";
-import { loadWords } from "./panel/words.js";
+import { nodeByLocator, nodesWithPaths } from "./graph/nodes.js";
+import { checked, VERSION } from "./outcome/check.js";
+import { adopt, keep, saveWith } from "./outcome/keep.js";
+import { remember, settle } from "./outcome/pick.js";
+import { addSearchPanel, everyPanel, panelOf, panelsOnPath, refresh, showAll } from "./panel/on_nodes.js";
+import { onShownParts } from "./page/settings.js";
+import { record } from "./page/history.js";
+import { loadWords, say } from "./panel/words.js";
 
 const RESULT = "PEZ_RESULT"; // the output type that makes a node one that searches
-const WIDGET = "pez_panel";
-const HEIGHT = 260;
+
+const WIDTH = 400; // of a new node
 
 const searching = new Set(); // names of node types
-const panels = new WeakMap();
-
-function addPanel(node) {
-  const panel = new Panel({
-    stop: (run) => api.fetchApi(`/pez/stop/${encodeURIComponent(run)}`, { method: "POST" }),
-    pick: (number) => setPicked(node, number),
-  });
-  const widget = node.addDOMWidget(WIDGET, "pez_panel", panel.element, {
-    getValue: () => "",
-    setValue: () => {},
-    getMinHeight: () => HEIGHT,
-    serialize: false, // only shown: not saved with the workflow, not sent with the graph
-  });
-  widget.serialize = false;
-  panels.set(node, panel);
-}
-
-function pickWidget(node) {
-  return node.widgets?.find((widget) => widget.name === "candidate");
-}
-
-function setPicked(node, number) {
-  const widget = pickWidget(node);
-  if (!widget) return;
-  widget.value = number;
-  widget.callback?.(number);
-  node.setDirtyCanvas?.(true, true);
-}
-
-function showFound(node, output) {
-  const found = output?.pez;
-  if (!found?.length) return;
-  keep(node, found);
-  panels.get(node)?.showFound(found, pickWidget(node)?.value);
-}
 
 // Another tab of the page may have a node with the same id.
-function isShown(workflow) {
-  return !workflow || !app.rootGraph?.id || workflow === app.rootGraph.id;
+function isShown({ version, workflow }) {
+  return version === VERSION && (!workflow || !app.rootGraph?.id || workflow === app.rootGraph.id);
 }
 
-api.addEventListener("pez.progress", ({ detail }) => {
-  if (isShown(detail.workflow)) panels.get(nodeByPath(app.rootGraph, detail.node))?.showRun(detail);
+const shown = new WeakMap(); // node -> the output that it shows already
+
+// The outcomes, where they are new.
+function showFound(node, output) {
+  const outcomes = shown.get(node) === output?.pez ? null : checked(output?.pez);
+  if (!outcomes) return null;
+  shown.set(node, output.pez);
+  keep(node, outcomes);
+  remember(node);
+  refresh(node);
+  return outcomes;
+}
+
+api.addEventListener("pez.state", ({ detail }) => {
+  if (!isShown(detail)) return;
+  for (const path of detail.panels) for (const panel of panelsOnPath(path)) panel.showState(detail);
 });
 
-for (const end of ["execution_error", "execution_interrupted"]) {
-  api.addEventListener(end, ({ detail }) => {
-    const node = nodeByPath(app.rootGraph, detail.node_id);
-    panels.get(node)?.showFound(kept(node), pickWidget(node)?.value);
-  });
-}
+api.addEventListener("pez.progress", ({ detail }) => {
+  if (isShown(detail)) for (const panel of panelsOnPath(detail.node)) panel.showProgress(detail);
+});
+
+// What the nodes before a search do wrong ends it without a word from it.
+api.addEventListener("execution_interrupted", () => everyPanel().forEach((panel) => panel.end("cancelled")));
+api.addEventListener("execution_error", () => everyPanel().forEach((panel) => panel.end("error", say("elsewhere"))));
+
+// A node whose result was known already says nothing more after "loading".
+api.addEventListener("execution_success", () => {
+  for (const [, node] of nodesWithPaths(app.rootGraph)) if (panelOf(node)?.run && !node.subgraph) refresh(node);
+});
+
+api.addEventListener("graphChanged", () => {
+  for (const [, node] of nodesWithPaths(app.rootGraph)) if (panelOf(node) && !node.subgraph) settle(node);
+});
+
+onShownParts(() => everyPanel().forEach((panel) => panel.draw()));
 
 app.registerExtension({
   name: "pez.Panel",
   init: loadWords,
+  setup: () => saveWith(app.rootGraph),
   beforeRegisterNodeDef(_nodeType, nodeData) {
     if (nodeData.output?.includes(RESULT)) searching.add(nodeData.name);
   },
   nodeCreated(node) {
     if (!searching.has(node.comfyClass)) return;
-    addPanel(node);
+    addSearchPanel(node);
+    node.setSize([Math.max(WIDTH, node.size[0]), node.size[1]]);
     const { onExecuted, onConfigure } = node;
     node.onExecuted = function (output) {
       onExecuted?.apply(this, arguments);
-      showFound(this, output);
+      const outcomes = showFound(this, output);
+      if (outcomes) record(outcomes);
     };
     node.onConfigure = function () {
       onConfigure?.apply(this, arguments);
-      panels.get(this)?.showFound(kept(this), pickWidget(this)?.value);
+      refresh(this); // a copy shows what the original found
     };
+  },
+  afterConfigureGraph() {
+    adopt(app.rootGraph);
+    showAll(app.rootGraph);
+    for (const [, node] of nodesWithPaths(app.rootGraph)) if (panelOf(node) && !node.subgraph) remember(node);
   },
   onNodeOutputsUpdated(outputs) {
     for (const [locator, output] of Object.entries(outputs)) {
       const node = nodeByLocator(app.rootGraph, locator);
-      if (panels.has(node)) showFound(node, output);
+      if (panelOf(node)) showFound(node, output);
     }
   },
 });

@@ -1,28 +1,58 @@
-// The search's own estimate by step, as SVG: the best in front, each restart fainter.
+// The search's own estimate by step: the best in front, each restart fainter, with numbers at the edges and a legend.
+
+import { made, setText } from "./elements.js";
+import { say } from "./words.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const WIDTH = 300;
-const HEIGHT = 64;
-const EDGE = 3;
+const HEIGHT = 60;
+const EDGE = 2;
 
-function line(points, low, high, last, name) {
+export class Chart {
+  constructor() {
+    this.svg = document.createElementNS(SVG, "svg");
+    for (const [name, value] of Object.entries({ role: "img", preserveAspectRatio: "none", class: "pez-lines" }))
+      this.svg.setAttribute(name, value);
+    this.svg.setAttribute("viewBox", `0 0 ${WIDTH} ${HEIGHT}`);
+    [this.high, this.low, this.from, this.to] = ["high", "low", "from", "to"].map((name) =>
+      made("span", `pez-${name}`, { "aria-hidden": "true" }), // the chart's label says the same
+    );
+    this.restarts = made("span", "pez-key pez-key-restart", {}, say("restarts"));
+    const legend = made("span", "pez-legend", { "aria-hidden": "true" }, made("span", "pez-key pez-key-best", {}, say("best")));
+    legend.append(this.restarts);
+    this.element = made("div", "pez-chart", {}, this.high, this.low, this.svg, this.from, legend, this.to);
+    this.draw([], [], 0);
+  }
+
+  // best: [[step, estimate], ...]; restarts: a list of such lists; steps: all steps of the search, the chart's width.
+  // Fewer than two points draw nothing.
+  draw(best, restarts, steps) {
+    this.element.hidden = best.length < 2;
+    if (this.element.hidden) return;
+    const all = [best, ...restarts].flat();
+    const values = all.map(([, value]) => value);
+    const [low, high] = [Math.min(...values), Math.max(...values)];
+    const last = Math.max(steps, ...all.map(([step]) => step));
+    const place = { low, high, last };
+    this.svg.replaceChildren(
+      ...restarts.filter((each) => each.length > 1).map((each) => line(each, place, "pez-restart")),
+      line(best, place, "pez-best"),
+    );
+    this.restarts.hidden = !restarts.length;
+    const label = { first: best[0][1].toFixed(2), last: best.at(-1)[1].toFixed(2), steps: last };
+    this.svg.setAttribute("aria-label", say("estimate", label));
+    setText(this.high, high.toFixed(2));
+    setText(this.low, low.toFixed(2));
+    setText(this.from, "0");
+    setText(this.to, say("axis", { steps: last }));
+  }
+}
+
+function line(points, { low, high, last }, name) {
   const drawn = document.createElementNS(SVG, "polyline");
   const x = (step) => EDGE + (step / Math.max(last, 1)) * (WIDTH - 2 * EDGE);
   const y = (value) => HEIGHT - EDGE - ((value - low) / (high - low || 1)) * (HEIGHT - 2 * EDGE);
   drawn.setAttribute("points", points.map(([step, value]) => `${x(step).toFixed(1)},${y(value).toFixed(1)}`).join(" "));
   drawn.setAttribute("class", name);
   return drawn;
-}
-
-// best: [[step, estimate], ...]; restarts: a list of such lists. Fewer than two points draw nothing.
-export function drawChart(svg, best, restarts = []) {
-  svg.replaceChildren();
-  svg.setAttribute("viewBox", `0 0 ${WIDTH} ${HEIGHT}`);
-  if (best.length < 2) return;
-  const all = [best, ...restarts].flat();
-  const values = all.map(([, value]) => value);
-  const [low, high] = [Math.min(...values), Math.max(...values)];
-  const last = Math.max(...all.map(([step]) => step));
-  for (const each of restarts) if (each.length > 1) svg.append(line(each, low, high, last, "pez-restart"));
-  svg.append(line(best, low, high, last, "pez-best"));
 }

@@ -1,173 +1,215 @@
-// What a node shows: a status line, buttons, the prompt, the chart, the candidates.
+// What a node shows: a status line with buttons, warnings, the prompt or prompts, the chart, the candidates.
 
-import { drawChart } from "./chart.js";
-import { drawPrompt } from "./prompt.js";
+import { shownParts } from "../page/settings.js";
+import { Announcer } from "./announce.js";
+import { Candidates } from "./candidates.js";
+import { Chart } from "./chart.js";
+import { keepReadable } from "./colors.js";
+import { button, copyButton, made, setText, show } from "./elements.js";
+import { score } from "./format.js";
+import { drawPrompt, spokenContributions } from "./prompt.js";
+import { drawRows, picture } from "./rows.js";
+import { Run } from "./run.js";
+import { outcomeStatus, runStatus } from "./status.js";
 import { addStyle } from "./style.js";
+import { letThrough } from "./wheel.js";
 import { say } from "./words.js";
 
-function made(tag, className, attributes = {}) {
-  const element = document.createElement(tag);
-  element.className = className;
-  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-  return element;
-}
-
-function button(text, act) {
-  const element = made("button", "pez-button", { type: "button" });
-  element.textContent = text;
-  element.addEventListener("click", act);
-  element.addEventListener("pointerdown", (event) => event.stopPropagation()); // no drag of the node
-  return element;
-}
-
-async function copied(text) {
-  try {
-    await navigator.clipboard.writeText(text);
-  } catch {
-    // the browser gives pages over plain HTTP from another machine no clipboard
-    const area = made("textarea", "");
-    area.value = text;
-    document.body.append(area);
-    area.select();
-    document.execCommand("copy");
-    area.remove();
-  }
-}
-
 export class Panel {
-  // actions.stop(run): asks the server to end a search; actions.pick(number): makes another candidate the prompt.
+  // actions: stop(run, part), stopAll(run): end a search early; pick(number): another candidate becomes the prompt;
+  // keepsSeed(outcome), useSeed(outcome): the node's seed; fold(folded): the panel was folded.
   constructor(actions) {
     this.actions = actions;
-    this.run = null;
-    this.best = [];
-    this.restarts = new Map();
+    this.run = null; // the running search
+    this.outcomes = null; // what the last run found
+    this.ending = null; // { state: "cancelled" | "error", message }: how the last run ended without an outcome
+    this.marked = 1; // the chosen candidate
     addStyle();
-    this.element = made("div", "pez-panel", { role: "group", "aria-label": say("panel") });
-    this.state = made("div", "pez-state", { "aria-live": "polite" });
-    this.prompts = made("div", "pez-prompts", { "aria-label": say("prompt"), tabindex: "0" });
-    this.chart = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-    this.chart.setAttribute("role", "img");
-    this.chart.setAttribute("preserveAspectRatio", "none");
-    this.chart.setAttribute("class", "pez-chart");
-    this.caption = made("div", "pez-caption", { "aria-hidden": "true" }); // the chart's own label says the same
-    this.buttons = made("div", "pez-buttons");
-    this.stopButton = button(say("stop"), () => this.stop());
-    this.copyButton = button(say("copy"), () => this.copy());
-    this.buttons.append(this.stopButton, this.copyButton);
-    this.candidates = made("details", "pez-candidates");
-    const head = made("div", "pez-head"); // above everything that grows, so that no button moves under the pointer
-    head.append(this.state, this.buttons);
-    this.element.append(head, this.prompts, this.chart, this.caption, this.candidates);
-    this.element.addEventListener("wheel", (event) => event.stopPropagation()); // scrolls the panel, does not zoom the graph
-    this.showFound(null);
+    this.build();
+    this.draw();
   }
 
-  // detail: what the server reports while it searches.
-  showRun(detail) {
-    if (this.run !== detail.run || this.part !== detail.part) {
-      this.best = [];
-      this.restarts.clear();
-      this.stopButton.disabled = false;
-    }
-    Object.assign(this, { run: detail.run, part: detail.part, delivered: [detail.delivered] });
-    const said = [say("step", { step: detail.step, steps: detail.steps })];
-    if (detail.parts > 1) said.unshift(say("picture", { number: detail.part + 1, count: detail.parts }));
-    if (detail.left !== null) said.push(say("left", { seconds: Math.ceil(detail.left) }));
-    this.state.textContent = said.join(" · ");
-    this.showPrompt([{ text: detail.prompt, similarity: detail.similarity }]);
-    for (const [row, value] of Object.entries(detail.restarts)) {
-      if (!this.restarts.has(row)) this.restarts.set(row, []);
-      this.restarts.get(row).push([detail.step, value]);
-    }
-    const before = this.best.at(-1)?.[1] ?? -Infinity; // restarts that were given up are no longer reported
-    const best = Math.max(before, ...Object.values(detail.restarts));
-    if (Number.isFinite(best)) this.best.push([detail.step, best]);
-    this.showChart(this.best, [...this.restarts.values()]);
-    this.element.classList.remove("pez-empty");
-    this.stopButton.hidden = false;
-    this.copyButton.hidden = false;
-    this.candidates.hidden = true;
+  build() {
+    this.foldButton = button("pez-fold", "▾", () => this.actions.fold(!this.element.classList.contains("pez-folded")));
+    this.state = made("div", "pez-state");
+    this.seedButton = button("pez-seed", say("use seed"), () => this.actions.useSeed(this.outcomes[0]));
+    this.stopButton = button("pez-stop", say("stop"), () => this.stop(() => this.actions.stop(this.run.id, this.run.part)));
+    this.stopAllButton = button("pez-stop-all", say("stop all"), () => this.stop(() => this.actions.stopAll(this.run.id)));
+    this.copyButton = copyButton("pez-copy", say("copy"), say("copied"), () => this.delivered());
+    const buttons = [this.seedButton, this.stopButton, this.stopAllButton, this.copyButton];
+    const head = made("div", "pez-head", {}, this.foldButton, this.state, ...buttons);
+    this.bar = made("progress", "pez-bar");
+    this.warnings = made("div", "pez-warnings pez-detail");
+    this.prompts = made("div", "pez-prompts", { role: "group", "aria-label": say("prompt"), tabindex: "0" });
+    this.found = made("div", "pez-found", {}, this.prompts);
+    this.chart = new Chart();
+    this.chart.element.classList.add("pez-detail");
+    this.candidates = new Candidates((number) => this.actions.pick(number));
+    this.candidates.element.classList.add("pez-detail");
+    this.announcer = new Announcer();
+    const parts = [head, this.bar, this.warnings, this.found, this.chart.element, this.candidates.element];
+    this.content = made("div", "pez-content", {}, ...parts, this.announcer.element);
+    this.element = made("div", "pez-panel", { role: "group", "aria-label": say("panel") }, this.content);
+    letThrough(this.element);
+    keepReadable(this.element);
   }
 
-  // found: the node's results, one for each prompt; picked: the number of the candidate that the next run returns.
-  showFound(found, picked = 1) {
-    const runHere = this.run;
+  // The prompt as CLIP Text Encode takes it; several, one on each line.
+  delivered() {
+    return this.shownPrompts()
+      .map((each) => each.delivered)
+      .join("\n");
+  }
+
+  // detail: what the server says that a node does (pez.state).
+  showState(detail) {
+    const { state } = detail;
+    if (state === "done") return;
+    if (state === "cancelled" || state === "error") return this.end(state, detail.message);
+    this.begin(detail.run);
+    this.run.changeState(detail);
+    this.draw();
+  }
+
+  // detail: how far a search is (pez.progress).
+  showProgress(detail) {
+    this.begin(detail.run);
+    this.run.advance(detail);
+    this.announcer.sayNowAndThen(runStatus(this.run));
+    this.draw();
+  }
+
+  begin(id) {
+    if (this.run && (!this.run.id || !id || this.run.id === id)) return;
+    this.run = new Run();
+    this.outcomes = this.ending = null;
+    this.announcer.say(say("started"));
+  }
+
+  // The search was ended from outside, if one is running here.
+  end(state, message = "") {
+    if (!this.run) return;
     this.run = null;
-    this.stopButton.hidden = true;
-    this.copyButton.hidden = !found?.length;
-    this.candidates.hidden = !found?.length;
-    this.element.classList.toggle("pez-empty", !found?.length);
-    if (!found?.length) {
-      this.state.textContent = "";
-      this.prompts.textContent = say("idle");
-      this.showChart([]);
+    this.ending = { state, message };
+    this.announcer.say([say(state), message].filter(Boolean).join(" "));
+    this.draw();
+  }
+
+  // outcomes: one for each prompt, or null; marked: the number of the candidate that the node delivers next.
+  showOutcomes(outcomes, marked = 1) {
+    const ran = this.run !== null;
+    this.lines = ran && outcomes?.length === 1 ? [...this.run.restarts.values()] : outcomes === this.outcomes ? this.lines : [];
+    Object.assign(this, { run: null, ending: null, outcomes, marked });
+    if (ran && outcomes) this.announcer.say(say("ended", { prompt: this.shownPrompts().map((each) => each.text).join("; ") }));
+    this.draw();
+  }
+
+  // The prompts on the panel: those of the running search, or those that were found, the marked candidate among them.
+  shownPrompts() {
+    if (this.run) return this.run.prompts.filter(Boolean);
+    if (!this.outcomes) return [];
+    if (this.outcomes.length > 1) return this.outcomes;
+    const [outcome] = this.outcomes;
+    const marked = Math.min(this.marked, outcome.candidates.length);
+    if (marked === outcome.candidate || !outcome.candidates.length) return [outcome];
+    return [{ ...outcome.candidates[marked - 1], tokens: [], thumbnail: outcome.thumbnail }];
+  }
+
+  draw() {
+    this.drawHead();
+    this.drawWarnings();
+    this.drawPrompts();
+    const parts = shownParts();
+    const single = this.outcomes?.length === 1 ? this.outcomes[0] : null;
+    if (this.run) this.chart.draw(this.run.best, [...this.run.restarts.values()], this.run.steps);
+    else this.chart.draw(single?.trace ?? [], this.lines ?? [], single?.most ?? 0);
+    if (!parts.chart) this.chart.element.hidden = true;
+    this.candidates.draw(!this.run && single && parts.candidates ? single.candidates : [], this.marked);
+    this.element.classList.toggle("pez-plain", !parts.contributions);
+  }
+
+  drawHead() {
+    const { run, outcomes, ending } = this;
+    const said = run ? runStatus(run) : ending ? say(ending.state) : outcomes ? outcomeStatus(outcomes) : say("ready");
+    setText(this.state, said);
+    this.state.title = said;
+    const single = !run || run.parts === 1;
+    const label = say(single ? "stop best" : "stop picture");
+    this.stopButton.setAttribute("aria-label", label);
+    this.stopButton.title = label;
+    this.stopButton.disabled = this.stopAllButton.disabled = Boolean(run?.stopping);
+    const stoppable = Boolean(run?.id);
+    show(this.copyButton, this.shownPrompts().length > 0, this.foldButton);
+    show(this.stopButton, stoppable, this.copyButton.hidden ? this.foldButton : this.copyButton);
+    show(this.stopAllButton, stoppable && !single, this.copyButton.hidden ? this.foldButton : this.copyButton);
+    show(this.seedButton, Boolean(outcomes && !this.actions.keepsSeed(outcomes[0])), this.copyButton);
+    this.bar.hidden = run?.state !== "downloading";
+    if (run?.total) Object.assign(this.bar, { max: run.total, value: run.done });
+    else this.bar.removeAttribute("value");
+    const folded = this.element.classList.contains("pez-folded");
+    setText(this.foldButton, folded ? "▸" : "▾");
+    this.foldButton.setAttribute("aria-expanded", String(!folded));
+    this.foldButton.setAttribute("aria-label", say("details"));
+  }
+
+  drawWarnings() {
+    const warnings = this.run?.warnings ?? [...new Set((this.outcomes ?? []).flatMap((each) => each.warnings))];
+    this.warnings.replaceChildren(...warnings.map((each) => made("p", "pez-warning", {}, each)));
+    this.warnings.hidden = !warnings.length;
+  }
+
+  drawPrompts() {
+    const prompts = this.shownPrompts();
+    if (this.outcomes && this.outcomes === this.drawn?.outcomes && this.marked === this.drawn.marked) return; // keeps the focus
+    this.drawn = { outcomes: this.outcomes, marked: this.marked };
+    const several = (this.run?.parts ?? this.outcomes?.length ?? 1) > 1;
+    const thumbnails = this.run?.thumbnails ?? [];
+    for (const old of this.found.querySelectorAll(":scope > .pez-picture")) old.remove();
+    if (several && prompts.length) {
+      const list = made("ol", "pez-rows");
+      drawRows(list, prompts.map((each, i) => ({ thumbnail: thumbnails[i], ...each })));
+      this.prompts.replaceChildren(list);
       return;
     }
-    this.delivered = found.map((each) => each.delivered);
-    const [first] = found;
-    const values = { steps: first.steps, seconds: first.seconds.toFixed(1), why: say(first.stopped) };
-    this.state.textContent = found.length > 1 ? say("prompts", { count: found.length }) : say("done", values);
-    this.showPrompt(found);
-    if (found.length > 1) this.showChart([]);
-    else this.showChart(first.trace, runHere ? [...this.restarts.values()] : []);
-    this.showCandidates(found, picked);
+    this.found.prepend(...picture(thumbnails[this.run?.part] ?? this.outcomes?.[0]?.thumbnail, 1));
+    this.prompts.replaceChildren(prompts.length ? this.prompt(prompts[0]) : this.instead());
   }
 
-  showPrompt(found) {
-    this.prompts.replaceChildren();
-    for (const { text, similarity, tokens } of found) {
-      const row = made("p", "pez-prompt");
-      const words = made("span", "pez-text");
-      drawPrompt(words, text, tokens, (value) => say("contribution", { value: value.toFixed(3) }));
-      const score = made("span", "pez-similarity");
-      score.textContent = similarity.toFixed(4);
-      row.append(words, " ", score);
-      this.prompts.append(row);
-    }
+  prompt({ text, similarity, estimate, tokens }) {
+    const words = made("span", "pez-text");
+    drawPrompt(words, text, tokens);
+    const known = typeof similarity === "number" ? score(similarity) : say("about", { value: estimate?.toFixed(2) ?? "…" });
+    const line = made("div", "pez-prompt", {}, words, " ", made("span", "pez-similarity", {}, known));
+    line.append(made("span", "pez-hidden", {}, spokenContributions(tokens)), this.which());
+    return line;
   }
 
-  // The lines are the search's own numbers; the similarity beside the prompt is scored anew.
-  showChart(best, restarts = []) {
-    drawChart(this.chart, best, restarts);
-    const [first, last] = [best[0]?.[1], best.at(-1)?.[1]];
-    const label = best.length > 1 ? say("estimate", { first: first.toFixed(2), last: last.toFixed(2) }) : "";
-    this.chart.setAttribute("aria-label", label);
-    this.caption.textContent = label;
-    this.chart.style.display = label ? "" : "none";
-    this.caption.hidden = !label;
+  // Which candidate this is, where there are several.
+  which() {
+    const [outcome] = this.outcomes ?? [];
+    const count = outcome?.candidates.length ?? 0;
+    if (count < 2) return "";
+    const number = Math.min(this.marked, count);
+    const words = number === outcome.candidate ? "which" : "which next";
+    return made("span", "pez-which", {}, say(words, { number, count }));
   }
 
-  showCandidates(found, picked) {
-    this.candidates.replaceChildren();
-    const summary = made("summary", "");
-    summary.textContent = say("candidates");
-    const list = made("ol", "pez-list");
-    if (found.length === 1) {
-      found[0].candidates.forEach(({ text, similarity }, i) => {
-        const item = made("li", "");
-        const choice = button(`${similarity.toFixed(4)}  ${text}`, () => {
-          this.actions.pick(i + 1);
-          this.state.textContent = say("picked", { number: i + 1 });
-          for (const other of list.querySelectorAll("button")) other.setAttribute("aria-pressed", String(other === choice));
-        });
-        choice.setAttribute("aria-pressed", String(i + 1 === picked));
-        item.append(choice);
-        list.append(item);
-      });
-    }
-    this.candidates.hidden = found.length > 1 || found[0].candidates.length < 2;
-    this.candidates.append(summary, list);
+  // What stands in the place of a prompt.
+  instead() {
+    const message = this.ending?.message;
+    if (message) return made("div", "pez-error", {}, message);
+    return made("div", "pez-idle", {}, this.run || this.ending ? "" : say("idle"));
   }
 
-  async stop() {
-    this.stopButton.disabled = true;
-    const answer = await this.actions.stop(this.run);
-    if (answer.status === 404) this.state.textContent = say("over");
+  async stop(ask) {
+    this.run.stopping = true;
+    this.draw();
+    const answer = await ask();
+    if (answer.status === 404 && this.run) setText(this.state, say("over"));
   }
 
-  async copy() {
-    await copied(this.delivered.join("\n"));
-    this.copyButton.textContent = say("copied");
-    setTimeout(() => (this.copyButton.textContent = say("copy")), 1500);
+  fold(folded) {
+    this.element.classList.toggle("pez-folded", folded);
+    this.draw();
   }
 }

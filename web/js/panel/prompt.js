@@ -1,9 +1,13 @@
-// A prompt as its text, each token shaded by how much it contributes.
+// A prompt as its text, with a bar under each token: the longer and thicker, the more the token contributes.
+
+import { made } from "./elements.js";
+import { say } from "./words.js";
+
+const THICKEST = 4; // pixels
 
 // Cuts a text at its tokens' spans: [{ text, contribution }], without a contribution between the tokens.
-// Spans count characters as Python does; a JavaScript string counts an emoji as two. Older outcomes have no spans.
+// Spans count characters as Python does; a JavaScript string counts an emoji as two.
 function pieces(text, tokens) {
-  if (!tokens?.every((token) => Number.isInteger(token.start) && Number.isInteger(token.end))) return [{ text }];
   const characters = Array.from(text);
   const cut = (from, to, contribution) => ({ text: characters.slice(from, to).join(""), contribution });
   const found = [];
@@ -15,20 +19,24 @@ function pieces(text, tokens) {
   return [...found, cut(at)].filter((piece) => piece.text);
 }
 
-// describe(contribution): what a token says when the pointer is on it.
-export function drawPrompt(element, text, tokens, describe) {
+// tokens: [] for a text whose contributions are not known.
+export function drawPrompt(element, text, tokens) {
   const cut = pieces(text, tokens);
   const most = Math.max(...cut.map((piece) => piece.contribution ?? 0), 0);
   element.replaceChildren(
     ...cut.map(({ text, contribution }) => {
       if (contribution === undefined) return document.createTextNode(text);
-      const token = document.createElement("span");
-      token.className = "pez-token";
-      token.textContent = text;
-      token.title = describe(contribution);
+      const token = made("span", "pez-token", { title: say("contribution", { value: contribution.toFixed(3) }) }, text);
       const share = most > 0 ? Math.max(contribution, 0) / most : 0;
-      token.style.setProperty("--pez-share", `${Math.round(share * 45)}%`);
+      token.style.setProperty("--pez-bar", `${(share * THICKEST).toFixed(1)}px`);
       return token;
     }),
   );
+}
+
+// The same for people who hear the page: "blue 0.200, bird 0.100".
+export function spokenContributions(tokens) {
+  if (!tokens.length) return "";
+  const words = tokens.map(({ text, contribution }) => `${text} ${contribution.toFixed(2)}`).join(", ");
+  return say("contributions", { words });
 }

@@ -1,33 +1,69 @@
-// Colors are ComfyUI's own, so that they follow its theme.
+// How a panel looks. Colors: colors.js.
 
 const CSS = `
-.pez-panel { display: flex; flex-direction: column; gap: 4px; box-sizing: border-box; padding: 6px; overflow: auto;
-  font: 12px/1.45 var(--font-inter, Inter, sans-serif); color: var(--input-text, #ddd); background: var(--comfy-input-bg, #222);
-  border: 1px solid var(--border-color, #4e4e4e); border-radius: 6px; min-height: 0; }
-.pez-panel [hidden] { display: none; }
-.pez-head { display: flex; gap: 6px; align-items: flex-start; flex: none; min-height: 24px; }
-.pez-state { flex: 1; font-size: 11px; opacity: 0.85; }
-.pez-empty .pez-prompts { opacity: 0.75; font-style: italic; }
-.pez-prompt { margin: 0 0 3px; user-select: text; }
-.pez-prompts:focus-visible, .pez-button:focus-visible, .pez-candidates summary:focus-visible {
-  outline: 2px solid var(--p-primary-color, #60a5fa); outline-offset: 1px; }
-.pez-text { white-space: pre-wrap; }
-.pez-token { border-radius: 3px; box-decoration-break: clone;
-  background: color-mix(in srgb, var(--p-primary-color, #3b82f6) var(--pez-share, 0%), transparent); }
-.pez-similarity { font-variant-numeric: tabular-nums; font-size: 11px; opacity: 0.85; margin-left: 4px; }
-.pez-chart { flex: 0 0 64px; width: 100%; height: 64px; }
-.pez-caption { flex: none; font-size: 11px; opacity: 0.85; font-variant-numeric: tabular-nums; }
-.pez-chart polyline { fill: none; vector-effect: non-scaling-stroke; }
-.pez-best { stroke: var(--p-primary-color, #60a5fa); stroke-width: 2; }
-.pez-restart { stroke: currentColor; stroke-width: 1; opacity: 0.25; }
-.pez-buttons { display: flex; gap: 6px; flex: none; }
-.pez-button { font: inherit; color: inherit; text-align: left; cursor: pointer; padding: 2px 8px; border-radius: 4px;
-  background: var(--comfy-menu-bg, #353535); border: 1px solid var(--border-color, #4e4e4e); }
-.pez-button:hover { border-color: currentColor; }
-.pez-button:disabled { opacity: 0.5; cursor: default; }
-.pez-list { margin: 4px 0 0; padding-left: 22px; }
-.pez-list .pez-button { width: 100%; margin-bottom: 2px; white-space: pre-wrap; }
-.pez-list [aria-pressed="true"] { border-color: var(--p-primary-color, #60a5fa); border-width: 2px; }
+.pez-panel { box-sizing: border-box; overflow: auto; min-height: 0; border-radius: 6px; scrollbar-width: thin; scrollbar-color: var(--pez-line) transparent;
+  font: 12px/1.45 var(--font-inter, Inter, sans-serif); color: var(--pez-text, #ddd); background: var(--pez-ground, #222);
+  border: 1px solid var(--pez-line, #888); }
+.pez-panel [hidden] { display: none !important; }
+.pez-hidden { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; user-select: none; }
+.pez-content { position: relative; display: flex; flex-direction: column; gap: 5px; padding: 5px 6px 6px; }
+.pez-head { display: flex; gap: 5px; align-items: center; min-height: 22px; }
+.pez-state { flex: 1; min-width: 0; font-size: 11px; color: var(--pez-soft); overflow: hidden; text-overflow: ellipsis; white-space: nowrap;
+  font-variant-numeric: tabular-nums; }
+.pez-button { font: inherit; font-size: 11px; color: inherit; background: transparent; cursor: pointer; padding: 1px 7px; border-radius: 4px;
+  border: 1px solid var(--pez-line); flex: none; }
+.pez-button:hover { border-color: var(--pez-text); }
+.pez-button:disabled { color: var(--pez-soft); border-style: dashed; cursor: default; }
+.pez-button:focus-visible, .pez-prompts:focus-visible, .pez-summary:focus-visible { outline: 2px solid var(--pez-accent); outline-offset: 1px; }
+.pez-fold { border-color: transparent; padding: 1px 3px; width: 20px; }
+.pez-bar { appearance: none; width: 100%; height: 5px; border: 1px solid var(--pez-line); border-radius: 3px; background: transparent; }
+.pez-bar::-webkit-progress-bar { background: transparent; }
+.pez-bar::-webkit-progress-value, .pez-bar::-moz-progress-bar { background: var(--pez-accent); border-radius: 2px; }
+.pez-warning { margin: 0; padding-left: 7px; font-size: 11px; border-left: 3px solid var(--pez-accent); }
+.pez-error { white-space: pre-wrap; user-select: text; overflow-wrap: anywhere; }
+.pez-found { display: flex; gap: 7px; align-items: flex-start; }
+.pez-prompts { flex: 1; min-width: 0; user-select: text; border-radius: 3px; }
+.pez-idle { color: var(--pez-soft); font-style: italic; }
+.pez-prompt { overflow-wrap: anywhere; }
+.pez-text { white-space: pre-wrap; line-height: 1.7; }
+.pez-list .pez-text { line-height: 1.4; }
+.pez-token { border-bottom: var(--pez-bar, 0px) solid var(--pez-accent); padding-bottom: calc(4px - var(--pez-bar, 0px)); }
+.pez-plain .pez-token { border-bottom-width: 0; }
+.pez-similarity, .pez-which { font-variant-numeric: tabular-nums; font-size: 11px; color: var(--pez-soft); }
+.pez-which { display: block; margin-top: 2px; }
+.pez-picture { width: 48px; height: 48px; object-fit: cover; border-radius: 4px; flex: none; }
+.pez-rows { margin: 0; padding: 0; list-style: none; display: flex; flex-direction: column; gap: 6px; }
+.pez-row { display: flex; gap: 7px; align-items: flex-start; }
+.pez-body { flex: 1; min-width: 0; }
+.pez-chart { display: grid; grid-template: auto 1fr auto auto / auto 1fr auto; column-gap: 4px; font-size: 10px; line-height: 1.2;
+  color: var(--pez-soft); font-variant-numeric: tabular-nums; }
+.pez-high { grid-area: 1 / 1; text-align: right; }
+.pez-low { grid-area: 3 / 1; text-align: right; }
+.pez-lines { grid-area: 1 / 2 / 4 / 4; width: 100%; height: 60px; border: solid var(--pez-line); border-width: 0 0 1px 1px; box-sizing: border-box; }
+.pez-from { grid-area: 4 / 2; }
+.pez-legend { grid-area: 4 / 2; text-align: center; }
+.pez-to { grid-area: 4 / 3; text-align: right; }
+.pez-lines polyline { fill: none; vector-effect: non-scaling-stroke; }
+.pez-best { stroke: var(--pez-accent); stroke-width: 2; }
+.pez-restart { stroke: var(--pez-line); stroke-width: 1; stroke-dasharray: 3 2; }
+.pez-key { margin: 0 5px; }
+.pez-key::before { content: ""; display: inline-block; width: 14px; margin-right: 4px; vertical-align: middle; border-top: 2px solid var(--pez-accent); }
+.pez-key-restart::before { border-top: 1px dashed var(--pez-line); }
+.pez-summary { cursor: pointer; font-size: 11px; border-radius: 3px; }
+.pez-list { margin: 3px 0 0; padding: 0; list-style: none; display: flex; flex-direction: column; gap: 2px; }
+.pez-list li { display: flex; gap: 4px; align-items: flex-start; }
+.pez-choice, .pez-line { flex: 1; min-width: 0; display: flex; gap: 6px; text-align: left; align-items: baseline; }
+.pez-choice { border-width: 2px; }
+.pez-choice .pez-text, .pez-line .pez-text { flex: 1; min-width: 0; overflow-wrap: anywhere; }
+.pez-number { font-variant-numeric: tabular-nums; color: var(--pez-soft); min-width: 1.4em; text-align: right; }
+.pez-choice[aria-pressed="true"] { border-color: var(--pez-accent); }
+.pez-choice[aria-pressed="true"] .pez-number::before { content: "\\2713"; margin-right: 2px; }
+.pez-title { margin: 0; font-size: 13px; }
+.pez-sidebar { min-height: 100vh; border: 0; border-radius: 0; }
+.pez-folded .pez-detail { display: none; }
+.pez-folded .pez-prompts { white-space: nowrap; overflow: hidden; }
+.pez-folded .pez-prompt { overflow: hidden; text-overflow: ellipsis; }
+.pez-folded .pez-text { white-space: nowrap; }
 `;
 
 export function addStyle() {

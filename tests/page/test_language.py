@@ -1,0 +1,99 @@
+"""The panel and the help in the language of the page."""
+
+from __future__ import annotations
+
+import pytest
+from chromium import look_at, opened
+from playwright.sync_api import Route, expect
+from search_page import give, outcome, panel, state, workflow
+
+pytestmark = pytest.mark.slow
+
+SET = "locale => window.app.extensionManager.setting.set('Comfy.Locale', locale)"
+
+
+@pytest.mark.parametrize(
+    ("locale", "idle", "chart"),
+    [
+        ("ja", "ここにプロンプトが表示されます。", "探索による推定値"),
+        ("zh-TW", "提示词将显示在这里。", "搜索自身的估计"),
+        ("fr", "Le prompt apparaît ici.", "Estimation de la recherche"),
+        ("ko", "The prompt appears here.", "Search's estimate"),
+    ],
+)
+def test_the_panel_speaks_the_language_of_the_page(comfy, browser, locale, idle, chart):
+    page, errors = opened(browser, comfy.address, workflow())
+    page.evaluate(SET, locale)
+    try:
+        page.evaluate("workflow => window.app.loadGraphData(workflow)", workflow())
+        expect(page.locator(".pez-panel .pez-prompts").last).to_have_text(idle, timeout=30_000)
+        give(page, outcome())
+        label = page.locator(".pez-panel svg").last.get_attribute("aria-label")
+        assert label.startswith(chart)
+    finally:
+        page.evaluate(SET, "en")
+    assert not errors
+    page.close()
+
+
+@pytest.mark.parametrize("body", [None, "no JSON"], ids=["no answer", "a wrong answer"])
+def test_the_panel_speaks_english_without_translations(comfy, browser, body):
+    def answered(route: Route) -> None:
+        if body is None:
+            route.abort()
+        else:
+            route.fulfill(body=body)
+
+    page, errors = opened(browser, comfy.address, workflow())
+    page.route("**/api/i18n", answered)
+    page.reload()
+    page.wait_for_function("() => window.app?.graph?.nodes?.some(each => each.type === 'PEZInvert')", timeout=90_000)
+    look_at(page)
+    expect(panel(page)).to_contain_text("The prompt appears here.", timeout=30_000)
+    expect(state(page)).to_have_text("Ready")
+    assert not errors
+    page.close()
+
+
+@pytest.mark.parametrize(
+    ("locale", "line"),
+    [("fr", "Cherche un court prompt de vrais mots"), ("ko", "Searches for a short prompt of real words")],
+)
+def test_help_is_in_the_language_of_the_page_and_has_its_picture(comfy, browser, locale, line):
+    page, errors = opened(browser, comfy.address, workflow())
+    try:
+        page.evaluate(SET, locale)
+        page.wait_for_function(
+            """() => {
+                if (document.querySelector(".node-help-content")) return true
+                app.canvas.selectNode(app.graph.nodes.find(each => each.type === "PEZInvert"))
+                document.querySelector("[data-testid=info-button]")?.click()
+            }""",
+            polling=1000,  # opening a workflow clears the selection a moment later
+        )
+        expect(page.locator(".node-help-content")).to_contain_text(line, timeout=30_000)
+        page.wait_for_function("() => document.querySelector('.node-help-content img')?.naturalWidth > 0")
+    finally:
+        page.evaluate(SET, "en")
+    assert not errors
+    page.close()
+
+
+def test_settings_and_commands_are_translated(comfy, browser):
+    page, errors = opened(browser, comfy.address, workflow())
+    own = page.evaluate(
+        """() => {
+            const { setting, command } = window.app.extensionManager
+            const mine = ids => ids.filter(id => id.startsWith("PEZ.")).map(id => id.replaceAll(".", "_")).sort()
+            return [mine(Object.keys(setting.settings)), mine(command.commands.map(each => each.id))]
+        }"""
+    )
+    assert len(own[0]) == 5
+    assert own[1] == ["PEZ_Copy", "PEZ_Stop"]
+    served = comfy.get("/i18n")
+    for language in ("de", "fr", "ja", "zh"):
+        for kind, keys in zip(("settings", "commands"), own, strict=True):
+            texts = served[language][kind]
+            assert all(text.strip() for key in keys for text in texts[key].values()), language
+    assert not errors
+    page.close()

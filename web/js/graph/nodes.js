@@ -1,0 +1,44 @@
+// Nodes by the names that ComfyUI gives them, and what lies around a node.
+
+const SUBGRAPH_INPUT = -10; // the id that a link from outside a sub-graph has as its origin
+
+// A running node is named by its path: the ids of the sub-graph nodes around it, then its own.
+export function nodeByPath(graph, path) {
+  return nodesOnPath(graph, path).at(-1);
+}
+
+// The nodes on a path, the outermost first; shorter where the path leads nowhere.
+export function nodesOnPath(graph, path) {
+  const found = [];
+  for (const id of String(path).split(":")) {
+    const node = graph?.getNodeById(id);
+    if (!node) return [];
+    found.push(node);
+    graph = node.subgraph;
+  }
+  return found;
+}
+
+// Outputs are named "node" in the workflow itself and "sub-graph:node" inside a sub-graph.
+export function nodeByLocator(graph, locator) {
+  const [first, second] = String(locator).split(":");
+  return second === undefined ? graph.getNodeById(first) : graph.subgraphs?.get(first)?.getNodeById(second);
+}
+
+// Every node with its path: [path, node], those in sub-graphs after the node that holds them.
+export function* nodesWithPaths(graph, before = "") {
+  for (const node of graph.nodes ?? []) {
+    yield [`${before}${node.id}`, node];
+    if (node.subgraph) yield* nodesWithPaths(node.subgraph, `${before}${node.id}:`);
+  }
+}
+
+// The node and output that an input takes its value from, across the borders of sub-graphs: [node, slot], or null.
+export function originOf(root, node, slot) {
+  const { graph } = node;
+  const link = graph?.getLink?.(node.inputs?.[slot]?.link) ?? null;
+  if (!link) return null;
+  if (Number(link.origin_id) !== SUBGRAPH_INPUT) return [graph.getNodeById(link.origin_id), link.origin_slot];
+  for (const [, outer] of nodesWithPaths(root)) if (outer.subgraph === graph) return originOf(root, outer, link.origin_slot);
+  return null;
+}

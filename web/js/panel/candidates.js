@@ -1,0 +1,39 @@
+// The candidates of a search, best first: choose one, or copy it.
+
+import { button, copyButton, made } from "./elements.js";
+import { score } from "./format.js";
+import { say } from "./words.js";
+
+export class Candidates {
+  // choose(number): a candidate is chosen; null where one cannot be chosen.
+  constructor(choose) {
+    this.choose = choose;
+    this.summary = made("summary", "pez-summary");
+    this.list = made("ol", "pez-list");
+    this.element = made("details", "pez-candidates", {}, this.summary, this.list);
+    this.shown = null;
+  }
+
+  // marked: the number of the chosen one, from 1.
+  draw(candidates, marked) {
+    this.element.hidden = candidates.length < 2;
+    if (candidates !== this.shown) {
+      this.shown = candidates;
+      this.summary.textContent = say("candidates", { count: candidates.length });
+      this.list.replaceChildren(...candidates.map((each, i) => this.item(each, i + 1)));
+    }
+    for (const [i, item] of [...this.list.children].entries()) {
+      item.querySelector(".pez-choice")?.setAttribute("aria-pressed", String(i + 1 === marked));
+    }
+  }
+
+  item({ text, similarity, delivered }, number) {
+    const parts = [made("span", "pez-number", {}, `${number}`), made("span", "pez-text", {}, text)];
+    parts.push(made("span", "pez-similarity", {}, score(similarity)));
+    const choice = this.choose ? button("pez-choice", "", () => this.choose(number)) : made("span", "pez-line");
+    choice.append(...parts);
+    const copy = copyButton("pez-copy", say("copy"), say("copied"), () => delivered);
+    copy.setAttribute("aria-label", say("copy candidate", { number }));
+    return made("li", "", {}, choice, copy);
+  }
+}

@@ -1,0 +1,101 @@
+// Which nodes have a panel, and the panels by node. A sub-graph shows on its outside what a search within it does.
+
+import { api } from "../../../../scripts/api.js";
+import { app } from "../../../../scripts/app.js";
+import { addShown } from "../graph/dom_widget.js";
+import { nodesOnPath, nodesWithPaths } from "../graph/nodes.js";
+import { copyWith, outcomesOf } from "../outcome/keep.js";
+import { candidateOf, keepsSeed, pick, useSeed, watch } from "../outcome/pick.js";
+import { Panel } from "./panel.js";
+import { follow, sizeOptions } from "./size.js";
+import { say } from "./words.js";
+
+const WIDGET = "pez_panel";
+const FOLDED = "pez_folded"; // property of a node
+
+const panels = new Map(); // node -> its panel
+const outer = new Map(); // sub-graph node -> the searching node within it that its panel shows
+
+export const panelOf = (node) => panels.get(node);
+export const everyPanel = () => [...panels.values()];
+
+const stop = (run, part) => {
+  const place = [run, part].filter((each) => each !== undefined).map(encodeURIComponent);
+  return api.fetchApi(`/pez/stop/${place.join("/")}`, { method: "POST" });
+};
+
+// source(): the searching node that the panel belongs to.
+function addPanel(node, source) {
+  const panel = new Panel({
+    stop,
+    stopAll: (run) => stop(run),
+    pick: (number) => {
+      pick(source(), outcomesOf(source())[0], number);
+      refresh(source());
+    },
+    keepsSeed: (outcome) => keepsSeed(source(), outcome),
+    useSeed: (outcome) => {
+      useSeed(source(), outcome);
+      refresh(source());
+    },
+    fold: (folded) => {
+      node.properties[FOLDED] = folded;
+      panel.fold(folded);
+    },
+  });
+  addShown(node, WIDGET, say("panel"), panel.element, sizeOptions(node));
+  panels.set(node, panel);
+  follow(node, panel);
+  const { onRemoved } = node;
+  node.onRemoved = function () {
+    onRemoved?.apply(this, arguments);
+    if (!this.graph?.getNodeById(this.id)) panels.delete(this);
+  };
+  return panel;
+}
+
+export function addSearchPanel(node) {
+  addPanel(node, () => node);
+  copyWith(node);
+  watch(node, () => refresh(node));
+}
+
+// Shows again what the node found, on its own panel and on those of the sub-graphs around it.
+export function refresh(node) {
+  for (const panel of panelsAround(node)) panel.showOutcomes(outcomesOf(node), candidateOf(node));
+}
+
+function panelsAround(node) {
+  const around = [panels.get(node)];
+  for (const [each, shown] of outer) if (shown === node) around.push(panels.get(each));
+  return around.filter(Boolean);
+}
+
+// The panels that show the searching node at `path`: its own, and one on each sub-graph around it.
+export function panelsOnPath(path) {
+  const nodes = nodesOnPath(app.rootGraph, path);
+  const node = nodes.pop();
+  if (!panels.has(node)) return [];
+  for (const each of nodes) showOutside(each, node);
+  return [...nodes, node].map((each) => panels.get(each)).filter(Boolean);
+}
+
+function showOutside(each, node) {
+  outer.set(each, node);
+  if (!panels.has(each)) addPanel(each, () => outer.get(each));
+}
+
+// Call after a workflow has been opened: sub-graphs with a search in them get their panel, and every panel its outcome.
+export function showAll(graph) {
+  for (const each of panels.keys()) {
+    if (each.graph) continue;
+    panels.delete(each);
+    outer.delete(each);
+  }
+  for (const [path, node] of nodesWithPaths(graph)) {
+    if (!panels.has(node) || node.subgraph) continue;
+    panelsOnPath(path);
+    panels.get(node).fold(Boolean(node.properties[FOLDED]));
+    refresh(node);
+  }
+}
