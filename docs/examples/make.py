@@ -79,7 +79,7 @@ def searches(graph: dict[str, Any]) -> dict[str, Any]:
     found = {
         name: {**each, "inputs": dict(each["inputs"])}
         for name, each in graph.items()
-        if each["class_type"].startswith(("PEZ", "Batch", "Primitive", "LoadImage"))
+        if each["class_type"].startswith(("PEZ", "Batch", "Primitive"))
     }
     for node in found.values():
         for name in ("pez_model", "clip"):
@@ -87,8 +87,6 @@ def searches(graph: dict[str, Any]) -> dict[str, Any]:
                 node["inputs"].pop(name)
                 if name == "pez_model":
                     node["inputs"][name] = ["embedded", 0]
-        if node["class_type"] == "LoadImage":
-            node["inputs"]["image"] = "cat-and-ball.png"
     kinds = ("PEZLoadModel", "PEZCombineModels", "PEZModelFromCLIP", "PEZScore", "PEZPlot", "PEZSavePrompts")
     wanted = {name: each for name, each in found.items() if each["class_type"] not in kinds}
     return wanted | {"embedded": {"class_type": "PEZLoadModel", "inputs": {"model": EMBEDDED}}}
@@ -96,9 +94,9 @@ def searches(graph: dict[str, Any]) -> dict[str, Any]:
 
 def pictures_of(graph: dict[str, Any]) -> list[Image.Image]:
     shown = [
-        Image.open(SAMPLES / f"{Path(str(each['inputs'].get('picture', each['inputs'].get('image')))).stem}.png")
+        Image.open(SAMPLES / f"{each['inputs']['picture']}.png")
         for each in graph.values()
-        if each["class_type"] in ("PEZSamplePicture", "LoadImage")
+        if each["class_type"] == "PEZSamplePicture"
     ]
     return [each.convert("RGB").resize((SIDE, SIDE), Image.Resampling.LANCZOS) for each in shown]
 

@@ -61,11 +61,11 @@ EXAMPLES: dict[str, Workflow] = {
     "picture to prompt to picture (SD 1.5)": {
         "note": note(
             "The prompt feeds CLIP Text Encode and a sampler.\n\nIt needs a checkpoint of Stable Diffusion 1.5, and downloads the CLIP "
-            "that such checkpoints read prompts with. For another kind of checkpoint, choose its model in **PEZ Load Model**.\n\nThe "
+            "that such checkpoints read prompts with. For another kind of checkpoint, choose its model in **PEZ Load Model**, and put **Load Image** in place of *PEZ Sample Picture*.\n\nThe "
             "saved picture carries its prompt, and opens with it."
         ),
         "model": model(name=SD15),
-        "picture": Node("LoadImage", (0, 450), {}, size=(400, 320)),
+        "picture": sample("cat-and-ball"),
         "checkpoint": Node(
             "CheckpointLoaderSimple", (460, 0), {"ckpt_name": "v1-5-pruned-emaonly-fp16.safetensors"}, size=(440, 100)
         ),

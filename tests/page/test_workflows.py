@@ -54,8 +54,6 @@ def with_stand_ins(graph: dict[str, Any]) -> dict[str, Any]:
                 for name, value in other["inputs"].items():
                     if value == [node, 1]:
                         other["inputs"][name] = [node, 0]
-        elif kind == "LoadImage":
-            inputs["image"] = "penguin.png"
         if kind == "PEZInvert":
             inputs["preset"] = "fast"
     return graph
