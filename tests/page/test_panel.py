@@ -462,11 +462,17 @@ def test_a_sub_graph_shows_the_search_on_its_outside(server, browser, vue):
     expect(outside.locator(".pez-state")).to_have_text("step 1 of 88")
     saved = page.evaluate(SERIALIZED)
     saved["config"] = {"pez": {"version": 1, "outcomes": {path: [outcome()]}}}
+    height = next(node["size"][1] for node in saved["nodes"] if str(node["id"]) == made[0])
     page.evaluate("workflow => window.app.loadGraphData(workflow)", saved)
     expect(page.locator(".pez-panel", has_text="red penguin snow").locator("visible=true")).to_have_count(
         1, timeout=10_000
     )
+    settled(page)
+    _capture(page)
     again = page.evaluate(SERIALIZED)
+    for node in again["nodes"]:
+        if str(node["id"]) == made[0]:
+            assert abs(node["size"][1] - height) < 1  # the panel outside is no edit
     assert again["config"]["pez"]["outcomes"][path][0]["text"] == "red penguin snow"
     assert not errors
     page.close()

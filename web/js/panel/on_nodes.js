@@ -24,8 +24,8 @@ const stop = (run, part) => {
   return api.fetchApi(`/pez/stop/${place.join("/")}`, { method: "POST" });
 };
 
-// source(): the searching node that the panel belongs to.
-function addPanel(node, source) {
+// source(): the searching node that the panel belongs to; added: to a node that has been there without it.
+function addPanel(node, source, added = false) {
   const panel = new Panel({
     stop,
     stopAll: (run) => stop(run),
@@ -45,7 +45,7 @@ function addPanel(node, source) {
   });
   addShown(node, WIDGET, say("panel"), panel.element, sizeOptions(node));
   panels.set(node, panel);
-  follow(node, panel);
+  follow(node, panel, added);
   const { onRemoved } = node;
   node.onRemoved = function () {
     onRemoved?.apply(this, arguments);
@@ -82,7 +82,7 @@ export function panelsOnPath(path) {
 
 function showOutside(each, node) {
   outer.set(each, node);
-  if (!panels.has(each)) addPanel(each, () => outer.get(each));
+  if (!panels.has(each)) addPanel(each, () => outer.get(each), true);
 }
 
 // Call after a workflow has been opened: sub-graphs with a search in them get their panel, and every panel its outcome.

@@ -13,14 +13,14 @@ export function sizeOptions(node) {
   return { margin: MARGIN, getMinHeight: () => (heights.get(node) ?? EMPTY) + 2 * MARGIN };
 }
 
-// Call once the panel is a widget of the node.
-export function follow(node, panel) {
+// Call once the panel is a widget of the node. added: the panel came to a node that has been there: it is no edit either.
+export function follow(node, panel, added = false) {
   heights.set(node, EMPTY);
-  let grown = 0; // by how much the node is higher than with an empty panel
+  let grown = 0; // by how much the node is higher than with an empty panel; with `added`, than without one
   const { onSerialize, onConfigure } = node;
   node.onSerialize = function (data) {
     onSerialize?.apply(this, arguments);
-    if (data.size) data.size = [data.size[0], (waiting ? stable.height : data.size[1]) - grown];
+    if (data.size) data.size = [data.size[0], (waiting || first ? stable.height : data.size[1]) - grown];
   };
   node.onConfigure = function () {
     onConfigure?.apply(this, arguments);
@@ -29,6 +29,8 @@ export function follow(node, panel) {
   const spare = () => panel.element.offsetHeight - heights.get(node); // a person may have made the node higher
   const stable = { spare: null, height: node.size[1] }; // when nothing was moving
   let waiting = false;
+  let first = added; // until it has been laid out
+  if (added) grow(node, Math.max(node.computeSize()[1] - node.size[1], 0));
   const settle = () => Object.assign(stable, { spare: spare(), height: node.size[1] });
   const needed = () => Math.min(Math.ceil(panel.content.offsetHeight) + BORDERS, MOST);
   const makeRoom = () =>
@@ -45,6 +47,9 @@ export function follow(node, panel) {
   const observer = new ResizeObserver(() => {
     if (!panel.content.offsetHeight || waiting) return;
     const change = needed() - heights.get(node);
+    if (first) grown += node.size[1] - stable.height;
+    if (first) stable.height = node.size[1];
+    first = false;
     if (change === 0) return settle();
     if (globalThis.LiteGraph.vueNodesMode) {
       waiting = true; // "Nodes 2.0" makes room by itself, but takes none away; not every version tells the node
