@@ -24,6 +24,7 @@ from open_clip import CLIP
 from safetensors.torch import load_file
 from torch import Tensor
 
+from .augmentation import augmented
 from .evaluation import Evaluation
 from .model import build, encode_pictures, encode_text, save
 from .tokens import Rows
@@ -32,8 +33,8 @@ from .world.dice import Dice
 
 TOLD = 12  # captions whose words are taken as true of a scene
 COMMON = 0.2  # words in the captions of more than this share of all scenes say nothing
-ROUNDS = 3  # of a search for salads
-LENGTHS = (3, 12)  # words of a salad
+ROUNDS = 8  # of a search for salads
+LENGTHS = (4, 10)  # words of a salad
 CHOSEN = 4  # of the best words by gradient, one is taken at random
 CHUNK = 512  # pictures drawn and encoded at once
 
@@ -60,12 +61,14 @@ def trained(folder: Path, words: list[str]) -> tuple[CLIP, Rows, dict]:
 
 
 @torch.no_grad()
-def prepare(world: World, model: CLIP, rows: Rows, count: int, rng: np.random.Generator) -> Scenes:
+def prepare(
+    world: World, model: CLIP, rows: Rows, count: int, rng: np.random.Generator, noise: torch.Generator
+) -> Scenes:
     """`count` random scenes, drawn and encoded once."""
     scenes, features, told = [], [], []
     for _ in range(0, count, CHUNK):
         some = world.scenes(rng, CHUNK)
-        pictures = world.draw(world.lay_out(rng, some)).float() / 255
+        pictures = augmented(world.draw(world.lay_out(rng, some)), noise)
         features.append(encode_pictures(model, pictures))
         dice = Dice(rng, block=1024)
         told += [{row for _ in range(TOLD) for row in rows._text(caption(dice, scene))} for scene in some]
@@ -81,27 +84,34 @@ def prepare(world: World, model: CLIP, rows: Rows, count: int, rng: np.random.Ge
 def salads(model: CLIP, features: Tensor, allowed: Tensor, length: int, noise: torch.Generator) -> Tensor:
     """Token rows [B, length + 2] that the text tower takes for captions of pictures [B, F].
 
-    allowed: bool [B, V], the rows that each may hold. After each round, at a random half of the places, one of the words
-    that the gradient ranks highest takes the place of the word before.
+    allowed: bool [B, V], the rows that each may hold. In each round, at a random third of the places of the best salad so
+    far, one of the words that its gradient ranks highest takes the place of the word before.
     """
     count, end = len(features), allowed.shape[1] - 1
-    start = end - 1
-    ids = torch.multinomial(allowed.float(), length, replacement=True, generator=noise)
-    frame = [torch.full((count, 1), row) for row in (start, end)]
+    frame = [torch.full((count, 1), row) for row in (end - 1, end)]  # the start and end of a text
     table = model.token_embedding.weight.detach()
+    ids = torch.multinomial(allowed.float(), length, replacement=True, generator=noise)
+    best, best_value, best_gradient = ids, torch.full((count,), -torch.inf), torch.zeros(count, length, table.shape[1])
     for _ in range(ROUNDS):
-        text = torch.cat((frame[0], ids, frame[1]), 1)
-        embedded = table[text].requires_grad_()
-        x = embedded + model.positional_embedding[: length + 2]
-        x = model.transformer(x, attn_mask=model.attn_mask[: length + 2, : length + 2])
-        found = F.normalize(model.ln_final(x)[:, -1] @ model.text_projection, dim=-1)
-        (gradient,) = torch.autograd.grad((found * features).sum(), embedded)
-        rank = (gradient[:, 1:-1] @ table.T).masked_fill(~allowed[:, None], -torch.inf)
-        best = rank.topk(CHOSEN, dim=-1).indices
-        one = torch.randint(CHOSEN, best.shape[:2], generator=noise)[..., None]
-        change = torch.rand(ids.shape, generator=noise) < 0.5
-        ids = torch.where(change, best.gather(-1, one)[..., 0], ids)
-    return torch.cat((frame[0], ids, frame[1]), 1)
+        value, gradient = _likeness(model, table[torch.cat((frame[0], ids, frame[1]), 1)], features)
+        better = value > best_value
+        best_value = torch.where(better, value, best_value)
+        best = torch.where(better[:, None], ids, best)
+        best_gradient = torch.where(better[:, None, None], gradient[:, 1:-1], best_gradient)
+        rank = (best_gradient @ table.T).masked_fill(~allowed[:, None], -torch.inf).topk(CHOSEN, dim=-1).indices
+        one = torch.randint(CHOSEN, best.shape, generator=noise)[..., None]
+        change = torch.rand(best.shape, generator=noise) < 1 / 3
+        ids = torch.where(change, rank.gather(-1, one)[..., 0], best)
+    return torch.cat((frame[0], best, frame[1]), 1)
+
+
+def _likeness(model: CLIP, embedded: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
+    """The cosines [B] of texts, given as embeddings [B, T, D], with pictures [B, F]; and their gradient [B, T, D]."""
+    length = embedded.shape[1]
+    embedded.requires_grad_()
+    x = model.transformer(embedded + model.positional_embedding[:length], attn_mask=model.attn_mask[:length, :length])
+    value = (F.normalize(model.ln_final(x)[:, -1] @ model.text_projection, dim=-1) * features).sum(-1)
+    return value.detach(), torch.autograd.grad(value.sum(), embedded)[0]
 
 
 def harden(folder: Path, drawings: Path, scenes: int, steps: int, batch: int, rate: float, seed: int) -> None:
@@ -112,7 +122,7 @@ def harden(folder: Path, drawings: Path, scenes: int, steps: int, batch: int, ra
     words = world.words()
     model, rows, config = trained(folder, words)
     begun = time.perf_counter()
-    known = prepare(world, model, rows, scenes, rng)
+    known = prepare(world, model, rows, scenes, rng, noise)
     print(f"{len(known.scenes)} scenes after {time.perf_counter() - begun:.0f} s", flush=True)
     whole = torch.zeros(len(rows.ids), dtype=torch.bool)  # tokens that end a word
     whole[[pieces[-1] for pieces in map(rows._word, words) if pieces]] = True

@@ -57,7 +57,7 @@ def test_a_text_by_itself_is_no_list_of_texts(model, target):
 def test_a_target_of_another_model_is_named(model):
     other = Target(torch.randn(1, 64), torch.ones(1))
     for use in (lambda: invert(model, other), lambda: score(model, ["cat"], other)):
-        with pytest.raises(PezError, match="length 64, the model embedded has 128"):
+        with pytest.raises(PezError, match=f"length 64, the model embedded has {model.text.features}"):
             use()
 
 

@@ -43,7 +43,7 @@ def test_a_full_length_tower_takes_fewer_prompts_at_once(model, openai_vocabular
 )
 def test_room_asked_for_is_room_enough(model, method, restarts):
     """The bound for which ComfyUI makes room, compared with what a run uses."""
-    target = Target(torch.randn(1, 128), torch.ones(1))
+    target = Target(torch.randn(1, model.text.features), torch.ones(1))
     config = InversionConfig(
         method=method, length=16, restarts=restarts, steps=6, explore=3, halving=1, vocabulary="any", patience=None
     )

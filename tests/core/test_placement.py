@@ -209,7 +209,7 @@ class TestTextsInBatches:
             own.encode_texts(["a cat"])
 
     def test_no_texts_have_no_features(self, own):
-        assert own.encode_texts([]).shape == (0, 128)
+        assert own.encode_texts([]).shape == (0, own.text.features)
 
     @pytest.mark.parametrize("texts", ["cat", [5], [None, "a"]])
     def test_what_is_no_list_of_texts(self, own, texts):

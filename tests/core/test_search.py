@@ -35,7 +35,7 @@ def searched_ids(model: ClipModel, target: Target, config: InversionConfig, star
 
 
 def test_same_ids_as_the_published_loop_on_the_embedded_model(model, target):
-    config = InversionConfig(length=8, restarts=1)
+    config = InversionConfig(length=8, restarts=1, vocabulary="words")
     allowed = model.vocabulary.words.nonzero()[:, 0]
     start = allowed[torch.randint(len(allowed), (1, 8), generator=torch.Generator().manual_seed(3))]
     published = published_loop.run(model.text.module, target.features, start, allowed, STEPS)

@@ -94,7 +94,7 @@ def test_gradient_agrees_with_finite_differences(model):
     encode = tower.prompt_encoder(model.vocabulary.encode("a"), model.vocabulary.encode("on green"))
     embeddings = tower.table[ids].detach().requires_grad_()
     generator = torch.Generator().manual_seed(1)
-    towards = F.normalize(torch.randn(128, generator=generator, dtype=torch.double), dim=0)
+    towards = F.normalize(torch.randn(tower.features, generator=generator, dtype=torch.double), dim=0)
     (gradient,) = torch.autograd.grad((encode(embeddings, ids) @ towards).sum(), embeddings)
     direction = torch.randn(embeddings.shape, generator=generator, dtype=torch.double)
     with torch.no_grad():

@@ -104,7 +104,7 @@ def test_another_tokenizer_gets_its_own_mask(tmp_path, kind):
 
 
 def test_the_embedded_models_vocabulary_is_what_it_knows(model):
-    assert 1_000 < int(model.vocabulary.words.sum()) < 2_000
+    assert 2_500 < int(model.vocabulary.words.sum()) < 4_000
     assert model.vocabulary.unknown_words("a blue penguin zeppelin") == ["zeppelin"]
 
 
