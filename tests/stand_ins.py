@@ -11,6 +11,8 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 from transformers import PreTrainedTokenizerFast
 
 from benchmarks.random_models import random_clip
+from pez_core import ClipModel
+from pez_core.models.presets import EMBEDDED_FOLDER
 
 
 def small(architecture: str, text_layers: int = 2) -> torch.nn.Module:
@@ -68,3 +70,10 @@ def hugging_face_tokenizer(folder: Path, kind: str) -> open_clip.tokenizer.HFTok
         names = {"unk_token": "<unk>", "pad_token": "<pad>", "eos_token": "</s>"}
     PreTrainedTokenizerFast(tokenizer_object=fast, **names).save_pretrained(folder)
     return open_clip.tokenizer.HFTokenizer(str(folder), context_length=64)
+
+
+def fits_best(model: ClipModel, prompt: str) -> str:
+    """The name of the sample picture that a prompt fits best, according to the model."""
+    files = sorted((EMBEDDED_FOLDER / "samples").glob("*.png"))
+    likeness = model.encode_texts([prompt]) @ model.encode_images([Image.open(file) for file in files]).T
+    return files[int(likeness.argmax())].stem

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 import torch
 from objectives import matching
+from stand_ins import fits_best
 
 from pez_core import InversionConfig, PezError, Target, invert
 from pez_core.config import SEARCH_PRESETS, SETTINGS
@@ -135,7 +136,8 @@ def test_a_single_token_and_a_single_restart_are_enough(model, target, method):
     assert len(result.prompt.split()) == 1
 
 
-def test_swaps_help_where_pez_has_stopped(model, target):
+def test_swaps_help_where_pez_has_stopped(model, penguin):
+    target = Target.from_images(model, penguin.with_name("cat-and-ball.png"))
     before = invert(model, target, config("pez", steps=50, restarts=8))
     settings = config("pez+swaps", steps=88, explore=50, halving=8, restarts=8)
     among_found, among_any = (invert(model, target, replace(settings, swap_from=which)) for which in ("found", "any"))
@@ -221,7 +223,7 @@ def test_starting_from_the_best_tokens_begins_higher(model, target):
 @pytest.mark.parametrize("name", [name for name in SEARCH_PRESETS if name != "paper"])
 def test_presets_are_whole_configurations(model, target, name):
     result = invert(model, target, InversionConfig.preset(name, length=4))
-    assert "penguin" in result.prompt.split()
+    assert fits_best(model, result.prompt) == "penguin"
     with pytest.raises(PezError, match="preset must be one of fast, balanced, thorough, paper, not 'best'"):
         InversionConfig.preset("best")
 
@@ -251,7 +253,9 @@ def test_hundreds_of_prompts_of_random_settings_re_encode_to_what_was_scored(mod
             suffix=choose.choice(("", "on a table", "! (4k)")),
             banned=tuple(choose.sample(words, 2)) if seed % 20 == 0 else (),  # their tables take most of the time
         )
-        target = Target(torch.randn(1, 128, generator=torch.Generator().manual_seed(seed)), torch.ones(1))
+        target = Target(
+            torch.randn(1, model.text.features, generator=torch.Generator().manual_seed(seed)), torch.ones(1)
+        )
         for candidate in invert(model, target, settings).candidates:
             ids = vocabulary.encode(candidate.text)
             before, after = (
@@ -273,7 +277,7 @@ def test_methods_have_learning_rates_of_their_own(model, target, method):
     """AdamW's 0.1 is too small for a plain gradient step."""
     settings = InversionConfig(method=method, length=6, steps=60)
     own, borrowed = (invert(model, target, replace(settings, learning_rate=rate)) for rate in (None, 0.1))
-    assert own.similarity > 0.6 > borrowed.similarity
+    assert own.similarity > 0.5 > borrowed.similarity + 0.1
 
 
 def test_draws_take_no_more_memory_for_more_steps(model, target):

@@ -170,6 +170,7 @@ def test_targets_can_be_compared(target):
 def test_a_target_of_another_model_is_refused(model):
     Target(torch.randn(1, model.text.features), torch.ones(1)).check(model)
     with pytest.raises(
-        PezError, match=f"features of length 64, the model embedded has {model.text.features}: make the target with the same"
+        PezError,
+        match=f"features of length 64, the model embedded has {model.text.features}: make the target with the same",
     ):
         Target(torch.randn(1, 64), torch.ones(1)).check(model)

@@ -67,7 +67,7 @@ def is_painted(file: Path) -> bool:
 
 
 CHECKS = {
-    "picture to prompt": lambda texts, _: "penguin" in texts["PEZInvert"][0].split(),
+    "picture to prompt": lambda texts, _: len(texts["PEZInvert"][0].split()) == 8,
     "picture to prompt to picture": lambda texts, base: any(map(is_painted, (base / "temp").glob("*.png"))),
     "style from several pictures": lambda texts, _: texts["PEZInvert"][0].startswith("a cat in the style of "),
     "two concepts joined": lambda texts, _: texts["PreviewAny"] == [" and ".join(texts["PEZInvert"])],
