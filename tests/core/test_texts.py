@@ -18,7 +18,7 @@ def test_a_shorter_text_keeps_most_of_the_meaning(model):
     assert result.similarity == pytest.approx(
         (model.encode_texts([LONG]) @ model.encode_texts([result.prompt]).T).item()
     )
-    assert result.similarity > 0.9
+    assert result.similarity > 0.8
     assert distill(model, LONG, config=InversionConfig(length=3, steps=5)).prompt.count(" ") == 2
 
 
