@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import fields
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ FOLDER = EMBEDDED_FOLDER / "painter"
 WEIGHTS, CONFIG = "painter.safetensors", "painter.json"
 TOGETHER = 256  # pictures painted at once on a GPU: bounds memory
 _AGAIN = "install the pack again"
+_LAST = 0.15
 
 
 class Painter:
@@ -126,18 +128,20 @@ def integrate(
 ) -> Tensor:
     """From `noise` [N, 3, 64, 64] along the net's velocity to pictures with values about -1 to 1.
 
-    The two-step Adams-Bashforth method: second order with one evaluation for each step. `guidance`: how far the
-    velocity goes beyond that without a text (1: not at all), classifier-free guidance (arXiv 2207.12598).
+    The two-step Adams-Bashforth method: second order with one evaluation for each step. The last step goes from time
+    `_LAST` to the picture at once, which leaves less of the noise. `guidance`: how far the velocity goes beyond that
+    without a text (1: not at all), classifier-free guidance (arXiv 2207.12598).
     """
     both = reading.beside_nothing()
-    x, before = noise, None
-    for step in range(steps):
-        time = torch.full((2 * len(x),), 1 - step / steps, device=x.device)
-        told, plain = net(torch.cat([x, x]), time, both).chunk(2)
-        velocity = plain + guidance * (told - plain)
-        x = x - (velocity if before is None else 1.5 * velocity - 0.5 * before) / steps
-        before = velocity
-        on_step(step + 1)
+    times = [*torch.linspace(1, _LAST, steps).tolist(), 0.0]
+    x, before, earlier = noise, None, 0.0
+    for step, (time, following) in enumerate(pairwise(times), 1):
+        told, plain = net(torch.cat([x, x]), x.new_full((2 * len(x),), time), both).chunk(2)
+        velocity, length = plain + guidance * (told - plain), time - following
+        change = 0.0 if before is None or not following else (velocity - before) * (length / (2 * earlier))
+        x = x - length * (velocity + change)
+        before, earlier = velocity, length
+        on_step(step)
     return x
 
 
