@@ -20,7 +20,7 @@ class PainterConfig:
     """The shape of a painter.
 
     feature, token: F and W, the lengths of the text tower's unit features and of its outputs for each token.
-    fold: squares of so many pixels a side become the channels of one place. channels: at the highest side, 64 / fold, at
+    fold: squares with this many pixels a side become the channels of one place. channels: at the highest side, 64 / fold, at
     half and at a quarter of it, each a multiple of 8. condition: numbers that steer every block. heads: of attention.
     """
 
