@@ -10,7 +10,7 @@ demo: .venv/.run-ready
 
 test: .venv/.test-ready lint
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/core -n auto
-	$(BIN)/python -m pytest tests/nodes tests/page
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/nodes tests/page -n auto --dist loadfile
 
 locales: .venv/.run-ready
 	$(BIN)/python -m locales.expand

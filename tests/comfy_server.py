@@ -9,10 +9,12 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -192,10 +194,21 @@ class Comfy:
     def run(self, graph: dict[str, Any]) -> Run:
         return self.listen(self.queue(graph))
 
-    def python(self, script: str, *arguments: Path) -> None:
-        """Runs a script of the node tests in ComfyUI's Python; its first argument is ComfyUI's folder."""
-        command = [_python(self.comfyui), str(NODE_TESTS / script), str(self.comfyui), *map(str, arguments)]
-        subprocess.run(command, check=True, capture_output=True)
+    def random_weights(self, script: str) -> None:
+        """Puts the files that a script of the node tests writes among the models, once for all workers of a run."""
+        models, run = self.base / "models", self.base.parent
+        shared = (run.parent if run.name.startswith("popen-") else run) / Path(script).stem
+        if not shared.exists():
+            written = Path(tempfile.mkdtemp(dir=shared.parent))
+            command = [_python(self.comfyui), str(NODE_TESTS / script), str(self.comfyui), str(written)]
+            subprocess.run(command, check=True, capture_output=True)
+            with suppress(OSError):  # another worker was quicker
+                written.rename(shared)
+        for file in shared.rglob("*.safetensors"):
+            place = models / file.relative_to(shared)
+            place.parent.mkdir(exist_ok=True)
+            if not place.exists():
+                place.hardlink_to(file)
 
     def stop(self) -> None:
         self.socket.close()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
 
@@ -12,6 +14,9 @@ PANEL = "Prompt search"
 LOADER, PICTURE, INVERT, TEXT = 1, 2, 3, 4
 EMBEDDED = "Embedded (emoji-like pictures, no download)"
 SERIALIZED = "() => JSON.parse(JSON.stringify(window.app.rootGraph.serialize()))"
+BOTH = pytest.mark.parametrize(  # each frontend and each renderer, without all four pairs: opening a page takes long
+    ("server", "vue"), [("own frontend", False), ("newest frontend", True)], indirect=["server"], ids=["own", "newest"]
+)
 
 
 def workflow(**values: Any) -> dict[str, Any]:

@@ -1,14 +1,15 @@
 """Writes a Stable Diffusion 1.5 checkpoint of random weights; run by ComfyUI's own Python.
 
-    python random_checkpoint.py COMFYUI_FOLDER FILE.safetensors
+    python random_checkpoint.py COMFYUI_FOLDER MODELS_FOLDER
 
-ComfyUI's own modules give names and shapes. The diffusion model has fewer blocks than the real one, which
-ComfyUI detects; the text encoder and VAE have their real size.
+checkpoints/random.safetensors: ComfyUI's own modules give names and shapes. The diffusion model has fewer blocks than
+the real one, which ComfyUI detects; the text encoder and VAE have their real size.
 """
 
 import sys
+from pathlib import Path
 
-comfyui, file = sys.argv[1:]
+comfyui, models = sys.argv[1:]
 sys.path.insert(0, comfyui)
 sys.argv = [sys.argv[0], "--cpu"]
 
@@ -65,4 +66,6 @@ for prefix, module in (
     for name, value in module.state_dict().items():
         if name != "text_projection.weight":  # SD 1.5's text encoder has none
             tensors[prefix + name] = (torch.randn(value.shape, generator=generator) * 0.02).half()
-save_file(tensors, file)
+folder = Path(models) / "checkpoints"
+folder.mkdir()
+save_file(tensors, folder / "random.safetensors")

@@ -46,6 +46,8 @@ def drawn(name: str, like: torch.Tensor) -> torch.Tensor:
 
 
 folder = Path(models)
+for name in ("text_encoders", "clip_vision"):
+    (folder / name).mkdir()
 config = json.loads((Path(comfyui) / "comfy" / "clip_vision_config_vitl.json").read_text())
 vision = comfy.clip_vision.ClipVisionModel({**config, "num_hidden_layers": VISION_LAYERS})
 seen = {name: drawn(name, value) for name, value in vision.model.state_dict().items() if "position_ids" not in name}

@@ -13,9 +13,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def pair(comfy):
     """The server, with files of a text encoder and a vision model that agree on colors."""
-    for folder in ("text_encoders", "clip_vision"):
-        (comfy.base / "models" / folder).mkdir(exist_ok=True)
-    comfy.python("random_pair.py", comfy.base / "models")
+    comfy.random_weights("random_pair.py")
     return comfy
 
 
@@ -87,9 +85,7 @@ def test_towers_that_were_not_trained_together_are_refused(pair):
 
 
 def test_a_checkpoint_of_sd15_is_refused_with_the_reason(pair):
-    file = pair.base / "models" / "checkpoints" / "random.safetensors"
-    if not file.exists():
-        pair.python("random_checkpoint.py", file)
+    pair.random_weights("random_checkpoint.py")
     made = native()
     made["clip"] = {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "random.safetensors"}}
     for node in ("model", "invert", "cosine"):

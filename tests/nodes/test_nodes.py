@@ -278,7 +278,7 @@ def test_a_checkpoint_in_real_shapes_is_searched(comfy, second_model):
 @pytest.mark.slow
 def test_to_the_sampler_and_back_to_a_picture(comfy):
     """A complete workflow, with a checkpoint of random weights."""
-    comfy.python("random_checkpoint.py", comfy.base / "models" / "checkpoints" / "random.safetensors")
+    comfy.random_weights("random_checkpoint.py")
     made = graph(seed=41)
     made |= {
         "checkpoint": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "random.safetensors"}},

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from chromium import opened
 from playwright.sync_api import Page, expect
-from search_page import INVERT, PICTURE, give, outcome, panel, say, state, widget, workflow
+from search_page import BOTH, INVERT, PICTURE, give, outcome, panel, say, state, widget, workflow
 
 pytestmark = pytest.mark.slow
 
@@ -44,7 +44,7 @@ def wired(page: Page, kind: str, name: str) -> list[Any]:
     )
 
 
-@pytest.mark.parametrize("vue", [False, True], ids=["classic", "vue"])
+@BOTH
 def test_a_search_is_made_from_any_picture_and_undone_at_once(server, browser, vue):
     page, errors = opened(browser, server.address, workflow(), vue)
     words = "Find prompt (PEZ)"

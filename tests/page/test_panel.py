@@ -8,6 +8,7 @@ import pytest
 from chromium import opened
 from playwright.sync_api import Page, expect
 from search_page import (
+    BOTH,
     INVERT,
     PANEL,
     SERIALIZED,
@@ -198,7 +199,7 @@ def test_nothing_in_an_outcome_becomes_html_or_fetches(comfy, browser):
     page.close()
 
 
-@RENDERERS
+@BOTH
 def test_the_node_is_as_high_as_what_the_panel_shows_and_a_run_is_no_edit(server, browser, vue):
     page, errors = opened(browser, server.address, workflow(), vue)
     settled(page)
@@ -237,7 +238,7 @@ def _capture(page: Page) -> None:
     page.evaluate(f"() => {TRACKER}.captureCanvasState()")
 
 
-@RENDERERS
+@BOTH
 def test_undo_and_redo_work_across_a_run_and_the_outcome_stays(server, browser, vue):
     page, errors = opened(browser, server.address, workflow(), vue)
     settled(page)
@@ -438,7 +439,7 @@ def test_every_node_with_a_result_has_a_panel_and_no_other(server, browser):
     page.close()
 
 
-@RENDERERS
+@BOTH
 def test_a_sub_graph_shows_the_search_on_its_outside(server, browser, vue):
     page, errors = opened(browser, server.address, workflow(), vue)
     page.wait_for_timeout(500)

@@ -10,7 +10,7 @@ import pytest
 from chromium import look_at, opened
 from PIL import Image
 from playwright.sync_api import Page, expect
-from search_page import INVERT, SERIALIZED, TEXT, panel, run, set_widgets, state, widget, workflow
+from search_page import BOTH, INVERT, SERIALIZED, TEXT, panel, run, set_widgets, state, widget, workflow
 
 pytestmark = pytest.mark.slow
 
@@ -49,7 +49,7 @@ def text(page: Page) -> str:
     return panel(page).locator(".pez-prompts .pez-text").inner_text()
 
 
-@pytest.mark.parametrize("vue", [False, True], ids=["classic", "vue"])
+@BOTH
 def test_a_run_is_shown_stopped_kept_and_picked_from(server, browser, vue):
     page, errors = opened(browser, server.address, long(seed=100 + vue, control="randomize"), vue)
     set_widgets(page, SETTINGS, steps=20_000, patience=-1)

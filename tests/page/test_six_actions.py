@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 
 import pytest
 from chromium import opened
@@ -24,10 +25,15 @@ PLACE = """() => {
 def test_from_an_empty_graph_to_a_prompt(server, browser, vue):
     page, errors = opened(browser, server.address, EMPTY, vue)
     page.evaluate("() => Object.assign(window.app.canvas.ds, { scale: 1, offset: [0, 0] })")
-    page.wait_for_timeout(500)
-    page.mouse.dblclick(300, 300)  # 1: ask for a node
     box = page.get_by_role("combobox").or_(page.get_by_role("searchbox")).or_(page.get_by_role("textbox"))
-    expect(box.and_(page.locator(":focus"))).to_have_count(1, timeout=30_000)
+    for timeout in (5_000, 5_000, 30_000):  # a page that is still busy takes two clicks for two single ones
+        page.wait_for_timeout(500)
+        page.mouse.dblclick(300, 300)  # 1: ask for a node
+        with suppress(AssertionError):
+            expect(box.and_(page.locator(":focus"))).to_have_count(1, timeout=timeout)
+            break
+    else:
+        pytest.fail("A double click opens no search for nodes.")
     page.keyboard.type("sample picture")  # 2: name it
     expect(page.get_by_text("PEZ Sample Picture").first).to_be_visible(timeout=30_000)
     page.keyboard.press("Enter")
