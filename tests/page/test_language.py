@@ -25,9 +25,30 @@ SET = "locale => window.app.extensionManager.setting.set('Comfy.Locale', locale)
 @pytest.mark.parametrize(
     ("locale", "server", "vue", "idle", "chart", "choices"),
     [
-        ("ja", "own frontend", False, "ここにプロンプトが表示されます。", "探索による推定値", ["高速 (fast)", "見つかった単語 (found)"]),
-        ("zh-TW", "own frontend", True, "提示词将显示在这里。", "搜索自身的估计", ["快速 (fast)", "已找到的词 (found)"]),
-        ("fr", "newest frontend", True, "Le prompt apparaît ici.", "Estimation de la recherche", ["rapide (fast)", "trouvés (found)"]),
+        (
+            "ja",
+            "own frontend",
+            False,
+            "ここにプロンプトが表示されます。",
+            "探索による推定値",
+            ["高速 (fast)", "見つかった単語 (found)"],
+        ),
+        (
+            "zh-TW",
+            "own frontend",
+            True,
+            "提示词将显示在这里。",
+            "搜索自身的估计",
+            ["快速 (fast)", "已找到的词 (found)"],
+        ),
+        (
+            "fr",
+            "newest frontend",
+            True,
+            "Le prompt apparaît ici.",
+            "Estimation de la recherche",
+            ["rapide (fast)", "trouvés (found)"],
+        ),
         ("ko", "newest frontend", False, "The prompt appears here.", "Search's estimate", ["fast", "found"]),
     ],
     indirect=["server"],
