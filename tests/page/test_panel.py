@@ -29,6 +29,8 @@ pytestmark = pytest.mark.slow
 DOT = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 TRACKER = "window.app.extensionManager.workflow.activeWorkflow.changeTracker"
 CORNER = """() => {
+    const handle = document.querySelector("[data-node-id='3'] [data-corner=SE]")?.getBoundingClientRect()
+    if (handle) return [handle.x + handle.width / 2, handle.y + handle.height / 2]
     const node = window.app.graph.getNodeById(3), { canvas, ds } = window.app.canvas, box = canvas.getBoundingClientRect()
     const at = (axis, edge) => (node.pos[axis] + node.size[axis] + ds.offset[axis]) * ds.scale + edge - 3
     return [at(0, box.left), at(1, box.top)]
@@ -70,11 +72,13 @@ def _read_the_chart(page: Page) -> None:
     """With the mouse and with the keys: the trace of `outcome()` has 0.9 - 0.5 / step at the steps 1, 5, ... 77 of 88."""
     reader, reading = panel(page).get_by_role("slider", name="Estimate at a step"), panel(page).locator(".pez-reading")
     expect(reading).to_be_hidden()
+    settled(page)
     box = reader.bounding_box()
     assert box
-    for step, words in ((40, "step 41: 0.888"), (1, "step 1: 0.400"), (88, "step 77: 0.894")):
+    for step, words in ((40, "step 41: 0.888"), (1, "step 1: 0.400"), (87, "step 77: 0.894")):
         page.mouse.move(box["x"] + box["width"] * step / 88, box["y"] + box["height"] / 2)
         expect(reading).to_have_text(words)
+        expect(reading).to_be_visible()
         expect(panel(page).locator("polyline.pez-cursor")).to_have_count(1)
     page.mouse.move(box["x"], box["y"] - 100)
     expect(reading).to_be_hidden()
@@ -281,25 +285,30 @@ def test_the_node_is_as_high_as_what_the_panel_shows_or_as_a_person_makes_it_and
 def _resize(page: Page, measure: str) -> None:
     """A person drags the corner of the node: the panel takes the room, keeps it in a run, and has it when opened again."""
     settled(page)
-    before = page.evaluate(measure)
-    corner = page.evaluate(CORNER)
-    page.mouse.move(*corner)
+    before = page.evaluate(measure)[0]
+    x, y = page.evaluate(CORNER)
+    page.mouse.move(x, y)
     page.mouse.down()
-    page.mouse.move(corner[0] + 60, corner[1] + 80, steps=6)
+    page.mouse.move(x + 60, y + 80, steps=6)
     page.mouse.up()
     settled(page)
-    spare, whole, high = page.evaluate(measure)
-    assert abs(high - before[2] - 100) < 12  # 80 on the screen, at 80 %
+    spare, whole, _ = page.evaluate(measure)
+    assert abs(spare - before - 80 / page.evaluate("() => window.app.canvas.ds.scale")) < 4
     assert whole
     give(page, outcome("short"))
     settled(page)
     assert abs(page.evaluate(measure)[0] - spare) < 4
     wide = page.evaluate("() => window.app.graph.getNodeById(3).size[0]")
-    page.evaluate("workflow => window.app.loadGraphData(workflow)", page.evaluate(SERIALIZED))
-    expect(panel(page).locator(".pez-text").first).to_have_text("short")
-    settled(page)
-    assert abs(page.evaluate(measure)[0] - spare) < 4
-    assert abs(page.evaluate("() => window.app.graph.getNodeById(3).size[0]") - wide) < 1
+    high = []
+    for _ in range(2):  # it does not grow from time to time
+        page.evaluate("workflow => window.app.loadGraphData(workflow)", page.evaluate(SERIALIZED))
+        expect(panel(page).locator(".pez-text").first).to_have_text("short")
+        settled(page)
+        again, _, box = page.evaluate(measure)
+        assert again > spare - 4
+        assert abs(page.evaluate("() => window.app.graph.getNodeById(3).size[0]") - wide) < 1
+        high.append(box)
+    assert abs(high[0] - high[1]) < 1
 
 
 def _capture(page: Page) -> None:
