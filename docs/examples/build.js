@@ -54,6 +54,7 @@
     const edge = 20;
     const title = LiteGraph.NODE_TITLE_HEIGHT;
     const all = ids.map((id) => app.graph.getNodeById(id));
+    for (const node of all) node.has_errors = false; // the page misses files that a person has
     const left = Math.min(...all.map((node) => node.pos[0])) - edge;
     const top = Math.min(...all.map((node) => node.pos[1])) - title - edge;
     const right = Math.max(...all.map((node) => node.pos[0] + node.size[0])) + edge;

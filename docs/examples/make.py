@@ -50,6 +50,8 @@ HELP = {
     "clip": ("SDXL with the CLIP of the workflow", ("checkpoint", "vision", "model", "invert")),
 }
 """The help pages' pictures: from which workflow, and which of its nodes."""
+RUN = ("PEZ", "Batch", "Primitive", "PreviewAny", "StringConcatenate")
+"""The nodes that run before a picture is taken: they need nothing but the pack."""
 SETTINGS: Workflow = {"settings": Node("PEZSearchSettings", (0, 0), {"method": "pez+swaps"}, size=(400, 330))}
 
 
@@ -77,21 +79,18 @@ def write(path: Path, content: dict[str, Any]) -> None:
 
 
 def searches(graph: dict[str, Any]) -> dict[str, Any]:
-    """The graph with the embedded model in every search, and without what a search does not need."""
+    """The graph with the embedded model in every search, and without what needs other files."""
+    kinds = ("PEZLoadModel", "PEZCombineModels", "PEZModelFromCLIP", "PEZPlot")
     found = {
         name: {**each, "inputs": dict(each["inputs"])}
         for name, each in graph.items()
-        if each["class_type"].startswith(("PEZ", "Batch", "Primitive"))
+        if each["class_type"].startswith(RUN) and each["class_type"] not in kinds
     }
     for node in found.values():
         for name in ("pez_model", "clip"):
-            if name in node["inputs"] and node["class_type"] != "PEZModelFromCLIP":
-                node["inputs"].pop(name)
-                if name == "pez_model":
-                    node["inputs"][name] = ["embedded", 0]
-    kinds = ("PEZLoadModel", "PEZCombineModels", "PEZModelFromCLIP", "PEZScore", "PEZPlot", "PEZSavePrompts")
-    wanted = {name: each for name, each in found.items() if each["class_type"] not in kinds}
-    return wanted | {"embedded": {"class_type": "PEZLoadModel", "inputs": {"model": EMBEDDED}}}
+            if node["inputs"].pop(name, None) and name == "pez_model":
+                node["inputs"][name] = ["embedded", 0]
+    return found | {"embedded": {"class_type": "PEZLoadModel", "inputs": {"model": EMBEDDED}}}
 
 
 def pictures_of(graph: dict[str, Any]) -> list[Image.Image]:
@@ -132,10 +131,11 @@ def thumbnail(title: str, pictures: list[Image.Image], before: str, prompts: lis
 
 def help_picture(page: Any, workflow: Workflow, nodes: tuple[str, ...]) -> Image.Image:
     """The nodes of the workflow that is open, as the page draws them."""
-    corners = page.evaluate(
-        "([numbers, scale]) => pezLookAt(numbers, scale)", [[_number(workflow, n) for n in nodes], SCALE]
-    )
-    page.wait_for_timeout(800)
+    look = ["([numbers, scale]) => pezLookAt(numbers, scale)", [[_number(workflow, n) for n in nodes], SCALE]]
+    page.evaluate(*look)
+    page.wait_for_timeout(1500)  # a node takes the height of its panel once it is seen
+    corners = page.evaluate(*look)
+    page.wait_for_timeout(300)
     shot = page.screenshot(clip=dict(zip(("x", "y", "width", "height"), corners, strict=True)))
     return Image.open(BytesIO(shot)).convert("RGB")
 
@@ -175,9 +175,9 @@ def _make(page: Any, server: Comfy, everything: bool) -> None:
         image.save(WORKFLOWS / f"{title}.jpg", quality=88)
         for name, (source, nodes) in HELP.items():
             if source == title:
-                for number, kind in enumerate((node.kind for node in workflow.values()), 1):
+                for number in range(1, len(workflow) + 1):
                     output = run.history["outputs"].get(str(number))
-                    if output and kind.startswith("PEZ"):
+                    if output:
                         page.evaluate("([number, output]) => pezShow(number, output)", [number, output])
                 help_picture(page, workflow, nodes).save(IMAGES / f"{name}.jpg", quality=85)
     if chosen:

@@ -81,6 +81,9 @@ def make(page: Any) -> None:
     setting("Comfy.ColorPalette", "dark")
     found = page.evaluate("() => JSON.parse(JSON.stringify(window.app.graph.serialize()))")
     setting("Comfy.Locale", "ja")
+    page.reload()  # titles are translated when the page opens
+    page.wait_for_function("() => window.LiteGraph?.registered_node_types?.PEZInvert", timeout=90_000)
+    page.wait_for_timeout(3000)  # it opens what was open before
     reopened(found)
     draw(page, "japanese")
     setting("Comfy.Locale", "en")

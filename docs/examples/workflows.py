@@ -35,7 +35,7 @@ def model(at: tuple[int, int] = (0, 280), name: str = EMBEDDED) -> Node:
 
 
 def sample(picture: str, at: tuple[int, int] = (0, 450)) -> Node:
-    return Node("PEZSamplePicture", at, {"picture": picture}, size=(400, 260))
+    return Node("PEZSamplePicture", at, {"picture": picture}, size=(400, 280))
 
 
 def invert(at: tuple[int, int], image: str = "picture", model: str = "model", **more: Any) -> Node:
@@ -116,7 +116,7 @@ EXAMPLES: dict[str, Workflow] = {
         "second": sample("penguin", (0, 770)),
         "batch": Node("BatchImagesNode", (460, 0), {}, {"images.image0": ("first", 0), "images.image1": ("second", 0)}),
         "target": Node("PEZImageTarget", (460, 160), {"flips": True}, {"image": ("batch", 0)}, size=(320, 130)),
-        "words": Node("PEZWords", (460, 350), {"prefix": "a cat in the style of"}, size=(320, 160)),
+        "words": Node("PEZWords", (460, 380), {"prefix": "a cat in the style of"}, size=(320, 160)),
         "invert": invert((840, 0), "target", widgets={"length": 6}, inputs={"words": ("words", 0)}),
     },
     "two concepts joined": {
@@ -155,7 +155,7 @@ EXAMPLES: dict[str, Workflow] = {
             {"result": ("invert", 3)},
             size=(400, 110),
         ),
-        "text": text((960, 180), "invert", title="Prompts"),
+        "text": text((960, 220), "invert", title="Prompts"),
     },
     "prompt without certain words": {
         "note": note(
@@ -165,7 +165,7 @@ EXAMPLES: dict[str, Workflow] = {
         "model": model(),
         "picture": sample("octopus"),
         "words": Node("PEZWords", (460, 0), {"banned_words": "octopus*, squid*"}, size=(440, 160)),
-        "invert": invert((460, 220), inputs={"words": ("words", 0)}),
+        "invert": invert((460, 300), inputs={"words": ("words", 0)}),
         "score": Node(
             "PEZScore",
             (960, 0),
@@ -190,7 +190,7 @@ EXAMPLES: dict[str, Workflow] = {
             size=(440, 60),
         ),
         "words": Node("PEZWords", (460, 120), {"keep_words": "cat"}, {"start_words": ("start", 0)}, size=(440, 160)),
-        "invert": invert((460, 340), inputs={"words": ("words", 0)}),
+        "invert": invert((460, 420), inputs={"words": ("words", 0)}),
         "both": Node(
             "StringConcatenate",
             (960, 0),
@@ -201,14 +201,14 @@ EXAMPLES: dict[str, Workflow] = {
         ),
         "score": Node(
             "PEZScore",
-            (960, 230),
+            (960, 260),
             {},
             {"pez_model": ("model", 0), "texts": ("both", 0), "image": ("picture", 0)},
             size=(400, 160),
         ),
-        "table": Node("PreviewAny", (960, 450), {}, {"source": ("score", 1)}, "Before and after", (560, 170)),
-        "plot": Node("PEZPlot", (960, 680), {}, {"result": ("invert", 3)}, size=(400, 40)),
-        "view": Node("PreviewImage", (960, 780), {}, {"images": ("plot", 0)}, size=(560, 340)),
+        "table": Node("PreviewAny", (960, 480), {}, {"source": ("score", 1)}, "Before and after", (560, 170)),
+        "plot": Node("PEZPlot", (960, 710), {}, {"result": ("invert", 3)}, size=(400, 40)),
+        "view": Node("PreviewImage", (960, 810), {}, {"images": ("plot", 0)}, size=(560, 340)),
     },
     "a blend of a picture and words": {
         "note": note(
@@ -218,10 +218,10 @@ EXAMPLES: dict[str, Workflow] = {
         "model": model(),
         "picture": sample("penguin"),
         "image": Node("PEZImageTarget", (460, 0), {}, {"image": ("picture", 0)}, size=(320, 130)),
-        "text": Node("PEZTextTarget", (460, 190), {"text": "a red background", "weight": 0.3}, size=(320, 150)),
+        "text": Node("PEZTextTarget", (460, 220), {"text": "a red background", "weight": 0.3}, size=(320, 150)),
         "blend": Node(
             "PEZBlendTargets",
-            (460, 400),
+            (460, 430),
             {},
             {"targets.target1": ("image", 0), "targets.target2": ("text", 0)},
             size=(320, 110),

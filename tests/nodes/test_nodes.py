@@ -120,7 +120,7 @@ def test_model_picture_and_search_alone_can_run(comfy):
 def test_a_model_is_shown_by_its_name(comfy):
     made = {"model": graph()["model"], "text": {"class_type": "PreviewAny", "inputs": {"source": ["model", 0]}}}
     (name,) = comfy.run(made).output("text")["text"]  # a bypassed PEZ Invert passes its model on
-    assert name == "ClipModel(Embedded)"
+    assert name == "ClipModel(embedded)"
 
 
 def test_the_sample_picture_is_previewed(comfy):

@@ -227,10 +227,11 @@ def test_save_prompts_says_which_row_went_where(comfy, browser):
         """() => {
             const node = window.LiteGraph.createNode("PEZSavePrompts")
             window.app.graph.add(node)
-            node.onExecuted({ pez_saved: [{ version: 1, file: "pez/prompts.csv", row: 2, prompt: "a" }] })
-            return node.widgets.find(each => each.name === "pez_saved").element.textContent
+            const rows = [2, 3, 4].map(row => ({ version: 1, file: "pez/prompts.csv", row, prompt: "a" }))
+            const said = () => node.widgets.find(each => each.name === "pez_saved").element.textContent
+            return [rows.slice(0, 1), rows].map(pez_saved => { node.onExecuted({ pez_saved }); return said() })
         }"""
     )
-    assert said == "row 2 in pez/prompts.csv"
+    assert said == ["row 2 in pez/prompts.csv", "rows 2 to 4 in pez/prompts.csv"]
     assert not errors
     page.close()

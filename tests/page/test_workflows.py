@@ -24,8 +24,9 @@ STILL = """() => {
 }"""
 
 COVERED = """() => {
-    const boxes = window.app.graph.nodes.map(({ type, pos, size }) => ({ type, pos, end: [pos[0] + size[0], pos[1] + size[1]] }))
-    const meet = (a, b) => [0, 1].every(axis => a.pos[axis] < b.end[axis] && b.pos[axis] < a.end[axis])
+    const boxes = window.app.graph.nodes.map(({ type, pos: [x, y], size }) => ({
+        type, from: [x, y - window.LiteGraph.NODE_TITLE_HEIGHT], end: [x + size[0], y + size[1]] }))
+    const meet = (a, b) => [0, 1].every(axis => a.from[axis] < b.end[axis] && b.from[axis] < a.end[axis])
     return boxes.flatMap((a, i) => boxes.slice(i + 1).filter(b => meet(a, b)).map(b => `${a.type} and ${b.type}`))
 }"""
 

@@ -12,8 +12,8 @@ const lines = new WeakMap(); // node -> its line
 function show(node, output) {
   const rows = output?.pez_saved;
   if (!Array.isArray(rows) || !rows.length || !lines.has(node)) return;
-  const text = rows.map(({ file, row }) => say("saved", { file, row })).join("\n");
-  lines.get(node).textContent = text;
+  const [{ file, row: first }, last] = [rows[0], rows.at(-1).row];
+  lines.get(node).textContent = rows.length > 1 ? say("saved rows", { file, first, last }) : say("saved", { file, row: first });
 }
 
 app.registerExtension({

@@ -71,6 +71,7 @@ const ENGLISH = {
   remove: "Remove",
   "no history": "Prompts that were found appear here.",
   saved: "row {row} in {file}",
+  "saved rows": "rows {first} to {last} in {file}",
   "saved prompts": "Saved prompts",
   "nothing saved": "Nothing saved yet",
 };
