@@ -1,4 +1,4 @@
-"""Makes the pictures of the panel in docs/images, from real searches with the embedded model.
+"""Makes the pictures of the panel and of a help page in docs/images, from real searches with the embedded model.
 
     python docs/examples/panel.py
 
@@ -32,6 +32,12 @@ PLACE = """() => {
     const box = canvas.getBoundingClientRect()
     return { x: box.left + 286, y: box.top + 90, width: node.size[0] + 28, height: node.size[1] + 54 }
 }"""
+HELP = """() => {
+    const { canvas } = window.app, node = window.app.graph.nodes.find(each => each.type === "PEZInvert")
+    Object.assign(canvas.ds, { scale: 0.8, offset: [300 - node.pos[0], 170 - node.pos[1]] })
+    canvas.selectNode(node)
+    canvas.setDirty(true, true)
+}"""
 
 
 def workflow(name: str) -> dict[str, Any]:
@@ -43,6 +49,18 @@ def draw(page: Any, name: str) -> None:
     page.wait_for_timeout(1000)  # the node takes the height of its panel
     shot = page.screenshot(clip=page.evaluate(PLACE))
     Image.open(BytesIO(shot)).convert("RGB").save(IMAGES / f"panel-{name}.jpg", quality=88)
+
+
+def draw_help(page: Any) -> None:
+    """The whole page, with the help of the selected node beside the graph."""
+    page.set_viewport_size({"width": 1000, "height": 770})
+    page.wait_for_timeout(1000)  # opening a workflow clears the selection a moment later
+    page.evaluate(HELP)
+    page.locator("[data-testid=info-button]").click()
+    page.wait_for_function("() => document.querySelector('.node-help-content img')?.naturalWidth > 0")
+    page.evaluate(HELP)
+    page.wait_for_timeout(1000)
+    Image.open(BytesIO(page.screenshot())).convert("RGB").save(IMAGES / "help.jpg", quality=85)
 
 
 def run(page: Any, until: str) -> None:
@@ -90,6 +108,8 @@ def make(page: Any) -> None:
     reopened(workflow(SEVERAL))
     run(page, r"seed \d+$")
     draw(page, "several")
+    reopened(found)
+    draw_help(page)
 
 
 if __name__ == "__main__":
