@@ -4,6 +4,7 @@ import { shownParts } from "../page/settings.js";
 import { Announcer } from "./announce.js";
 import { Candidates } from "./candidates.js";
 import { Chart } from "./chart.js";
+import { Dial } from "./dial.js";
 import { keepReadable } from "./colors.js";
 import { button, copyButton, made, setText, show } from "./elements.js";
 import { score } from "./format.js";
