@@ -5,7 +5,7 @@
 
 English is in the code: the nodes' schemas and web/js/panel/words.js. Every other language is a folder here:
 
-    main.json        the panel's words
+    main.json        the panel's words; under "values" the choices of widgets, by the English ones
     settings.json, commands.json    the page of settings, the commands
     nodes.json       each node's own texts, and under "shared" the groups that it takes from shared.json
     shared.json      texts of several nodes, in groups; under "table" the words of the help pages' tables
@@ -87,14 +87,16 @@ def node_definitions(language: str) -> dict[str, Any]:
 
 def settings_table(language: str) -> str:
     """Those settings as a table in Markdown, of two columns: ComfyUI shows it beside the graph."""
-    head, texts = ENGLISH_HEAD, {}
+    head, texts, choices = ENGLISH_HEAD, {}, {}
     if language != "en":
         shared = _read(language, "shared.json")
         head, texts = shared["table"], shared["groups"]["rare"]["inputs"]
+        choices = _read(language, "main.json")["pez"]["values"]
     lines = [f"| {head['setting']} | {head['help']} |", "|---|---|"]
     for row in settings_rows():
         text = texts.get(row.key, {"name": row.name, "tooltip": row.help})
-        shown = {"methods": row.methods, "range": row.range, "default": row.default}
+        default = choices.get(row.default, row.default)
+        shown = {"methods": row.methods, "range": row.range, "default": default}
         values = "; ".join(f"{head[key]}: {value}" for key, value in shown.items() if value)
         lines.append(f"| **{text['name']}** | {text['tooltip']}<br>*{values}* |")
     return "".join(f"{line}\n" for line in lines)

@@ -23,7 +23,7 @@ class PEZInvert(PezNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="PEZInvert",
-            display_name="PEZ Invert (interrogate image)",  # ComfyUI ranks what people type by titles before aliases
+            display_name="PEZ Invert (caption or interrogate image)",  # ComfyUI ranks what people type by titles before aliases
             category="PEZ",
             description="Image to prompt: finds a short prompt of real words that matches the picture. Connect it to CLIP Text "
             "Encode.",

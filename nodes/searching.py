@@ -51,7 +51,7 @@ def search(
     kind = node.SCHEMA.node_id
     outcomes = [outcome(kind, each) for each in found]
     record(node.hidden, [{"node": kind, **each.to_json()} for each in found], outcomes)
-    return _output(found, outcomes)
+    return _output(found, outcomes, str(node.hidden.unique_id))
 
 
 def _target(model: ClipModel, sources: Sequence[Source]) -> Target:
@@ -85,13 +85,13 @@ def _pictures(sources: Sequence[Source]) -> tuple[Any, ...]:
     return tuple(each for source in sources if isinstance(source, PictureSource) for each in source.pictures)
 
 
-def _output(found: list[NodeResult], outcomes: list[dict[str, Any]]) -> io.NodeOutput:
-    """What nodes that search return and display."""
+def _output(found: list[NodeResult], outcomes: list[dict[str, Any]], path: str) -> io.NodeOutput:
+    """What nodes that search return and display. path: of the running node; a sub-graph that is used twice has it twice."""
     results = [each.result for each in found]
     return io.NodeOutput(
         [escape_for_comfyui(result.prompt) for result in results],
         [result.similarity for result in results],
         [escape_for_comfyui(candidate.text) for result in results for candidate in result.candidates],
         found,
-        ui={"text": [result.prompt for result in results], "pez": outcomes},
+        ui={"text": [result.prompt for result in results], "pez": outcomes, "pez_path": [path]},
     )

@@ -42,9 +42,11 @@
     return { workflow: app.graph.serialize(), graph: (await app.graphToPrompt()).output };
   };
 
+  // Shows what a node gave back in a run, pictures included.
   window.pezShow = (id, output) => {
-    const node = app.graph.getNodeById(id);
-    node.onExecuted?.(output);
+    app.nodeOutputs = { ...app.nodeOutputs, [id]: output };
+    app.graph.getNodeById(id).onExecuted?.(output);
+    app.canvas.setDirty(true, true);
   };
 
   // Moves the nodes into view and returns where they are: x, y, width, height.

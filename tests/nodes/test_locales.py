@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,13 @@ NODES = sorted(page.stem for page in DOCS.glob("*.md"))
 PAGES = sorted((file.parent.name, file.stem) for file in DOCS.glob("*/*.md") if file.stem != "en")
 """The translated ones; the page shows English for the others."""
 PLACEHOLDER = re.compile(r"\{\w+\}")
+NAMES = [
+    *("pez+swaps", "pez", "swaps", "autoprompt", "autoprompt-sgd", "fluentprompt"),
+    *("fp32", "bf16", "fp16", "JSON Lines", "CSV"),
+    *("SD 1.5 (ViT-L-14 openai)", "SD 2.x, Midjourney (ViT-H-14 laion2b_s32b_b79k)"),
+    "SDXL, Stable Cascade (ViT-bigG-14 laion2b_s39b_b160k)",
+]
+"""Choices of widgets that are the same in every language."""
 
 
 def in_english(info: dict[str, Any]) -> dict[str, Any]:
@@ -49,6 +57,14 @@ def in_english(info: dict[str, Any]) -> dict[str, Any]:
 def schemas(comfy) -> dict[str, Any]:
     every = comfy.get("/object_info")
     return {name: in_english(info) for name, info in every.items() if info["python_module"].endswith("pez")}
+
+
+def choices(inputs: dict[str, Any]) -> Iterator[str]:
+    """What a person can choose in these inputs, and in those that a choice brings. Lists of files are none of ours."""
+    for name, (_, options) in ((name, spec) for kind in inputs.values() for name, spec in kind.items()):
+        for option in options.get("options", ()) if name != "checkpoint" else ():
+            yield option["key"] if isinstance(option, dict) else option
+            yield from choices(option["inputs"]) if isinstance(option, dict) else ()
 
 
 def texts(found: Any, path: str = "") -> dict[str, str]:
@@ -110,6 +126,20 @@ def test_every_word_of_the_panel_is_translated(language):
     for key, text in panel.items():
         assert text.strip()
         assert sorted(PLACEHOLDER.findall(text)) == sorted(PLACEHOLDER.findall(english[key])), key
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_choice_is_translated(comfy, language):
+    every = [info for info in comfy.get("/object_info").values() if info["python_module"].endswith("pez")]
+    own = {
+        choice
+        for info in every
+        for choice in choices({kind: info["input"].get(kind, {}) for kind in ("required", "optional")})
+    }
+    values = read(language, "main.json")["pez"]["values"]
+    assert values.keys() == own - set(NAMES)
+    assert len({*values.values()}) == len(values)
+    assert comfy.get("/i18n")[language]["pez"]["values"] == values
 
 
 def test_every_node_has_a_help_page(schemas):

@@ -112,7 +112,15 @@ def test_clip_text_encode_reads_exactly_the_scored_tokens(comfy, model, settings
 
 def test_model_picture_and_search_alone_can_run(comfy):
     made = {name: node for name, node in graph().items() if name not in ("tokens", "scores", "candidates")}
-    assert comfy.run(made).output("invert")["text"]
+    output = comfy.run(made).output("invert")
+    assert output["text"]
+    assert output["pez_path"] == ["invert"]  # the page tells the uses of a sub-graph apart by it
+
+
+def test_a_model_is_shown_by_its_name(comfy):
+    made = {"model": graph()["model"], "text": {"class_type": "PreviewAny", "inputs": {"source": ["model", 0]}}}
+    (name,) = comfy.run(made).output("text")["text"]  # a bypassed PEZ Invert passes its model on
+    assert name == "ClipModel(Embedded)"
 
 
 def test_the_sample_picture_is_previewed(comfy):

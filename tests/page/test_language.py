@@ -5,24 +5,57 @@ from __future__ import annotations
 import pytest
 from chromium import look_at, opened
 from playwright.sync_api import Route, expect
-from search_page import give, outcome, panel, state, workflow
+from search_page import INVERT, give, outcome, panel, state, workflow
 
 pytestmark = pytest.mark.slow
 
+METHOD = """() => {
+    const node = window.LiteGraph.createNode("PEZSearchSettings")
+    node.pos = [950, 250]
+    window.app.graph.add(node)
+    const choose = (name, value) => { node.widgets.find(each => each.name === name).value = value }
+    choose("method", "pez+swaps")
+    choose("method.swap_from", "found")
+    return Number(node.id)
+}"""
+DRAWN = "([id, name]) => window.app.graph.getNodeById(id).widgets.find(each => each.name === name)._displayValue"
 SET = "locale => window.app.extensionManager.setting.set('Comfy.Locale', locale)"
 
 
 @pytest.mark.parametrize(
-    ("locale", "idle", "chart"),
+    ("locale", "server", "vue", "idle", "chart", "choices"),
     [
-        ("ja", "ここにプロンプトが表示されます。", "探索による推定値"),
-        ("zh-TW", "提示词将显示在这里。", "搜索自身的估计"),
-        ("fr", "Le prompt apparaît ici.", "Estimation de la recherche"),
-        ("ko", "The prompt appears here.", "Search's estimate"),
+        (
+            "ja",
+            "own frontend",
+            False,
+            "ここにプロンプトが表示されます。",
+            "探索による推定値",
+            ["高速 (fast)", "見つかった単語 (found)"],
+        ),
+        (
+            "zh-TW",
+            "own frontend",
+            True,
+            "提示词将显示在这里。",
+            "搜索自身的估计",
+            ["快速 (fast)", "已找到的词 (found)"],
+        ),
+        (
+            "fr",
+            "newest frontend",
+            True,
+            "Le prompt apparaît ici.",
+            "Estimation de la recherche",
+            ["rapide (fast)", "trouvés (found)"],
+        ),
+        ("ko", "newest frontend", False, "The prompt appears here.", "Search's estimate", ["fast", "found"]),
     ],
+    indirect=["server"],
+    ids=["ja", "zh", "fr", "ko"],
 )
-def test_the_panel_speaks_the_language_of_the_page(comfy, browser, locale, idle, chart):
-    page, errors = opened(browser, comfy.address, workflow())
+def test_panel_and_choices_are_in_the_language_of_the_page(server, browser, locale, vue, idle, chart, choices):
+    page, errors = opened(browser, server.address, workflow(), vue)
     page.evaluate(SET, locale)
     try:
         page.evaluate("workflow => window.app.loadGraphData(workflow)", workflow())
@@ -30,6 +63,15 @@ def test_the_panel_speaks_the_language_of_the_page(comfy, browser, locale, idle,
         give(page, outcome())
         label = page.locator(".pez-panel svg").last.get_attribute("aria-label")
         assert label.startswith(chart)
+        method = page.evaluate(METHOD)
+        if vue:
+            for node, words in zip((INVERT, method), choices, strict=True):
+                expect(page.locator(f"[data-node-id='{node}']").get_by_text(words, exact=True)).to_be_visible()
+        else:  # what the canvas draws
+            drawn = [page.evaluate(DRAWN, place) for place in ([INVERT, "preset"], [method, "method.swap_from"])]
+            assert drawn == choices
+        made = page.evaluate("async () => (await window.app.graphToPrompt()).output")
+        assert made[str(INVERT)]["inputs"]["preset"] == "fast"  # the same in every language
     finally:
         page.evaluate(SET, "en")
     assert not errors

@@ -198,6 +198,7 @@ def test_load_model_shows_its_name_only_where_it_is_used(comfy, browser):
     page, errors = opened(browser, comfy.address, workflow())
     hidden = "() => window.app.graph.getNodeById(1).widgets.find(each => each.name === 'name').hidden"
     assert page.evaluate(hidden)
+    assert page.evaluate("() => window.LiteGraph.createNode('PEZLoadModel').size[0]") >= 400  # its labels are long
     page.evaluate(
         """() => {
             const model = window.app.graph.getNodeById(1).widgets.find(each => each.name === "model")

@@ -28,6 +28,13 @@ pytestmark = pytest.mark.slow
 
 DOT = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 TRACKER = "window.app.extensionManager.workflow.activeWorkflow.changeTracker"
+CORNER = """() => {
+    const handle = document.querySelector("[data-node-id='3'] [data-corner=SE]")?.getBoundingClientRect()
+    if (handle) return [handle.x + handle.width / 2, handle.y + handle.height / 2]
+    const node = window.app.graph.getNodeById(3), { canvas, ds } = window.app.canvas, box = canvas.getBoundingClientRect()
+    const at = (axis, edge) => (node.pos[axis] + node.size[axis] + ds.offset[axis]) * ds.scale + edge - 3
+    return [at(0, box.left), at(1, box.top)]
+}"""
 RENDERERS = pytest.mark.parametrize("vue", [False, True], ids=["classic", "vue"])
 
 
@@ -56,8 +63,31 @@ def test_it_says_what_happens_from_run_to_end(comfy, browser, vue):
     give(page, outcome(seconds=3721.0))
     expect(state(page)).to_have_text("80 steps · 1 h 2 min · no more gain · seed 7")
     expect(stop).to_be_hidden()
+    _read_the_chart(page)
     assert not errors
     page.close()
+
+
+def _read_the_chart(page: Page) -> None:
+    """With the mouse and with the keys: the trace of `outcome()` has 0.9 - 0.5 / step at the steps 1, 5, ... 77 of 88."""
+    reader, reading = panel(page).get_by_role("slider", name="Estimate at a step"), panel(page).locator(".pez-reading")
+    expect(reading).to_be_hidden()
+    settled(page)
+    box = reader.bounding_box()
+    assert box
+    for step, words in ((40, "step 41: 0.888"), (1, "step 1: 0.400"), (87, "step 77: 0.894")):
+        page.mouse.move(box["x"] + box["width"] * step / 88, box["y"] + box["height"] / 2)
+        expect(reading).to_have_text(words)
+        expect(reading).to_be_visible()
+        expect(panel(page).locator("polyline.pez-cursor")).to_have_count(1)
+    page.mouse.move(box["x"], box["y"] - 100)
+    expect(reading).to_be_hidden()
+    expect(panel(page).locator(".pez-legend")).to_be_visible()
+    reader.focus()
+    for key, words in (("ArrowLeft", "step 73: 0.893"), ("Home", "step 1: 0.400"), ("ArrowRight", "step 5: 0.800")):
+        page.keyboard.press(key)
+        expect(reading).to_have_text(words)
+        expect(reader).to_have_attribute("aria-valuetext", words)
 
 
 def test_the_best_is_never_below_the_restarts_and_its_text_is_the_newest(comfy, browser):
@@ -150,6 +180,24 @@ def test_several_pictures_stop_one_by_one_and_are_shown_as_rows(comfy, browser):
     page.evaluate("() => { navigator.clipboard.writeText = text => { window.copied = text } }")
     panel(page).get_by_role("button", name="Copy prompt 2").click()
     assert page.evaluate("() => window.copied") == "second one"
+    which = panel(page).locator(".pez-which")
+    expect(which).to_have_text("candidate 1 of every picture")
+    rows.nth(1).locator("summary").click()
+    rows.nth(1).locator(".pez-choice").nth(1).click()
+    expect(which).to_have_text(
+        "candidate 2 of every picture, used from the next run"
+    )  # the node has one number for all
+    expect(rows.locator(".pez-prompt .pez-text")).to_have_text(["ice (bird)", "ice (bird)"])
+    expect(rows.locator(".pez-choice[aria-pressed=true] .pez-text")).to_have_text(["ice (bird)", "ice (bird)"])
+    expect(rows.nth(1).locator(".pez-choice").nth(1)).to_be_focused()
+    assert [widget(page, name) for name in ("seed", "control", "candidate")] == [7, "fixed", 2]
+    panel(page).get_by_role("button", name="Copy", exact=True).click()
+    assert page.evaluate("() => window.copied") == "ice \\(bird\\)\nice \\(bird\\)"
+    give(page, *(outcome("ice (bird)", thumbnail=DOT, candidate=2) for _ in range(2)))
+    expect(which).to_have_text("candidate 2 of every picture")
+    expect(rows.nth(1).locator(".pez-list")).to_be_visible()  # it stays open
+    set_widgets(page, length=5)
+    expect(which).to_have_text("candidate 1 of every picture, used from the next run")
     assert not errors
     page.close()
 
@@ -200,7 +248,7 @@ def test_nothing_in_an_outcome_becomes_html_or_fetches(comfy, browser):
 
 
 @BOTH
-def test_the_node_is_as_high_as_what_the_panel_shows_and_a_run_is_no_edit(server, browser, vue):
+def test_the_node_is_as_high_as_what_the_panel_shows_or_as_a_person_makes_it_and_a_run_is_no_edit(server, browser, vue):
     page, errors = opened(browser, server.address, workflow(), vue)
     settled(page)
     measure = """() => {
@@ -229,8 +277,38 @@ def test_the_node_is_as_high_as_what_the_panel_shows_and_a_run_is_no_edit(server
     expect(panel(page).locator(".pez-chart")).to_be_visible()
     page.evaluate("workflow => window.app.loadGraphData(workflow)", page.evaluate(SERIALIZED))
     expect(panel(page).locator(".pez-text").first).to_contain_text("end")
+    _resize(page, measure)
     assert not errors
     page.close()
+
+
+def _resize(page: Page, measure: str) -> None:
+    """A person drags the corner of the node: the panel takes the room, keeps it in a run, and has it when opened again."""
+    settled(page)
+    before = page.evaluate(measure)[0]
+    x, y = page.evaluate(CORNER)
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 60, y + 80, steps=6)
+    page.mouse.up()
+    settled(page)
+    spare, whole, _ = page.evaluate(measure)
+    assert abs(spare - before - 80 / page.evaluate("() => window.app.canvas.ds.scale")) < 4
+    assert whole
+    give(page, outcome("short"))
+    settled(page)
+    assert abs(page.evaluate(measure)[0] - spare) < 4
+    wide = page.evaluate("() => window.app.graph.getNodeById(3).size[0]")
+    high = []
+    for _ in range(2):  # it does not grow from time to time
+        page.evaluate("workflow => window.app.loadGraphData(workflow)", page.evaluate(SERIALIZED))
+        expect(panel(page).locator(".pez-text").first).to_have_text("short")
+        settled(page)
+        again, _, box = page.evaluate(measure)
+        assert again > spare - 4
+        assert abs(page.evaluate("() => window.app.graph.getNodeById(3).size[0]") - wide) < 1
+        high.append(box)
+    assert abs(high[0] - high[1]) < 1
 
 
 def _capture(page: Page) -> None:
@@ -440,7 +518,7 @@ def test_every_node_with_a_result_has_a_panel_and_no_other(server, browser):
 
 
 @BOTH
-def test_a_sub_graph_shows_the_search_on_its_outside(server, browser, vue):
+def test_a_sub_graph_shows_the_search_on_its_outside_each_use_its_own(server, browser, vue):
     page, errors = opened(browser, server.address, workflow(), vue)
     page.wait_for_timeout(500)
     made = page.evaluate(
@@ -475,5 +553,38 @@ def test_a_sub_graph_shows_the_search_on_its_outside(server, browser, vue):
         if str(node["id"]) == made[0]:
             assert abs(node["size"][1] - height) < 1  # the panel outside is no edit
     assert again["config"]["pez"]["outcomes"][path][0]["text"] == "red penguin snow"
+    _use_twice(page, *made)
     assert not errors
     page.close()
+
+
+def _use_twice(page: Page, outer: str, inner: list[str]) -> None:
+    """Another node of the same sub-graph: each shows its own run, its own prompt, also after saving and opening."""
+    second = page.evaluate(
+        """id => {
+            const first = window.app.graph.getNodeById(id)
+            const node = window.LiteGraph.createNode(first.subgraph.id)
+            node.pos = [first.pos[0] + first.size[0] + 60, first.pos[1]]
+            window.app.graph.add(node)
+            Object.assign(window.app.canvas.ds, { scale: 0.6 })
+            return String(node.id)
+        }""",
+        outer,
+    )
+    paths = {each: f"{each}:{inner[0]}" for each in (outer, second)}
+    for each, text in ((second, "of the second"), (outer, "of the first")):
+        say(page, "pez.state", node=paths[each], panels=[paths[each]], state="searching")
+        say(page, "pez.progress", node=paths[each], prompt=f"half {text}", left=None)
+        expect(page.locator(".pez-panel", has_text=f"half {text}").locator("visible=true")).to_have_count(1)
+        page.evaluate(
+            "([id, path, pez]) => { const { subgraph } = app.graph.getNodeById(id); const [node] = subgraph.nodes;"
+            " window.app.nodeOutputs = { ...window.app.nodeOutputs, [`${subgraph.id}:${node.id}`]: { pez: [pez], pez_path: [path] } } }",
+            [each, paths[each], outcome(text)],
+        )
+    for reopened in (False, True):
+        if reopened:
+            page.evaluate("workflow => window.app.loadGraphData(workflow)", page.evaluate(SERIALIZED))
+        for text in ("of the first", "of the second"):
+            shown = page.locator(".pez-panel", has_text=text).locator("visible=true")
+            expect(shown).to_have_count(1, timeout=10_000)
+            expect(shown.locator(".pez-prompts .pez-text")).to_have_text(text)

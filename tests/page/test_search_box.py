@@ -11,10 +11,10 @@ from chromium import opened
 WORKFLOW = Path(__file__).parents[2] / "example_workflows" / "picture to prompt.json"
 FIRST = [
     *("image to prompt", "prompt from image", "picture to prompt", "img2prompt", "image2prompt", "reverse prompt"),
-    *("interrogate", "clip interrogator", "describe image", "hard prompts", "textual inversion"),
+    *("interrogate", "clip interrogator", "caption", "describe image", "hard prompts", "textual inversion"),
 ]
-AMONG = {"caption": 3, "pez": 6}
-"""ComfyUI puts titles that begin with the word first, the shortest before the others."""
+AMONG = {"pez": 6}
+"""ComfyUI puts ids and titles that begin with the word first, the shortest before the others: PEZPlot before PEZInvert."""
 RESULTS = "() => [...document.querySelectorAll('[role=option]')].map(each => each.innerText)"
 
 

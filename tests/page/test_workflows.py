@@ -23,6 +23,12 @@ STILL = """() => {
     return same
 }"""
 
+COVERED = """() => {
+    const boxes = window.app.graph.nodes.map(({ type, pos, size }) => ({ type, pos, end: [pos[0] + size[0], pos[1] + size[1]] }))
+    const meet = (a, b) => [0, 1].every(axis => a.pos[axis] < b.end[axis] && b.pos[axis] < a.end[axis])
+    return boxes.flatMap((a, i) => boxes.slice(i + 1).filter(b => meet(a, b)).map(b => `${a.type} and ${b.type}`))
+}"""
+
 pytestmark = pytest.mark.slow
 
 
@@ -165,14 +171,16 @@ def test_a_workflow_opens_legibly(comfy, browser, vue):
     page, _ = opened(browser, comfy.address, json.loads(WORKFLOWS[0].read_text("utf-8")), vue)
     page.set_viewport_size({"width": 1600, "height": 1000})
     page.wait_for_timeout(500)
-    zooms = {}
+    zooms, covered = {}, {}
     for path in WORKFLOWS:
         page.evaluate("workflow => window.app.loadGraphData(workflow, true, true)", json.loads(path.read_text("utf-8")))
         page.evaluate("() => window.app.extensionManager.command.execute('Comfy.Canvas.FitView')")
         page.wait_for_function(STILL, polling=400)
         page.evaluate("() => window.app.canvas.selectItems([])")
         zooms[path.stem] = page.evaluate("() => window.app.canvas.ds.scale")
+        covered[path.stem] = page.evaluate(COVERED)
     page.close()
+    assert {name: pairs for name, pairs in covered.items() if pairs} == {}
     assert {name: zoom for name, zoom in zooms.items() if zoom < 0.6} == {}, zooms
 
 

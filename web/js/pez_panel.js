@@ -2,11 +2,11 @@
 
 import { api } from "../../../scripts/api.js";
 import { app } from "../../../scripts/app.js";
-import { nodeByLocator, nodesWithPaths } from "./graph/nodes.js";
+import { nodeByLocator, nodesWithPaths, pathsOf } from "./graph/nodes.js";
 import { checked, VERSION } from "./outcome/check.js";
 import { adopt, keep, saveWith } from "./outcome/keep.js";
 import { remember, settle } from "./outcome/pick.js";
-import { addSearchPanel, everyPanel, panelOf, panelsOnPath, refresh, showAll } from "./panel/on_nodes.js";
+import { addSearchPanel, endRuns, everyPanel, panelOf, panelsOnPath, refresh, showAll } from "./panel/on_nodes.js";
 import { onShownParts } from "./page/settings.js";
 import { record } from "./page/history.js";
 import { loadWords, say } from "./panel/words.js";
@@ -27,11 +27,13 @@ const shown = new WeakMap(); // node -> the output that it shows already
 // The outcomes, where they are new.
 function showFound(node, output) {
   const outcomes = shown.get(node) === output?.pez ? null : checked(output?.pez);
-  if (!outcomes) return null;
+  const paths = pathsOf(app.rootGraph, node); // several, where its sub-graph is used several times
+  const [path] = paths.filter((each) => output?.pez_path?.includes(each)).concat(paths);
+  if (!outcomes || !path) return null;
   shown.set(node, output.pez);
-  keep(node, outcomes);
+  keep(node, outcomes, path);
   remember(node);
-  refresh(node);
+  refresh(node, path);
   return outcomes;
 }
 
@@ -50,7 +52,7 @@ api.addEventListener("execution_error", () => everyPanel().forEach((panel) => pa
 
 // A node whose result was known already says nothing more after "loading".
 api.addEventListener("execution_success", () => {
-  for (const [, node] of nodesWithPaths(app.rootGraph)) if (panelOf(node)?.run && !node.subgraph) refresh(node);
+  for (const [, node] of nodesWithPaths(app.rootGraph)) if (panelOf(node) && !node.subgraph) endRuns(node);
 });
 
 api.addEventListener("graphChanged", () => {

@@ -33,6 +33,11 @@ export function* nodesWithPaths(graph, before = "") {
   }
 }
 
+// Where the node is: several places, if it lies in a sub-graph that is used several times.
+export function pathsOf(graph, node) {
+  return [...nodesWithPaths(graph)].filter(([, each]) => each === node).map(([path]) => path);
+}
+
 // The node and output that an input takes its value from, across the borders of sub-graphs: [node, slot], or null.
 export function originOf(root, node, slot) {
   const { graph } = node;

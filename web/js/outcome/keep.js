@@ -2,22 +2,31 @@
 // graph's `config`, which ComfyUI neither compares nor counts as a change; a copied node carries its own as a property.
 
 import { app } from "../../../../scripts/app.js";
-import { nodesWithPaths } from "../graph/nodes.js";
+import { nodesWithPaths, pathsOf } from "../graph/nodes.js";
 import { checked, VERSION } from "./check.js";
 
 const PROPERTY = "pez_found";
-const held = new WeakMap(); // node -> outcomes
+const held = new WeakMap(); // node -> { latest, byPath: path -> outcomes }
 const session = takeSession();
 
-const sessionKey = (node) => `pez:${app.rootGraph.id}:${node.graph?.id}:${node.id}`;
+const sessionKey = (path) => `pez:${app.rootGraph.id}:${path}`;
 
-export function outcomesOf(node) {
-  return held.get(node) ?? null;
+// The latest outcomes of a node, or those at a path: a sub-graph that is used twice has each node once, which searches twice.
+export function outcomesOf(node, path) {
+  const { latest = null, byPath = new Map() } = held.get(node) ?? {};
+  if (path === undefined || !byPath.size || pathsOf(app.rootGraph, node).length < 2) return latest;
+  return byPath.get(path) ?? null;
+}
+
+function hold(node, outcomes, path) {
+  const byPath = held.get(node)?.byPath ?? new Map();
+  if (path !== undefined) byPath.set(path, outcomes);
+  held.set(node, { latest: outcomes, byPath });
 }
 
 // Keeps the outcomes of a run, also in what the page remembers of the workflow, so that undo does not take them away.
-export function keep(node, outcomes) {
-  held.set(node, outcomes);
+export function keep(node, outcomes, path) {
+  hold(node, outcomes, path);
   const tracker = app.extensionManager?.workflow?.activeWorkflow?.changeTracker;
   const states = [tracker?.initialState, tracker?.activeState, ...(tracker?.undoQueue ?? []), ...(tracker?.redoQueue ?? [])];
   const saved = savedForm();
@@ -26,7 +35,7 @@ export function keep(node, outcomes) {
   }
   try {
     // the page saves a draft only after an edit: a reload right after a run would lose the outcome
-    sessionStorage.setItem(sessionKey(node), JSON.stringify(outcomes));
+    sessionStorage.setItem(sessionKey(path), JSON.stringify(outcomes));
   } catch {
     // full, or not allowed: the workflow has it
   }
@@ -34,7 +43,10 @@ export function keep(node, outcomes) {
 
 function savedForm() {
   const outcomes = {};
-  for (const [path, node] of nodesWithPaths(app.rootGraph)) if (held.has(node)) outcomes[path] = held.get(node);
+  for (const [path, node] of nodesWithPaths(app.rootGraph)) {
+    const found = outcomesOf(node, path);
+    if (found) outcomes[path] = found;
+  }
   return { version: VERSION, outcomes };
 }
 
@@ -65,13 +77,14 @@ export function copyWith(node) {
   const { onSerialize, onConfigure } = node;
   node.onSerialize = function (data) {
     onSerialize?.apply(this, arguments);
-    if (held.has(this)) data.properties = { ...data.properties, [PROPERTY]: { version: VERSION, outcomes: held.get(this) } };
+    const outcomes = outcomesOf(this);
+    if (outcomes) data.properties = { ...data.properties, [PROPERTY]: { version: VERSION, outcomes } };
   };
   node.onConfigure = function () {
     onConfigure?.apply(this, arguments);
     const found = checked(this.properties?.[PROPERTY]?.outcomes);
     delete this.properties?.[PROPERTY];
-    if (found) held.set(this, found);
+    if (found) hold(this, found);
   };
 }
 
@@ -81,10 +94,10 @@ export function adopt(graph) {
   if (graph.config) delete graph.config.pez;
   const fits = saved?.version === VERSION && typeof saved.outcomes === "object" ? saved.outcomes : {};
   for (const [path, node] of nodesWithPaths(graph)) {
-    const key = sessionKey(node);
-    const found = checked(fits?.[path]) ?? (held.has(node) ? null : parsed(session.get(key)));
+    const key = sessionKey(path);
+    const found = checked(fits?.[path]) ?? (outcomesOf(node, path) ? null : parsed(session.get(key)));
     session.delete(key);
-    if (found) held.set(node, found);
+    if (found) hold(node, found, path);
   }
 }
 

@@ -1,6 +1,7 @@
 // The pack's page in ComfyUI's settings: what new nodes begin with, and what a panel shows.
 
 import { app } from "../../../../scripts/app.js";
+import { sayValue } from "../panel/words.js";
 
 const PARTS = { chart: "PEZ.Panel.Chart", candidates: "PEZ.Panel.Candidates", contributions: "PEZ.Panel.Contributions" };
 const DEFAULTS = { model: "PEZ.Default.Model", preset: "PEZ.Default.Preset" }; // by widget
@@ -41,7 +42,7 @@ const start = (id, name, tooltip, options) => ({
 
 // The choices of a widget, as the first node that has it knows them.
 const choices = {};
-const optionsOf = (widget) => () => [{ text: "–", value: AS_IT_IS }, ...(choices[widget] ?? []).map((text) => ({ text, value: text }))];
+const optionsOf = (widget) => () => [{ text: "–", value: AS_IT_IS }, ...(choices[widget] ?? []).map((value) => ({ text: sayValue(value), value }))];
 
 app.registerExtension({
   name: "pez.Settings",

@@ -5,7 +5,7 @@ import { score } from "./format.js";
 import { say } from "./words.js";
 
 export class Candidates {
-  // choose(number): a candidate is chosen; null where one cannot be chosen.
+  // choose(number): a candidate is chosen.
   constructor(choose) {
     this.choose = choose;
     this.summary = made("summary", "pez-summary");
@@ -23,15 +23,14 @@ export class Candidates {
       this.list.replaceChildren(...candidates.map((each, i) => this.item(each, i + 1)));
     }
     for (const [i, item] of [...this.list.children].entries()) {
-      item.querySelector(".pez-choice")?.setAttribute("aria-pressed", String(i + 1 === marked));
+      item.querySelector(".pez-choice").setAttribute("aria-pressed", String(i + 1 === marked));
     }
   }
 
   item({ text, similarity, delivered }, number) {
-    const parts = [made("span", "pez-number", {}, `${number}`), made("span", "pez-text", {}, text)];
-    parts.push(made("span", "pez-similarity", {}, score(similarity)));
-    const choice = this.choose ? button("pez-choice", "", () => this.choose(number)) : made("span", "pez-line");
-    choice.append(...parts);
+    const choice = button("pez-choice", "", () => this.choose(number));
+    choice.append(made("span", "pez-number", {}, `${number}`), made("span", "pez-text", {}, text));
+    choice.append(made("span", "pez-similarity", {}, score(similarity)));
     const copy = copyButton("pez-copy", say("copy"), say("copied"), () => delivered);
     copy.setAttribute("aria-label", say("copy candidate", { number }));
     return made("li", "", {}, choice, copy);

@@ -1,6 +1,8 @@
-// The search's own estimate by step: the best in front, each restart fainter, with numbers at the edges and a legend.
+// The search's own estimate by step: the best in front, each restart fainter, with numbers at the edges, a legend, and a
+// reading of single points.
 
 import { made, setText } from "./elements.js";
+import { Reading } from "./reading.js";
 import { say } from "./words.js";
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -18,9 +20,11 @@ export class Chart {
       made("span", `pez-${name}`, { "aria-hidden": "true" }), // the chart's label says the same
     );
     this.restarts = made("span", "pez-key pez-key-restart", {}, say("restarts"));
-    const legend = made("span", "pez-legend", { "aria-hidden": "true" }, made("span", "pez-key pez-key-best", {}, say("best")));
-    legend.append(this.restarts);
-    this.element = made("div", "pez-chart", {}, this.high, this.low, this.svg, this.from, legend, this.to);
+    this.legend = made("span", "pez-legend", { "aria-hidden": "true" }, made("span", "pez-key pez-key-best", {}, say("best")));
+    this.legend.append(this.restarts);
+    this.reading = new Reading(() => this.drawReading());
+    const parts = [this.high, this.low, this.svg, this.reading.element, this.from, this.legend, this.reading.text, this.to];
+    this.element = made("div", "pez-chart", {}, ...parts);
     this.draw([], [], 0);
   }
 
@@ -33,10 +37,10 @@ export class Chart {
     const values = all.map(([, value]) => value);
     const [low, high] = [Math.min(...values), Math.max(...values)];
     const last = Math.max(steps, ...all.map(([step]) => step));
-    const place = { low, high, last };
+    this.place = { low, high, last };
     this.svg.replaceChildren(
-      ...restarts.filter((each) => each.length > 1).map((each) => line(each, place, "pez-restart")),
-      line(best, place, "pez-best"),
+      ...restarts.filter((each) => each.length > 1).map((each) => line(each, this.place, "pez-restart")),
+      line(best, this.place, "pez-best"),
     );
     this.restarts.hidden = !restarts.length;
     const label = { first: best[0][1].toFixed(2), last: best.at(-1)[1].toFixed(2), steps: last };
@@ -45,14 +49,32 @@ export class Chart {
     setText(this.low, low.toFixed(2));
     setText(this.from, "0");
     setText(this.to, say("axis", { steps: last }));
+    this.reading.draw(best, last);
+    this.drawReading();
+  }
+
+  // A line across the chart at the point that is read; its words are where the legend is otherwise.
+  drawReading() {
+    const { point } = this.reading;
+    this.legend.hidden = point !== null;
+    this.svg.querySelector(".pez-cursor")?.remove();
+    if (!point) return;
+    const x = across(point[0], this.place);
+    this.svg.append(polyline([[x, 0], [x, HEIGHT]], "pez-cursor"));
   }
 }
 
-function line(points, { low, high, last }, name) {
-  const drawn = document.createElementNS(SVG, "polyline");
-  const x = (step) => EDGE + (step / Math.max(last, 1)) * (WIDTH - 2 * EDGE);
+const across = (step, { last }) => EDGE + (step / Math.max(last, 1)) * (WIDTH - 2 * EDGE);
+
+function line(points, place, name) {
+  const { low, high } = place;
   const y = (value) => HEIGHT - EDGE - ((value - low) / (high - low || 1)) * (HEIGHT - 2 * EDGE);
-  drawn.setAttribute("points", points.map(([step, value]) => `${x(step).toFixed(1)},${y(value).toFixed(1)}`).join(" "));
+  return polyline(points.map(([step, value]) => [across(step, place), y(value)]), name);
+}
+
+function polyline(points, name) {
+  const drawn = document.createElementNS(SVG, "polyline");
+  drawn.setAttribute("points", points.map((point) => point.map((each) => each.toFixed(1)).join(",")).join(" "));
   drawn.setAttribute("class", name);
   return drawn;
 }

@@ -14,7 +14,7 @@ const WIDGET = "pez_panel";
 const FOLDED = "pez_folded"; // property of a node
 
 const panels = new Map(); // node -> its panel
-const outer = new Map(); // sub-graph node -> the searching node within it that its panel shows
+const outer = new Map(); // sub-graph node -> the searching node within it that its panel shows, and its path
 
 export const panelOf = (node) => panels.get(node);
 export const everyPanel = () => [...panels.values()];
@@ -30,7 +30,7 @@ function addPanel(node, source, added = false) {
     stop,
     stopAll: (run) => stop(run),
     pick: (number) => {
-      pick(source(), outcomesOf(source())[0], number);
+      pick(source(), panel.outcomes[0], number);
       refresh(source());
     },
     keepsSeed: (outcome) => keepsSeed(source(), outcome),
@@ -60,15 +60,26 @@ export function addSearchPanel(node) {
   watch(node, () => refresh(node));
 }
 
-// Shows again what the node found, on its own panel and on those of the sub-graphs around it.
-export function refresh(node) {
-  for (const panel of panelsAround(node)) panel.showOutcomes(outcomesOf(node), candidateOf(node));
+// Shows again what the node found, on its own panel and on those of the sub-graphs around it; with `at`, of these only on
+// those around the search at this path.
+export function refresh(node, at) {
+  for (const [panel, path] of panelsAround(node)) {
+    if ([at, path].includes(undefined) || at === path) showFound(node, panel, path);
+  }
 }
 
+// The same on panels that still show a run.
+export function endRuns(node) {
+  for (const [panel, path] of panelsAround(node)) if (panel.run) showFound(node, panel, path);
+}
+
+const showFound = (node, panel, path) => panel.showOutcomes(outcomesOf(node, path), candidateOf(node));
+
+// Each with the path of its search; the own panel has none: it shows what the node found last.
 function panelsAround(node) {
-  const around = [panels.get(node)];
-  for (const [each, shown] of outer) if (shown === node) around.push(panels.get(each));
-  return around.filter(Boolean);
+  const around = [[panels.get(node), undefined]];
+  for (const [each, shown] of outer) if (shown.node === node) around.push([panels.get(each), shown.path]);
+  return around.filter(([panel]) => panel);
 }
 
 // The panels that show the searching node at `path`: its own, and one on each sub-graph around it.
@@ -76,13 +87,13 @@ export function panelsOnPath(path) {
   const nodes = nodesOnPath(app.rootGraph, path);
   const node = nodes.pop();
   if (!panels.has(node)) return [];
-  for (const each of nodes) showOutside(each, node);
+  for (const each of nodes) showOutside(each, node, path);
   return [...nodes, node].map((each) => panels.get(each)).filter(Boolean);
 }
 
-function showOutside(each, node) {
-  outer.set(each, node);
-  if (!panels.has(each)) addPanel(each, () => outer.get(each), true);
+function showOutside(each, node, path) {
+  outer.set(each, { node, path });
+  if (!panels.has(each)) addPanel(each, () => outer.get(each).node, true);
 }
 
 // Call after a workflow has been opened: sub-graphs with a search in them get their panel, and every panel its outcome.

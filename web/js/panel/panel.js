@@ -9,7 +9,7 @@ import { keepReadable } from "./colors.js";
 import { button, copyButton, made, setText, show } from "./elements.js";
 import { score } from "./format.js";
 import { drawPrompt, spokenContributions } from "./prompt.js";
-import { drawRows, picture } from "./rows.js";
+import { picture, Rows } from "./rows.js";
 import { Run } from "./run.js";
 import { outcomeStatus, runStatus } from "./status.js";
 import { addStyle } from "./style.js";
@@ -46,6 +46,7 @@ export class Panel {
     this.chart = new Chart();
     this.chart.element.classList.add("pez-detail");
     this.candidates = new Candidates((number) => this.actions.pick(number));
+    this.rows = new Rows((number) => this.actions.pick(number));
     this.candidates.element.classList.add("pez-detail");
     this.announcer = new Announcer();
     const parts = [head, this.bar, this.warnings, this.found, this.chart.element, this.candidates.element];
@@ -109,11 +110,11 @@ export class Panel {
   shownPrompts() {
     if (this.run) return this.run.prompts.filter(Boolean);
     if (!this.outcomes) return [];
-    if (this.outcomes.length > 1) return this.outcomes;
-    const [outcome] = this.outcomes;
-    const marked = Math.min(this.marked, outcome.candidates.length);
-    if (marked === outcome.candidate || !outcome.candidates.length) return [outcome];
-    return [{ ...outcome.candidates[marked - 1], tokens: [], thumbnail: outcome.thumbnail }];
+    return this.outcomes.map((outcome) => {
+      const marked = Math.min(this.marked, outcome.candidates.length);
+      if (marked === outcome.candidate || !outcome.candidates.length) return outcome;
+      return { ...outcome.candidates[marked - 1], tokens: [], thumbnail: outcome.thumbnail };
+    });
   }
 
   draw() {
@@ -125,7 +126,8 @@ export class Panel {
     if (this.run) this.chart.draw(this.run.best, [...this.run.restarts.values()], this.run.steps);
     else this.chart.draw(single?.trace ?? [], this.lines ?? [], single?.most ?? 0);
     if (!parts.chart) this.chart.element.hidden = true;
-    this.candidates.draw(!this.run && single && parts.candidates ? single.candidates : [], this.marked);
+    this.candidates.draw(this.run ? [] : single?.candidates ?? [], this.marked);
+    this.element.classList.toggle("pez-best-only", !parts.candidates);
     this.element.classList.toggle("pez-plain", !parts.contributions);
   }
 
@@ -167,9 +169,10 @@ export class Panel {
     const thumbnails = this.run?.thumbnails ?? [];
     for (const old of this.found.querySelectorAll(":scope > .pez-picture")) old.remove();
     if (several && prompts.length) {
-      const list = made("ol", "pez-rows");
-      drawRows(list, prompts.map((each, i) => ({ thumbnail: thumbnails[i], ...each })));
-      this.prompts.replaceChildren(list);
+      const outcomes = this.run ? null : this.outcomes;
+      const shown = prompts.map((each, i) => ({ thumbnail: thumbnails[i], ...each }));
+      this.rows.draw(shown, outcomes, this.marked, this.whichOfEach(outcomes ?? []));
+      if (this.rows.element.parentNode !== this.prompts) this.prompts.replaceChildren(this.rows.element);
       return;
     }
     this.found.prepend(...picture(thumbnails[this.run?.part] ?? this.outcomes?.[0]?.thumbnail, 1));
@@ -193,6 +196,13 @@ export class Panel {
     const number = Math.min(this.marked, count);
     const words = number === outcome.candidate ? "which" : "which next";
     return made("span", "pez-which", {}, say(words, { number, count }));
+  }
+
+  // The same for several prompts, which have one number for all of them.
+  whichOfEach(outcomes) {
+    if (!outcomes.some((each) => each.candidates.length > 1)) return "";
+    const chosen = outcomes.every(({ candidate, candidates }) => Math.min(this.marked, candidates.length) === candidate);
+    return say(chosen ? "which of each" : "which of each next", { number: this.marked });
   }
 
   // What stands in the place of a prompt.

@@ -1,29 +1,56 @@
 // Several prompts, one for each picture: a row each, with its picture, its score, its candidates and a button that copies it.
 
 import { Candidates } from "./candidates.js";
-import { copyButton, made } from "./elements.js";
+import { copyButton, made, setText } from "./elements.js";
 import { score } from "./format.js";
 import { drawPrompt } from "./prompt.js";
 import { say } from "./words.js";
 
-// prompts: [{ text, delivered, similarity, tokens, candidates, thumbnail }, ...]
-export function drawRows(element, prompts) {
-  element.replaceChildren(...prompts.map(row));
+export class Rows {
+  // choose(number): the candidates with this number are chosen, of every picture: the node has one number for all of them.
+  constructor(choose) {
+    this.choose = choose;
+    this.list = made("ol", "pez-rows");
+    this.which = made("span", "pez-which");
+    this.element = made("div", "", {}, this.list, this.which);
+    this.rows = [];
+  }
+
+  // prompts: [{ text, delivered, similarity, tokens, thumbnail }, ...], one for each row. outcomes: those of a run, with the
+  // candidates of each row, or null while it searches. which: what to say of the chosen number.
+  draw(prompts, outcomes, marked, which) {
+    while (this.rows.length > prompts.length) this.rows.pop().element.remove();
+    while (this.rows.length < prompts.length) this.add(new Row(this.rows.length + 1, this.choose)); // others keep the focus
+    this.rows.forEach((each, i) => each.draw(prompts[i], outcomes?.[i].candidates ?? [], marked));
+    setText(this.which, which);
+  }
+
+  add(row) {
+    this.rows.push(row);
+    this.list.append(row.element);
+  }
 }
 
-function row({ text, delivered, similarity, tokens, candidates, thumbnail }, i) {
-  const words = made("span", "pez-text");
-  drawPrompt(words, text, tokens ?? []);
-  const line = made("div", "pez-prompt", {}, words, " ", made("span", "pez-similarity", {}, score(similarity)));
-  const copy = copyButton("pez-copy", say("copy"), say("copied"), () => delivered);
-  copy.setAttribute("aria-label", say("copy prompt", { number: i + 1 }));
-  const body = made("div", "pez-body", {}, line);
-  if (candidates?.length > 1) {
-    const list = new Candidates(null);
-    list.draw(candidates, 1);
-    body.append(list.element);
+class Row {
+  constructor(number, choose) {
+    this.number = number;
+    this.prompt = made("div", "pez-prompt");
+    this.candidates = new Candidates(choose);
+    this.copy = copyButton("pez-copy", say("copy"), say("copied"), () => this.delivered);
+    this.copy.setAttribute("aria-label", say("copy prompt", { number }));
+    const body = made("div", "pez-body", {}, this.prompt, this.candidates.element);
+    this.element = made("li", "pez-row", {}, body, this.copy);
   }
-  return made("li", "pez-row", {}, ...picture(thumbnail, i + 1), body, copy);
+
+  draw({ text, delivered, similarity, tokens, thumbnail }, candidates, marked) {
+    this.delivered = delivered;
+    const words = made("span", "pez-text");
+    drawPrompt(words, text, tokens);
+    this.prompt.replaceChildren(words, " ", made("span", "pez-similarity", {}, score(similarity)));
+    this.element.querySelector(":scope > .pez-picture")?.remove();
+    this.element.prepend(...picture(thumbnail, this.number));
+    this.candidates.draw(candidates, Math.min(marked, candidates.length));
+  }
 }
 
 export function picture(thumbnail, number) {

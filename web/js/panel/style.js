@@ -14,7 +14,7 @@ const CSS = `
   border: 1px solid var(--pez-line); flex: none; }
 .pez-button:hover { border-color: var(--pez-text); }
 .pez-button:disabled { color: var(--pez-soft); border-style: dashed; cursor: default; }
-.pez-button:focus-visible, .pez-prompts:focus-visible, .pez-summary:focus-visible { outline: 2px solid var(--pez-accent); outline-offset: 1px; }
+.pez-button:focus-visible, .pez-prompts:focus-visible, .pez-summary:focus-visible, .pez-reader:focus-visible { outline: 2px solid var(--pez-accent); outline-offset: 1px; }
 .pez-fold { border-color: transparent; padding: 1px 3px; width: 20px; }
 .pez-bar { appearance: none; width: 100%; height: 5px; border: 1px solid var(--pez-line); border-radius: 3px; background: transparent; }
 .pez-bar::-webkit-progress-bar { background: transparent; }
@@ -29,6 +29,7 @@ const CSS = `
 .pez-list .pez-text { line-height: 1.4; }
 .pez-token { border-bottom: var(--pez-bar, 0px) solid var(--pez-accent); padding-bottom: calc(4px - var(--pez-bar, 0px)); }
 .pez-plain .pez-token { border-bottom-width: 0; }
+.pez-best-only .pez-candidates { display: none; }
 .pez-similarity, .pez-which { font-variant-numeric: tabular-nums; font-size: 11px; color: var(--pez-soft); }
 .pez-which { display: block; margin-top: 2px; }
 .pez-picture { width: 48px; height: 48px; object-fit: cover; border-radius: 4px; flex: none; }
@@ -40,21 +41,24 @@ const CSS = `
 .pez-high { grid-area: 1 / 1; text-align: right; }
 .pez-low { grid-area: 3 / 1; text-align: right; }
 .pez-lines { grid-area: 1 / 2 / 4 / 4; width: 100%; height: 60px; border: solid var(--pez-line); border-width: 0 0 1px 1px; box-sizing: border-box; }
+.pez-reader { grid-area: 1 / 2 / 4 / 4; cursor: crosshair; border-radius: 3px; }
 .pez-from { grid-area: 4 / 2; }
-.pez-legend { grid-area: 4 / 2; text-align: center; }
+.pez-legend, .pez-reading { grid-area: 4 / 2; text-align: center; }
+.pez-reading { color: var(--pez-text); }
 .pez-to { grid-area: 4 / 3; text-align: right; }
 .pez-lines polyline { fill: none; vector-effect: non-scaling-stroke; }
 .pez-best { stroke: var(--pez-accent); stroke-width: 2; }
 .pez-restart { stroke: var(--pez-line); stroke-width: 1; stroke-dasharray: 3 2; }
+.pez-cursor { stroke: var(--pez-text); stroke-width: 1; }
 .pez-key { margin: 0 5px; }
 .pez-key::before { content: ""; display: inline-block; width: 14px; margin-right: 4px; vertical-align: middle; border-top: 2px solid var(--pez-accent); }
 .pez-key-restart::before { border-top: 1px dashed var(--pez-line); }
 .pez-summary { cursor: pointer; font-size: 11px; border-radius: 3px; }
 .pez-list { margin: 3px 0 0; padding: 0; list-style: none; display: flex; flex-direction: column; gap: 2px; }
 .pez-list li { display: flex; gap: 4px; align-items: flex-start; }
-.pez-choice, .pez-line { flex: 1; min-width: 0; display: flex; gap: 6px; text-align: left; align-items: baseline; }
+.pez-choice { flex: 1; min-width: 0; display: flex; gap: 6px; text-align: left; align-items: baseline; }
 .pez-choice { border-width: 2px; }
-.pez-choice .pez-text, .pez-line .pez-text { flex: 1; min-width: 0; overflow-wrap: anywhere; }
+.pez-choice .pez-text { flex: 1; min-width: 0; overflow-wrap: anywhere; }
 .pez-number { font-variant-numeric: tabular-nums; color: var(--pez-soft); min-width: 1.4em; text-align: right; }
 .pez-choice[aria-pressed="true"] { border-color: var(--pez-accent); }
 .pez-choice[aria-pressed="true"] .pez-number::before { content: "\\2713"; margin-right: 2px; }

@@ -1,4 +1,5 @@
-// The panel's words: English here, every other language in `pez.panel` of locales/<language>/main.json.
+// The panel's words: English here, every other language in `pez.panel` of locales/<language>/main.json. The choices of
+// widgets are in `pez.values`; English ones are the values themselves.
 
 import { api } from "../../../../scripts/api.js";
 import { app } from "../../../../scripts/app.js";
@@ -22,6 +23,8 @@ const ENGLISH = {
   candidates: "Candidates ({count})",
   which: "candidate {number} of {count}",
   "which next": "candidate {number} of {count}, used from the next run",
+  "which of each": "candidate {number} of every picture",
+  "which of each next": "candidate {number} of every picture, used from the next run",
   loading: "Loading the model {model} …",
   downloading: "Downloading {model}: {done} of {total} MB",
   "downloading some": "Downloading {model}: {done} MB",
@@ -53,6 +56,8 @@ const ENGLISH = {
   best: "best",
   restarts: "restarts",
   axis: "{steps} steps",
+  reading: "Estimate at a step",
+  point: "step {step}: {value}",
   "find prompt": "Find prompt (PEZ)",
   "copy the prompt": "Copy the prompt",
   "make encode": "Make CLIP Text Encode from this prompt",
@@ -81,10 +86,22 @@ export async function loadWords() {
   }
 }
 
-// The words for `key` in the language of the page; "zh-TW" reads "zh". values: what fills placeholders such as {step}.
-export function say(key, values = {}) {
+const own = () => {
   const locale = String(app.extensionManager?.setting?.get("Comfy.Locale") ?? "en");
-  const words = [locale, locale.split("-")[0]].map((name) => translations[name]?.pez?.panel).find(Boolean);
-  const said = words?.[key] ?? ENGLISH[key] ?? key;
+  return [locale, locale.split("-")[0]].map((name) => translations[name]?.pez).find(Boolean); // "zh-TW" reads "zh"
+};
+
+// The words for `key` in the language of the page. values: what fills placeholders such as {step}.
+export function say(key, values = {}) {
+  const said = own()?.panel?.[key] ?? ENGLISH[key] ?? key;
   return said.replace(/\{(\w+)\}/g, (_, name) => values[name]);
+}
+
+// A choice of a widget in the language of the page; as it is, where it is a name or has no translation.
+export function sayValue(value) {
+  return own()?.values?.[value] ?? value;
+}
+
+export function isTranslated(value) {
+  return Object.values(translations).some((each) => each.pez?.values && value in each.pez.values);
 }
