@@ -9,7 +9,7 @@ Ids = tuple[int, ...]
 Units = tuple[Ids, ...]
 """A prompt in the parts that moves take as wholes: single tokens, and kept phrases."""
 
-LEAST_WEIGHT, MOST_WEIGHT = 0.01, 0.15  # value per nat per word, of a prompt of USUAL words
+LEAST_WEIGHT, MOST_WEIGHT = 0.005, 0.1  # value per nat per word, of a prompt of USUAL words
 USUAL = 9  # words with the end: longer prompts pay more for the same nats per word, shorter ones less
 POWER = 0.5  # of that: 0 would make words that say nothing free, 1 makes every word pay for itself
 

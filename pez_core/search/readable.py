@@ -20,7 +20,7 @@ from ..objectives.reading import Reading
 from .front import Entry, Front, Ids, Units, price
 
 BEAMS = 3  # for each weight of the beam
-BEAM_WEIGHTS = (0.02, 0.05, 0.1)  # value per nat per word
+BEAM_WEIGHTS = (0.01, 0.03, 0.08)  # value per nat per word
 POLISH_WEIGHTS = (0.01, 0.03, 0.08)
 LIKELY = 24  # words taken from the language model at a place
 STEEP = 16  # words taken from the gradient at a place
