@@ -117,7 +117,7 @@ def search_with(
     reader = None
     if config.readability:
         reading = Reading(language or embedded_caption_model().to(model.device), model.vocabulary, template)
-        reader = Reader(reading, config, template.kept)
+        reader = Reader(reading, config, template.kept, words)
     own = judge(model, copies, template)
     run = Run(aim, own, config, model.name, template.kept, words, on_progress, accept, reader)
     warnings = warnings_of(model, config)

@@ -17,6 +17,7 @@ from ..objectives.protocol import Judge, Objective
 from ..result import InversionResult, Progress
 from ..search import METHODS, SearchState, Stage, Stepper, best_tokens, make_stepper, starts
 from ..search.front import Entry
+from ..search.readable import SLACK
 from ..search.state import Cost
 from .problem import Problem
 from .reading import Reader
@@ -179,6 +180,7 @@ class Run:
             return
         self._objective = self._objective.within(self._space)
         self._objective.between = self._between
+        self._objective.together = max(1, self._objective.together // SLACK)  # these prompts may be longer
         for problem in self._problems:
             if problem.ended == PATIENCE:
                 problem.ended = ""
@@ -194,6 +196,8 @@ class Run:
                         break
             except Stopped as stop:
                 self._end(stop.reason)
+            except torch.cuda.OutOfMemoryError as error:
+                raise short_of_memory(self._space.device, self._name) from error
             self._reader.offer(problem)
 
     def _cost(self, stage: Stage, problem: int) -> Cost:

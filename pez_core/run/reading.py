@@ -22,12 +22,16 @@ CHOICES = 11  # weights whose best prompts become candidates, besides the chosen
 class Reader:
     """Turns the prompts that problems have met into readable ones.
 
-    config: its `readability` says how much a natural prompt is worth. kept: phrases that every prompt has.
+    config: its `readability` says how much a natural prompt is worth. kept: phrases that every prompt has. words: the ids of
+    the user's own words to start from, such as a caption: the result is never worth less than these.
     most_steps: for a problem.
     """
 
-    def __init__(self, reading: Reading, config: InversionConfig, kept: Sequence[Sequence[int]]):
+    def __init__(
+        self, reading: Reading, config: InversionConfig, kept: Sequence[Sequence[int]], words: Sequence[int] = ()
+    ):
         self._reading, self._config, self._kept = reading, config, kept
+        self._words = tuple(words[: min(SLACK * config.length, reading.room)])
         self._weight = weight_of(config.readability)
         self.most_steps = 1 + SLACK * config.length + ROUNDS
         self._fronts: dict[int, Front] = {}
@@ -35,6 +39,8 @@ class Reader:
     def steps(self, objective: Objective, problem: Problem, generator: torch.Generator) -> Iterator[Entry]:
         """Searches; yields the best prompt after each step, and counts passes."""
         met = sorted(problem.met, key=lambda ids: -problem.met[ids])
+        if self._words and not self._kept:  # with kept words, only prompts that have them may be returned
+            met.append(self._words)
         search = ReadableSearch(
             objective, problem.number, self._reading, self._config.length, met, self._kept, self._weight, generator
         )

@@ -7,7 +7,7 @@ the polish changes single words while it keeps the best prompts for several weig
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TypeVar
@@ -269,7 +269,7 @@ class ReadableSearch:
         values = [0.0] * len(prompts)
         for rows, ids, problem in self._by_length(prompts):
             self.passes += len(rows)
-            for i, value in zip(rows, self._objective.value(ids, problem).tolist(), strict=True):
+            for i, value in zip(rows, self._computed(self._objective.value, ids, problem).tolist(), strict=True):
                 values[i] = value
         return values
 
@@ -278,8 +278,21 @@ class ReadableSearch:
         found: dict[int, Tensor] = {}
         for rows, ids, problem in self._by_length(prompts):
             self.passes += 2 * len(rows)
-            found |= dict(zip(rows, self._objective.value_and_gradient(ids, problem)[1], strict=True))
+            gradients = self._computed(self._objective.value_and_gradient, ids, problem)[1]
+            found |= dict(zip(rows, gradients, strict=True))
         return [found[i] for i in range(len(prompts))]
+
+    def _computed(self, compute: Callable[[Tensor, Tensor], T], ids: Tensor, problem: Tensor) -> T:
+        """What the objective computes, with as many prompts at once as there is memory for."""
+        while True:
+            try:
+                return compute(ids, problem)
+            except torch.cuda.OutOfMemoryError:
+                tried = min(self._objective.together, len(ids))
+                if tried == 1:
+                    raise
+                self._objective.together = tried // 2
+            torch.cuda.empty_cache()  # here, where the error no longer keeps tensors alive
 
     def _by_length(self, prompts: Sequence[Ids]) -> Iterator[tuple[list[int], Tensor, Tensor]]:
         device = self._objective.space.device

