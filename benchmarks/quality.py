@@ -4,7 +4,8 @@
                                  [--seconds S] [--exchange [JUDGE]] [--json]
     python -m benchmarks.quality --model NAME --images FOLDER [--captions FILE.json]
 
-Prompts are searched with one model and scored by others as well, the judges, which no search uses. With
+Prompts are searched with one model and scored by others as well, the judges, which no search uses, each on the pictures in
+styles that it was trained on. With
 --exchange a judge and the embedded model change places: a gain in only one direction comes from the models, not from
 the method. The budget is counted in passes of the text encoder: one prompt forward is one, and so is one backward. With
 --seconds each method has that much time per picture instead. With your own model or pictures there is no judge.
@@ -26,9 +27,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from benchmarks.judges import JUDGES, known_styles
 from benchmarks.judging import load_judges
 from benchmarks.measuring import machine
-from benchmarks.pictures import held_out
+from benchmarks.pictures import held_out_pictures
 from pez_core import ClipModel, InversionConfig, PezError, PictureSource, Target, invert, load_model
 from pez_core.targets.pictures import as_rgb
 from pez_core.targets.sources import make_target
@@ -60,17 +62,33 @@ _SMALL_WORDS = {"a", "an", "and", "on", "background", "with", "of", "in"}
 
 
 class Pictures:
-    """The target pictures with their captions, and the judges with their features of them."""
+    """The target pictures with their captions, and the judges with their features of them.
+
+    styles: that of each picture, if it is known: a judge is asked only about pictures in styles that it was trained on.
+    """
 
     def __init__(
-        self, pictures: Sequence[Image.Image], captions: Sequence[str] | None, judges: Sequence[ClipModel] = ()
+        self,
+        pictures: Sequence[Image.Image],
+        captions: Sequence[str] | None,
+        judges: Sequence[ClipModel] = (),
+        styles: Sequence[str] | None = None,
     ):
-        self.pictures, self.captions, self.judges = list(pictures), captions, list(judges)
+        self.pictures, self.captions, self.judges, self.styles = list(pictures), captions, list(judges), styles
         self.judged = [judge.encode_images(self.pictures) for judge in judges]
 
     def first(self, count: int) -> Pictures:
         """Only the first `count` of them."""
-        return Pictures(self.pictures[:count], self.captions and self.captions[:count], self.judges)
+        return Pictures(
+            self.pictures[:count],
+            self.captions and self.captions[:count],
+            self.judges,
+            self.styles and self.styles[:count],
+        )
+
+    def knows(self, judge: ClipModel, i: int) -> bool:
+        """Whether the judge was trained on the style of picture `i`."""
+        return not self.styles or judge.name not in JUDGES or self.styles[i] in known_styles(judge.name)
 
     def run(self, model: ClipModel, config: InversionConfig, cropped: bool = False) -> list[dict[str, Any]]:
         """Searches for a prompt for each of the pictures; `cropped`: also matching its crops and mirror image."""
@@ -102,8 +120,9 @@ class Pictures:
         for judge, pictures in zip(self.judges, self.judged, strict=True):
             seen: Tensor = judge.encode_texts(prompts) @ pictures.T
             for i, row in enumerate(rows):
-                row[judge.name] = seen[i, i].item()
-                row[f"{judge.name} first"] = float(seen[i].argmax().item() == i)
+                if self.knows(judge, i):
+                    row[judge.name] = seen[i, i].item()
+                    row[f"{judge.name} first"] = float(seen[i].argmax().item() == i)
         if self.captions:
             for row, prompt, caption in zip(rows, prompts, self.captions, strict=True):
                 row["words"] = caption_recall(prompt, caption)
@@ -124,13 +143,15 @@ def summary(
     compared: the measures that have gains.
     """
     made: dict[str, Any] = {"method": name, "pictures": len(rows)}
-    made |= {key: statistics.mean(row[key] for row in rows) for key, value in rows[0].items() if key != "prompt"}
+    keys = dict.fromkeys(key for row in rows for key in row if key != "prompt")
+    made |= {key: statistics.mean(row[key] for row in rows if key in row) for key in keys}
     made["worst"] = min(row["similarity"] for row in rows)
     made["spread"] = statistics.stdev(row["similarity"] for row in rows)
     for key in compared if plain else ():
-        apart = [row[key] - other[key] for row, other in zip(rows, plain or (), strict=True)]
-        made[f"{key} gain"] = statistics.mean(apart)
-        made[f"{key} error"] = statistics.stdev(apart) / len(apart) ** 0.5
+        apart = [row[key] - other[key] for row, other in zip(rows, plain or (), strict=True) if key in row]
+        if len(apart) > 1:
+            made[f"{key} gain"] = statistics.mean(apart)
+            made[f"{key} error"] = statistics.stdev(apart) / len(apart) ** 0.5
     return made
 
 
@@ -199,7 +220,11 @@ def main() -> None:
         judges = load_judges(given.device)
         if given.exchange is not None:
             model, judges = _judge(judges, given.exchange, parser), [model]
-        pictures = Pictures(*held_out(given.half), judges)
+        held_out = held_out_pictures(given.half)
+        shown_pictures, captions, styles = zip(
+            *((row.picture, row.caption, row.style) for row in held_out), strict=True
+        )
+        pictures = Pictures(shown_pictures, captions, judges, styles)
     count = min(given.pictures, len(pictures.pictures))
     if count < 2:
         parser.error(f"--pictures must be at least 2, not {given.pictures}")

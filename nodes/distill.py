@@ -10,7 +10,7 @@ from ..pez_core import ClipModel, TextSource, read_like_comfyui
 from ..pez_core.distillation import distilled_length
 from .node import PezNode
 from .searching import HIDDEN, search
-from .settings import candidate_input, config_of, search_inputs, wired_inputs
+from .settings import candidate_input, config_of, readability_input, search_inputs, wired_inputs
 from .wires import model_input, result_outputs
 
 
@@ -52,6 +52,7 @@ class PEZDistill(PezNode):
                 *search_inputs(without="length"),
                 *wired_inputs(),
                 candidate_input(),
+                readability_input(),
             ],
             outputs=result_outputs(
                 "How much of the text's meaning the short prompt keeps: the cosine similarity of their features, 1 for all "

@@ -11,7 +11,7 @@ from ..pez_core import ClipModel, PezError, PictureSource
 from ..pez_core.targets.sources import Source, one_for_each
 from .node import PezNode
 from .searching import HIDDEN, search
-from .settings import candidate_input, config_of, search_inputs, wired_inputs
+from .settings import candidate_input, config_of, readability_input, search_inputs, wired_inputs
 from .wires import model_input, picture_input, result_outputs
 
 ONE_FOR_ALL = "one prompt for all"
@@ -50,6 +50,7 @@ class PEZInvert(PezNode):
                     "clip", optional=True, tooltip="Optional. Prompts this CLIP would tokenize differently are skipped."
                 ),
                 candidate_input(),
+                readability_input(),
             ],
             outputs=result_outputs(
                 "Cosine similarity of prompt and picture according to the model, -1 to 1. Compare it only within one model."

@@ -33,7 +33,7 @@ def outcome(kind: str, found: NodeResult) -> dict[str, Any]:
         "delivered": plain["prompt"],
         "similarity": result.similarity,
         "tokens": plain["tokens"],
-        "candidates": [_candidate(each) for each in sorted(result.candidates, key=lambda each: -each.similarity)],
+        "candidates": [_candidate(each) for each in _ranked(found)],
         "trace": _points(result),
         "steps": result.steps,
         "most": found.config.steps,
@@ -56,6 +56,12 @@ def thumbnail(pictures: Sequence[Image.Image]) -> str | None:
     file = BytesIO()
     small.save(file, "WEBP", quality=70)
     return f"data:image/webp;base64,{base64.b64encode(file.getvalue()).decode()}"
+
+
+def _ranked(found: NodeResult) -> list[Candidate]:
+    """The candidates in the order of the search, with the chosen one back at its place."""
+    first, *others = found.result.candidates
+    return [*others[: found.number - 1], first, *others[found.number - 1 :]]
 
 
 def _candidate(each: Candidate) -> dict[str, Any]:

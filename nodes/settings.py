@@ -57,6 +57,11 @@ def candidate_input() -> io.Input:
     )
 
 
+def readability_input() -> io.Input:
+    """The widget that says how much a prompt should read like a caption."""
+    return widget_of(SETTINGS["readability"])
+
+
 def settings_on(node: str) -> list[Setting]:
     """The settings that have a widget on nodes of this kind, without those that belong to single methods."""
     return [each for each in SETTINGS.values() if each.widget and each.node == node and each.name not in OF_METHODS]

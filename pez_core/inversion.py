@@ -11,14 +11,18 @@ import torch
 
 from .config import InversionConfig
 from .errors import PezError, short_of_memory, shorten
+from .models.caption_model import embedded_caption_model
 from .models.clip import ClipModel
 from .objectives.contributions import contributions
+from .objectives.fluency import LanguageModel
 from .objectives.judge import MatchJudge
 from .objectives.match import MatchObjective
 from .objectives.protocol import Judge, Objective
+from .objectives.reading import Reading
 from .result import InversionResult, Progress
 from .run.loop import OnProgress, Run
 from .run.memory import search_bytes
+from .run.reading import Reader
 from .targets.target import Target
 from .text.template import Template, template_of
 from .towers.plain import plain_torch
@@ -32,6 +36,7 @@ def invert(
     config: InversionConfig | None = None,
     on_progress: Callable[[Progress], bool | None] | None = None,
     accept: Callable[[str], bool] | None = None,
+    language: LanguageModel | None = None,
 ) -> InversionResult:
     """Searches for the prompt that matches `target` best.
 
@@ -42,6 +47,8 @@ def invert(
         on_progress: called every 10 steps, or every quarter of a second where steps are slower, and once at the end.
             Returning True stops the run, which then returns its best prompts. Exceptions pass through.
         accept: whether a text may be returned; others are skipped. None accepts all.
+        language: what says how a prompt reads, if the configuration asks for readability; None for the embedded caption
+            model.
 
     Returns:
         Candidates, best first. Every similarity is that of the returned text, tokenized again, at full length, in
@@ -57,7 +64,7 @@ def invert(
         >>> print(result.prompt, result.similarity)
     """
     report = (lambda progress: on_progress(progress[0])) if on_progress else None
-    (result,) = invert_all(model, [target], config, report, accept)
+    (result,) = invert_all(model, [target], config, report, accept, language)
     return result
 
 
@@ -67,13 +74,14 @@ def invert_all(
     config: InversionConfig | None = None,
     on_progress: OnProgress | None = None,
     accept: Callable[[str], bool] | None = None,
+    language: LanguageModel | None = None,
 ) -> list[InversionResult]:
     """Searches for a prompt for each of the targets, side by side; each result is that of `invert` alone.
 
     on_progress is called with the progress of all targets, in their order; returning True stops all of them. For the
     rest see `invert`.
     """
-    return search_with(model, targets, config, MatchObjective, MatchJudge, on_progress, accept)
+    return search_with(model, targets, config, MatchObjective, MatchJudge, on_progress, accept, language)
 
 
 @plain_torch()
@@ -85,6 +93,7 @@ def search_with(
     judge: Callable[[ClipModel, Sequence[Target], Template], Judge],
     on_progress: OnProgress | None = None,
     accept: Callable[[str], bool] | None = None,
+    language: LanguageModel | None = None,
 ) -> list[InversionResult]:
     """What every verb over a CLIP model and targets does: checks, fixed text, room in memory, the run.
 
@@ -105,7 +114,12 @@ def search_with(
         aim = objective(model, copies, template, config.precision)
     except torch.cuda.OutOfMemoryError as error:
         raise short_of_memory(model.device, model.name) from error
-    run = Run(aim, judge(model, copies, template), config, model.name, template.kept, words, on_progress, accept)
+    reader = None
+    if config.readability:
+        reading = Reading(language or embedded_caption_model().to(model.device), model.vocabulary, template)
+        reader = Reader(reading, config, template.kept, words)
+    own = judge(model, copies, template)
+    run = Run(aim, own, config, model.name, template.kept, words, on_progress, accept, reader)
     warnings = warnings_of(model, config)
     for warning in warnings:
         log.warning(warning)

@@ -11,15 +11,18 @@ class Candidate:
     """A prompt and its exact similarity: of this text, tokenized again, at full length.
 
     parts: for a combined model, the similarity according to each of its models, by name.
+    nll: of readable searches, nats per word that the text surprises the language model by; lower reads more naturally.
     """
 
     text: str
     similarity: float
     parts: dict[str, float] = field(default_factory=dict)
+    nll: float | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values; `parts` only if there are several."""
-        return {"text": self.text, "similarity": self.similarity, **({"parts": self.parts} if self.parts else {})}
+        """Plain values; `parts` and `nll` only if there are any."""
+        plain: dict[str, Any] = {"text": self.text, "similarity": self.similarity}
+        return plain | ({"parts": self.parts} if self.parts else {}) | ({} if self.nll is None else {"nll": self.nll})
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,8 @@ class Progress:
 class InversionResult:
     """The outcome of `invert`.
 
-    candidates: distinct prompts, best first; at least one.
+    candidates: distinct prompts, best first; at least one. Of a readable search, the best for several readabilities,
+        those for the chosen one first.
     tokens: those of the best prompt, with their contributions.
     trace: the best similarity after each step, as estimated by the search.
     steps: steps taken.

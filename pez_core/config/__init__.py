@@ -9,9 +9,9 @@ from typing import Any
 from ..errors import PezError
 from ..search.methods import METHODS
 from ..text.bans import Ban
-from .setting import AS_PRESET, MAX_SEED, RARE, SEARCHING, WORDS, Setting, declared, settings_of
+from .setting import AS_PRESET, MAX_SEED, RARE, READING, SEARCHING, WORDS, Setting, declared, settings_of
 
-__all__ = ["AS_PRESET", "MAX_SEED", "PRECISIONS", "RARE", "SEARCHING", "SEARCH_PRESETS", "SETTINGS", "WORDS"]
+__all__ = ["AS_PRESET", "MAX_SEED", "PRECISIONS", "RARE", "READING", "SEARCHING", "SEARCH_PRESETS", "SETTINGS", "WORDS"]
 __all__ += ["InversionConfig", "Setting"]
 
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
@@ -66,6 +66,17 @@ class InversionConfig:
         node=SEARCHING,
         options={"control_after_generate": "fixed"},
         flag="--seed",
+    )
+    readability: float = declared(
+        "number",
+        0.0,
+        "How much the prompt should read like a caption. 0: only the match counts, best for generators with CLIP. 0.5 "
+        "suits generators that read through a language model. 1: most natural, matches least.",
+        high=1,
+        step=0.05,
+        widget="readability",
+        node=READING,
+        flag="--readability",
     )
     prefix: str = declared(
         "text",

@@ -13,6 +13,7 @@ from ..errors import PezError
 MAX_SEED = 2**64 - 1  # the most that ComfyUI's seed widget reaches, and torch.Generator takes
 AS_PRESET = "as the preset"
 SEARCHING, WORDS, RARE = "searching", "words", "rare"  # nodes that search, PEZ Words, PEZ Search Settings
+READING = "reading"  # the last widget of nodes that search, so that workflows saved without it open as they were
 _SETTING = "setting"  # the key of a field's metadata
 
 
@@ -25,7 +26,7 @@ class Setting:
     help: what to do with it, then why: the tooltip, the option's help, the help page.
     low, high: the range of a number, both included unless `open_low`. step: of the number's widget.
     choices: of a choice. optional: whether None is a value.
-    widget: its name on nodes; "" where nodes do not show it. node: which nodes show it: SEARCHING, WORDS or RARE.
+    widget: its name on nodes; "" where nodes do not show it. node: which nodes show it: SEARCHING, READING, WORDS or RARE.
     unset: the widget's value that leaves the setting to the preset; None where the widget always decides.
     unset_help: the sentence that says so. never: the widget's value for None.
     most: the widget's largest value, where that is less than `high`.

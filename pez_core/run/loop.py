@@ -16,8 +16,11 @@ from ..errors import short_of_memory
 from ..objectives.protocol import Judge, Objective
 from ..result import InversionResult, Progress
 from ..search import METHODS, SearchState, Stage, Stepper, best_tokens, make_stepper, starts
+from ..search.front import Entry
+from ..search.readable import SLACK
 from ..search.state import Cost
 from .problem import Problem
+from .reading import Reader
 from .stopping import ASKED, PATIENCE, STEPS, TIME_LIMIT, Stopped
 
 log = logging.getLogger(__name__)
@@ -35,6 +38,7 @@ class Run:
     kept: the ids of the words that must be in the prompts. words: the ids of the user's words to start from.
     on_progress: called with the progress of every problem; see `inversion.invert_all`.
     accept: whether a text may be returned; None for all.
+    reader: what makes the prompts readable at the end; None to leave them.
     """
 
     def __init__(
@@ -47,15 +51,19 @@ class Run:
         words: Sequence[int] = (),
         on_progress: OnProgress | None = None,
         accept: Callable[[str], bool] | None = None,
+        reader: Reader | None = None,
     ):
         self._started = time.perf_counter()
         self._objective, self._judge, self._config, self._name = objective, judge, config, name
+        self._space = objective.space  # before a stage narrows it
         self._kept, self._words = kept, words
-        self._on_progress, self._accept = on_progress, accept
+        self._on_progress, self._accept, self._reader = on_progress, accept, reader
         self._problems = [Problem(p, list(range(config.restarts))) for p in range(len(objective.parts))]
         self._generators = [torch.Generator().manual_seed(config.seed) for _ in self._problems]
         self._taken = 0  # steps
+        self._most = config.steps + (reader.most_steps * len(self._problems) if reader else 0)
         self._state: SearchState | None = None
+        self._entries: dict[int, Entry] = {}  # the best readable prompt of each problem
         self._scoring = 0.0  # seconds spent on reports
         self._looked = self._started
 
@@ -82,12 +90,14 @@ class Run:
             self._note(stepper.state)
             if self._all_ended():
                 break
+        self._read()
         self._end(STEPS)
         results = [self._result(problem) for problem in self._problems]
         if self._on_progress:
-            steps = self._config.steps
             pairs = zip(results, self._problems, strict=True)
-            self._on_progress([Progress(r.steps, steps, r.prompt, r.similarity, p.best, r.seconds) for r, p in pairs])
+            self._on_progress(
+                [Progress(r.steps, self._most, r.prompt, r.similarity, p.best, r.seconds) for r, p in pairs]
+            )
         return results
 
     def _starts(self) -> tuple[Tensor, Tensor]:
@@ -164,6 +174,32 @@ class Run:
             if self._all_ended():
                 return
 
+    def _read(self) -> None:
+        """Makes the prompts readable, problem by problem; a plateau of the search before does not end this part."""
+        if self._reader is None:
+            return
+        self._objective = self._objective.within(self._space)
+        self._objective.between = self._between
+        self._objective.together = max(1, self._objective.together // SLACK)  # these prompts may be longer
+        for problem in self._problems:
+            if problem.ended == PATIENCE:
+                problem.ended = ""
+            steps = self._reader.steps(self._objective, problem, self._generators[problem.number])
+            try:
+                for entry in steps:
+                    self._taken += 1
+                    self._entries[problem.number] = entry
+                    problem.trace.append(max([entry.value, *problem.trace[-1:]]))
+                    if not problem.ended and (reason := self._look()):
+                        self._end(reason)
+                    if problem.ended:  # a run that was stopped before takes the first step, which reads what was met
+                        break
+            except Stopped as stop:
+                self._end(stop.reason)
+            except torch.cuda.OutOfMemoryError as error:
+                raise short_of_memory(self._space.device, self._name) from error
+            self._reader.offer(problem)
+
     def _cost(self, stage: Stage, problem: int) -> Cost:
         return stage.cost(self._config, len(self._objective.space.of(problem)))
 
@@ -207,8 +243,10 @@ class Run:
         """The progress of the problems. Prompts are those of this moment; they are scored unless that took too much time."""
         start = time.perf_counter()
         if self._state is None:
-            none = Progress(0, self._config.steps, "", None, -math.inf, start - self._started)
+            none = Progress(0, self._most, "", None, -math.inf, start - self._started)
             return [none for _ in self._problems]
+        if self._entries:
+            return [self._progress_read(problem, start - self._started) for problem in self._problems]
         first = any(problem.shown is None for problem in self._problems)
         scored = first or self._scoring < SCORING_SHARE * (start - self._started)
         values = self._of_each(self._state.best_value)
@@ -226,8 +264,15 @@ class Run:
     def _progress_of(self, problem: Problem, value: Tensor, spent: float) -> Progress:
         pairs = zip(problem.running, value.tolist(), strict=True)
         restarts = {row: estimate for row, estimate in pairs if estimate > -math.inf}
-        steps = self._config.steps
-        return Progress(self._taken, steps, problem.text, problem.score, problem.best, spent, restarts)
+        return Progress(self._taken, self._most, problem.text, problem.score, problem.best, spent, restarts)
+
+    def _progress_read(self, problem: Problem, spent: float) -> Progress:
+        """The progress while prompts are made readable: these may match less than the best one before."""
+        entry = self._entries.get(problem.number)
+        if entry and not problem.ended:
+            problem.show(self._judge, entry.ids, entry.value)
+            problem.score_shown(self._judge)
+        return Progress(self._taken, self._most, problem.text, problem.score, problem.best, spent)
 
     def _of_each(self, rows: Tensor) -> tuple[Tensor, ...]:
         """The rows [N, ...] of each problem."""
@@ -242,7 +287,10 @@ class Run:
 
     def _result(self, problem: Problem) -> InversionResult:
         config, begun = self._config, time.perf_counter()
-        candidates = problem.candidates(self._judge, config.restarts, config.banned, self._accept)
+        most = max(config.restarts, len(problem.met)) if self._reader else config.restarts
+        candidates = problem.candidates(self._judge, most, config.banned, self._accept)
+        if self._reader:
+            candidates = self._reader.order(candidates)
         tokens = self._judge.contributions(candidates[0].text, problem.number)
         return InversionResult(
             candidates=tuple(candidates),

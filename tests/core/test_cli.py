@@ -28,6 +28,31 @@ def run(capsys: pytest.CaptureFixture, *arguments: str) -> tuple[int, str, str]:
     return status, out, err
 
 
+def test_invert_finds_prompts_that_read(capsys, penguin):
+    status, out, _ = run(capsys, "invert", str(penguin), *QUICK, "--readability", "0.8", "--json")
+    result = json.loads(out)
+    assert status == 0
+    assert result["prompt"] == result["candidates"][0]["text"]
+    readings = [each["nll"] for each in result["candidates"]]
+    assert readings[0] < max(readings)
+    status, out, _ = run(capsys, "invert", str(penguin), *QUICK, "--readability", "0.8")
+    assert f"reads       {readings[0]:.2f} nats per word" in out
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--readability", "2"], "readability must be a number from 0 to 1, not 2.0"),
+        (["--readability", "0.5", "--language-model", "gone.gguf"], "no language model at 'gone.gguf'"),
+        (["--language-model", "gone.gguf"], "give --readability above 0 too"),
+    ],
+)
+def test_readability_that_cannot_be_had(capsys, penguin, options, told):
+    status, out, err = run(capsys, "invert", str(penguin), *QUICK, *options)
+    assert (status, out) == (2, "")
+    assert told in err
+
+
 def test_invert_prints_prompt_and_score(capsys, penguin):
     status, out, err = run(capsys, "invert", str(penguin), *QUICK)
     assert status == 0

@@ -8,36 +8,26 @@ from pathlib import Path
 
 import pytest
 import torch
+from caption_models import CONFIG, random_caption_model, random_net
 from safetensors.torch import load_file, save_file
 
 from pez_core import PezError, Vocabulary
 from pez_core.models import language
-from pez_core.models.caption_model import RARE, CaptionModel, load_caption_model, pack
-from pez_core.models.caption_net import CaptionConfig, CaptionNet
+from pez_core.models.caption_model import CaptionModel, load_caption_model, pack
 from pez_core.models.language import installed_language_model, load_language_model
 from pez_core.objectives.fluency import log_probabilities, nll_per_word
 
-CONFIG = CaptionConfig(classes=6, words=10, width=32, heads=2, layers=2, out_width=16, positions=20)
 TEXTS = ["a red dog on a beach", "two cats", "zyzzyva", "a", "an oil painting of a lighthouse, at night"]
-
-
-def make_net() -> tuple[CaptionNet, torch.Tensor]:
-    torch.manual_seed(0)
-    net = CaptionNet(CONFIG)
-    for value in net.parameters():
-        torch.nn.init.normal_(value, std=0.3)
-    return net, torch.tensor([RARE, 49407, *range(320, 378)], dtype=torch.int32)
 
 
 @pytest.fixture(scope="module")
 def tiny(openai_vocabulary: Vocabulary) -> CaptionModel:
-    net, token_ids = make_net()
-    return CaptionModel(net, token_ids, openai_vocabulary)
+    return random_caption_model(openai_vocabulary)
 
 
 @pytest.fixture
 def saved(tmp_path: Path) -> Path:
-    net, token_ids = make_net()
+    net, token_ids = random_net()
     path = tmp_path / "captions.safetensors"
     save_file(pack(net, token_ids), path, metadata={"caption_model": json.dumps(asdict(CONFIG))})
     return path

@@ -185,6 +185,22 @@ def test_another_candidate_costs_no_other_search(comfy):
         assert shown(run, "scores")[0] == found["similarity"]
 
 
+def test_a_readable_search_gives_prompts_from_the_closest_to_the_most_readable(comfy):
+    run = comfy.run(graph(seed=61, readability=0.7))
+    (found,) = run.output("invert")["pez"]
+    texts = [each["text"] for each in found["candidates"]]
+    assert run.output("invert")["text"] == [texts[0]]
+    assert found["settings"]["readability"] == 0.7
+    last = max(found["candidates"], key=lambda each: each["similarity"])
+    assert last["nll"] > found["candidates"][0]["nll"]
+    number = texts.index(last["text"]) + 1
+    picked = comfy.run(graph(seed=61, readability=0.7, candidate=number))
+    assert not picked.of("pez.progress")  # without another search
+    assert picked.output("invert")["text"] == [last["text"]]
+    (again,) = picked.output("invert")["pez"]
+    assert [each["text"] for each in again["candidates"]] == texts
+
+
 def test_runs_again_after_comfyui_unloaded_the_model(comfy):
     first = comfy.run(graph(seed=31))
     comfy.post("/free", {"unload_models": True})

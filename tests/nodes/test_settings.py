@@ -12,7 +12,7 @@ from graphs import graph, with_method
 from pez_core import InversionConfig
 from pez_core.config import SEARCH_PRESETS, SETTINGS
 
-NODES = {"searching": "PEZInvert", "words": "PEZWords", "rare": "PEZSearchSettings"}
+NODES = {"searching": "PEZInvert", "reading": "PEZInvert", "words": "PEZWords", "rare": "PEZSearchSettings"}
 
 
 def widgets(comfy, node: str) -> dict[str, dict[str, Any]]:

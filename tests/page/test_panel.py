@@ -311,6 +311,29 @@ def _resize(page: Page, measure: str) -> None:
     assert abs(high[0] - high[1]) < 1
 
 
+@BOTH
+def test_the_dial_goes_from_the_closest_to_the_most_readable(server, browser, vue):
+    page, errors = opened(browser, server.address, workflow(), vue)
+    read = [{**each, "nll": nll} for each, nll in zip(outcome()["candidates"], (5.5, 8.1, 2.3), strict=True)]
+    give(page, outcome())
+    expect(panel(page).locator(".pez-dial")).to_be_hidden()  # nothing was read
+    give(page, outcome(candidates=read))
+    slider = panel(page).get_by_role("slider", name="Readability")
+    expect(slider).to_have_value("1")
+    text = panel(page).locator(".pez-prompts .pez-text")
+    for key, words, number in (
+        ("ArrowRight", "blue sea", 3),
+        ("ArrowLeft", "red penguin snow", 1),
+        ("Home", "ice (bird)", 2),
+    ):
+        slider.press(key)
+        expect(text).to_have_text(words)
+        expect(slider).to_have_attribute("aria-valuetext", words)
+        assert widget(page, "candidate") == number
+    assert not errors
+    page.close()
+
+
 def _capture(page: Page) -> None:
     """What a click does: ComfyUI looks whether the workflow has changed."""
     page.evaluate(f"() => {TRACKER}.captureCanvasState()")

@@ -13,7 +13,11 @@ const isObject = (value) => typeof value === "object" && value !== null && !Arra
 const isToken = (value) =>
   isObject(value) && isText(value.text) && isIndex(value.start) && isIndex(value.end) && isNumber(value.contribution);
 const isCandidate = (value) =>
-  isObject(value) && isText(value.text) && isText(value.delivered) && isNumber(value.similarity);
+  isObject(value) &&
+  isText(value.text) &&
+  isText(value.delivered) &&
+  isNumber(value.similarity) &&
+  (value.nll === undefined || isNumber(value.nll));
 const isPoint = (value) => Array.isArray(value) && value.length === 2 && value.every(isNumber);
 
 function isOutcome(value) {

@@ -4,6 +4,7 @@ import { shownParts } from "../page/settings.js";
 import { Announcer } from "./announce.js";
 import { Candidates } from "./candidates.js";
 import { Chart } from "./chart.js";
+import { Dial } from "./dial.js";
 import { keepReadable } from "./colors.js";
 import { button, copyButton, made, setText, show } from "./elements.js";
 import { score } from "./format.js";
@@ -45,10 +46,11 @@ export class Panel {
     this.chart = new Chart();
     this.chart.element.classList.add("pez-detail");
     this.candidates = new Candidates((number) => this.actions.pick(number));
+    this.dial = new Dial((number) => this.actions.pick(number));
     this.rows = new Rows((number) => this.actions.pick(number));
     this.candidates.element.classList.add("pez-detail");
     this.announcer = new Announcer();
-    const parts = [head, this.bar, this.warnings, this.found, this.chart.element, this.candidates.element];
+    const parts = [head, this.bar, this.warnings, this.found, this.dial.element, this.chart.element, this.candidates.element];
     this.content = made("div", "pez-content", {}, ...parts, this.announcer.element);
     this.element = made("div", "pez-panel", { role: "group", "aria-label": say("panel") }, this.content);
     letThrough(this.element);
@@ -126,6 +128,7 @@ export class Panel {
     else this.chart.draw(single?.trace ?? [], this.lines ?? [], single?.most ?? 0);
     if (!parts.chart) this.chart.element.hidden = true;
     this.candidates.draw(this.run ? [] : single?.candidates ?? [], this.marked);
+    this.dial.draw(this.run ? [] : single?.candidates ?? [], this.marked);
     this.element.classList.toggle("pez-best-only", !parts.candidates);
     this.element.classList.toggle("pez-plain", !parts.contributions);
   }

@@ -14,7 +14,7 @@ const CSS = `
   border: 1px solid var(--pez-line); flex: none; }
 .pez-button:hover { border-color: var(--pez-text); }
 .pez-button:disabled { color: var(--pez-soft); border-style: dashed; cursor: default; }
-.pez-button:focus-visible, .pez-prompts:focus-visible, .pez-summary:focus-visible, .pez-reader:focus-visible { outline: 2px solid var(--pez-accent); outline-offset: 1px; }
+.pez-button:focus-visible, .pez-prompts:focus-visible, .pez-summary:focus-visible, .pez-slider:focus-visible, .pez-reader:focus-visible { outline: 2px solid var(--pez-accent); outline-offset: 1px; }
 .pez-fold { border-color: transparent; padding: 1px 3px; width: 20px; }
 .pez-bar { appearance: none; width: 100%; height: 5px; border: 1px solid var(--pez-line); border-radius: 3px; background: transparent; }
 .pez-bar::-webkit-progress-bar { background: transparent; }
@@ -53,6 +53,8 @@ const CSS = `
 .pez-key { margin: 0 5px; }
 .pez-key::before { content: ""; display: inline-block; width: 14px; margin-right: 4px; vertical-align: middle; border-top: 2px solid var(--pez-accent); }
 .pez-key-restart::before { border-top: 1px dashed var(--pez-line); }
+.pez-dial { display: flex; gap: 6px; align-items: center; font-size: 11px; color: var(--pez-soft); }
+.pez-slider { flex: 1; min-width: 0; height: 14px; margin: 0; accent-color: var(--pez-accent); cursor: pointer; }
 .pez-summary { cursor: pointer; font-size: 11px; border-radius: 3px; }
 .pez-list { margin: 3px 0 0; padding: 0; list-style: none; display: flex; flex-direction: column; gap: 2px; }
 .pez-list li { display: flex; gap: 4px; align-items: flex-start; }

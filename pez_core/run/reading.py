@@ -1,0 +1,70 @@
+"""The readable part of a run: after the search for what matches, prompts that also read (search/readable.py)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import torch
+
+from ..config import InversionConfig
+from ..objectives.fluency import nll_per_word
+from ..objectives.protocol import Objective
+from ..objectives.reading import Reading
+from ..result import Candidate
+from ..search.front import LEAST_WEIGHT, MOST_WEIGHT, Entry, Front, price, weight_of
+from ..search.readable import ROUNDS, SLACK, ReadableSearch
+from .problem import Problem
+
+CHOICES = 11  # weights whose best prompts become candidates, besides the chosen one
+
+
+class Reader:
+    """Turns the prompts that problems have met into readable ones.
+
+    config: its `readability` says how much a natural prompt is worth. kept: phrases that every prompt has. words: the ids of
+    the user's own words to start from, such as a caption: the result is never worth less than these.
+    most_steps: for a problem.
+    """
+
+    def __init__(
+        self, reading: Reading, config: InversionConfig, kept: Sequence[Sequence[int]], words: Sequence[int] = ()
+    ):
+        self._reading, self._config, self._kept = reading, config, kept
+        self._words = tuple(words[: min(SLACK * config.length, reading.room)])
+        self._weight = weight_of(config.readability)
+        self.most_steps = 1 + SLACK * config.length + ROUNDS
+        self._fronts: dict[int, Front] = {}
+
+    def steps(self, objective: Objective, problem: Problem, generator: torch.Generator) -> Iterator[Entry]:
+        """Searches; yields the best prompt after each step, and counts passes."""
+        met = sorted(problem.met, key=lambda ids: -problem.met[ids])
+        if self._words and not self._kept:  # with kept words, only prompts that have them may be returned
+            met.append(self._words)
+        search = ReadableSearch(
+            objective, problem.number, self._reading, self._config.length, met, self._kept, self._weight, generator
+        )
+        self._fronts[problem.number] = search.front
+        passes = problem.passes
+        for _ in search.steps():
+            problem.passes = passes + search.passes
+            if len(search.front):
+                yield search.front.best(self._weight)
+
+    def offer(self, problem: Problem) -> None:
+        """Makes the best prompts for several weights what the problem has met, valued by the chosen weight."""
+        front = self._fronts.get(problem.number)
+        if not front:
+            return
+        ratio = (MOST_WEIGHT / LEAST_WEIGHT) ** (1 / (CHOICES - 2))
+        weights = [self._weight, 0.0, *(LEAST_WEIGHT * ratio**i for i in range(CHOICES - 1))]
+        chosen = [front.best(weight) for weight in weights]
+        problem.met = {entry.ids: entry.worth(self._weight) for entry in chosen}
+
+    def order(self, candidates: Sequence[Candidate]) -> list[Candidate]:
+        """The candidates with their exact nats per word, best first by the chosen weight."""
+        nll = nll_per_word(self._reading.language, [each.text for each in candidates])
+        read = [replace(each, nll=own) for each, own in zip(candidates, nll, strict=True)]
+        return sorted(
+            read, key=lambda each: self._weight * price(each.nll or 0.0, len(each.text.split())) - each.similarity
+        )

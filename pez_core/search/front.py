@@ -1,0 +1,65 @@
+"""The prompts that a readable search has met, judged by two numbers: their value, and how naturally they read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+Ids = tuple[int, ...]
+Units = tuple[Ids, ...]
+"""A prompt in the parts that moves take as wholes: single tokens, and kept phrases."""
+
+LEAST_WEIGHT, MOST_WEIGHT = 0.005, 0.1  # value per nat per word, of a prompt of USUAL words
+USUAL = 9  # words with the end: longer prompts pay more for the same nats per word, shorter ones less
+POWER = 0.5  # of that: 0 would make words that say nothing free, 1 makes every word pay for itself
+
+
+def weight_of(readability: float) -> float:
+    """The value that one nat per word counts as, for a `readability` of 0 to 1: 0, then LEAST_WEIGHT to MOST_WEIGHT."""
+    return LEAST_WEIGHT * (MOST_WEIGHT / LEAST_WEIGHT) ** readability if readability else 0.0
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A prompt with its value, as estimated by the search, its nats per word, and its words, fixed ones included."""
+
+    units: Units
+    value: float
+    nll: float
+    words: int
+
+    @property
+    def ids(self) -> Ids:
+        """The searched ids."""
+        return tuple(i for unit in self.units for i in unit)
+
+    def worth(self, weight: float) -> float:
+        """What a search that counts a nat per word as `weight` tries to raise."""
+        return self.value - weight * price(self.nll, self.words)
+
+
+def price(nll: float, words: int) -> float:
+    """What the unnaturalness of a prompt of `words` words costs, in nats per word of a prompt of usual length."""
+    return nll * ((words + 1) / USUAL) ** POWER
+
+
+class Front:
+    """All prompts met."""
+
+    def __init__(self) -> None:
+        self._met: dict[Ids, Entry] = {}
+
+    def __len__(self) -> int:
+        return len(self._met)
+
+    def __contains__(self, ids: Ids) -> bool:
+        return ids in self._met
+
+    def add(self, entries: Iterable[Entry]) -> None:
+        """Records prompts; the first record of a prompt stays."""
+        for entry in entries:
+            self._met.setdefault(entry.ids, entry)
+
+    def best(self, weight: float) -> Entry:
+        """The prompt of the highest worth; the first one met if several have it."""
+        return max(self._met.values(), key=lambda entry: entry.worth(weight))

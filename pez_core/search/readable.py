@@ -1,0 +1,311 @@
+"""Readable prompts: a beam of words, then a polish of the best prompts for several weights of naturalness.
+
+Gradient search finds the words that match, a language model puts them into an order that reads. The beam is led by both;
+the polish changes single words while it keeps the best prompts for several weights of the language model at once, as in
+"Fluent dreaming for language models" (arXiv 2402.01702).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+
+from ..objectives.protocol import Objective
+from ..objectives.reading import Reading
+from .front import Entry, Front, Ids, Units, price
+
+BEAMS = 3  # for each weight of the beam
+BEAM_WEIGHTS = (0.01, 0.03, 0.08)  # value per nat per word
+POLISH_WEIGHTS = (0.01, 0.03, 0.08)
+LIKELY = 24  # words taken from the language model at a place
+STEEP = 16  # words taken from the gradient at a place
+SCORED = 24  # continuations of each beam whose value is computed
+SURE = 10  # of these, the likeliest words
+MOVES = 40  # changes of each prompt whose value is computed in a round of the polish
+READ = 6  # of these the language model reads so many, the most promising ones
+ROUNDS = 8  # of the polish, at most
+IDLE = 2  # words without a gain after which the beam ends, and rounds after which the polish does
+SLACK = 2  # tokens of a prompt for each of its `length` words, so that little words have room
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A beam. said: the log-probability of its words so far, in nats. worth: with its weight."""
+
+    units: Units
+    weight: float
+    said: float
+    value: float
+    worth: float
+
+
+class ReadableSearch:
+    """A search for one problem on the host, of prompts of at most `length` words besides little ones ("a", "of").
+
+    No word comes twice except little ones, and all tokens together are at most SLACK * `length`.
+
+    found: prompts that an earlier search met, whose words are tried everywhere. kept: phrases that every prompt has.
+    weight: the value of a nat per word that the result is chosen with. `front` holds what was met.
+
+    Iterating over `steps` does the work; each step is one more word of the beams or one round of the polish.
+    """
+
+    def __init__(
+        self,
+        objective: Objective,
+        problem: int,
+        reading: Reading,
+        length: int,
+        found: Sequence[Ids],
+        kept: Sequence[Sequence[int]],
+        weight: float,
+        generator: torch.Generator,
+    ):
+        self._objective, self._problem, self._reading = objective, problem, reading
+        self._length, self._room = length, min(SLACK * length, reading.room)
+        self._kept, self._generator = [tuple(each) for each in kept], generator
+        self._allowed = objective.space.of(problem)  # [A]
+        self._table = objective.space.embed(self._allowed)  # [A, D]
+        self._tokens: list[int] = self._allowed.tolist()
+        self._column = {token: i for i, token in enumerate(self._tokens)}
+        self._found = [i for i in dict.fromkeys(i for ids in found for i in ids) if i in self._column]
+        self._weights = sorted({*POLISH_WEIGHTS, weight})
+        self._starts = [self._units(ids) for ids in found]
+        self._followed: dict[Ids, Tensor] = {}  # what may follow [A], after prompts that were read before
+        self.front = Front()
+        self.passes = 0
+
+    def steps(self) -> Iterator[None]:
+        """Searches; yields after each step."""
+        self._meet(self._starts, self._values(list(map(_ids, self._starts))))
+        yield
+        yield from self._beam()
+        yield from self._polish()
+
+    def _units(self, ids: Ids) -> Units:
+        """The prompt with each kept phrase as one unit."""
+        units: list[Ids] = []
+        missing, place = list(self._kept), 0
+        while place < len(ids):
+            here = next((each for each in missing if ids[place : place + len(each)] == each), None)
+            if here:
+                missing.remove(here)
+            units.append(here or ids[place : place + 1])
+            place += len(units[-1])
+        return tuple(units)
+
+    # The beam
+
+    def _beam(self) -> Iterator[None]:
+        """Adds a word to every beam in each step. Kept phrases come first; the polish moves them."""
+        root = tuple(self._kept)
+        rows = [_Row(root, weight, 0.0, 0.0, 0.0) for weight in BEAM_WEIGHTS]
+        best, idle = dict.fromkeys(BEAM_WEIGHTS, -torch.inf), 0
+        for _ in range(self._room - len(_ids(root))):
+            rows = self._extend(rows)
+            self._meet([row.units for row in rows], [row.value for row in rows])
+            yield
+            gains = [row for row in rows if row.worth > best[row.weight]]
+            best |= {row.weight: row.worth for row in sorted(gains, key=lambda row: row.worth)}
+            idle = 0 if gains else idle + 1
+            if idle == IDLE or not rows:
+                return
+
+    def _extend(self, rows: list[_Row]) -> list[_Row]:
+        """The best beams of each weight, one word longer."""
+        befores = [_ids(row.units) for row in rows]
+        log = self._following(befores)
+        filler = log.argmax(-1).tolist()  # columns of likely words: where they stand, the gradient ranks the others
+        gradient = self._gradients([(*ids, self._tokens[c]) for ids, c in zip(befores, filler, strict=True)])
+        longer: list[tuple[_Row, Units, float]] = []
+        for row, likely, each, own in zip(rows, log, gradient, filler, strict=True):
+            gain = ((self._table - self._table[own]) @ each[-1]).cpu()
+            columns = self._proposed(likely, gain)
+            fits = [self._fits((*row.units, (self._tokens[c],))) for c in columns.tolist()]
+            columns = columns[torch.tensor(fits, dtype=torch.bool)]
+            n = len(row.units) + 1
+            worth = gain[columns] + row.weight * price(1.0, n) * likely[columns] / n
+            # The gradient promises too much far from where it was taken, so the likeliest words are always among them.
+            worth[likely[columns].topk(min(SURE, len(columns))).indices] = torch.inf
+            for c in columns[worth.topk(min(SCORED, len(columns))).indices].tolist():
+                longer.append((row, (*row.units, (self._tokens[c],)), row.said + float(likely[c])))
+        values = self._values([_ids(units) for _, units, _ in longer])
+        new: dict[tuple[float, Units], _Row] = {}
+        for (row, units, said), value in zip(longer, values, strict=True):
+            worth = value - row.weight * price(-said / len(units), len(units))
+            new.setdefault((row.weight, units), _Row(units, row.weight, said, value, worth))
+        kept: list[_Row] = []
+        for weight in BEAM_WEIGHTS:
+            own = [row for row in new.values() if row.weight == weight and row.value > -torch.inf]
+            kept += sorted(own, key=lambda row: -row.worth)[:BEAMS]
+        return kept
+
+    def _proposed(self, likely: Tensor, gain: Tensor) -> Tensor:
+        """Columns int64 [K] of the words worth trying at a place: likely ones, steep ones, and those found before."""
+        found = torch.tensor([self._column[i] for i in self._found], dtype=torch.long)
+        most = len(likely)
+        parts = [likely.topk(min(LIKELY, most)).indices, gain.topk(min(STEEP, most)).indices, found]
+        return torch.cat(parts).unique()
+
+    # The polish
+
+    def _polish(self) -> Iterator[None]:
+        """Changes the best prompt of each weight in rounds, as long as one of them gains."""
+        idle = 0
+        for _ in range(ROUNDS):
+            before = self._worths()
+            self._change([(self.front.best(weight), weight) for weight in self._weights])
+            idle = 0 if self._worths() > before else idle + 1
+            yield
+            if idle == IDLE:
+                return
+
+    def _change(self, entries: Sequence[tuple[Entry, float]]) -> None:
+        """Meets the most promising prompts that differ from one of the entries in one place, for the entry's weight."""
+        gradients = self._gradients([entry.ids for entry, _ in entries])
+        self._following([_ids(e.units[:i]) for e, _ in entries for i in range(len(e.units) + 1)])  # all at once
+        new: list[tuple[Units, float, int]] = []
+        for number, ((entry, weight), gradient) in enumerate(zip(entries, gradients, strict=True)):
+            moves = {_ids(units): (units, nll, number) for units, nll in self._moves(entry, weight, gradient)}
+            new += [each for ids, each in moves.items() if ids and ids not in self.front and self._fits(each[0])]
+        values = self._values([_ids(units) for units, _, _ in new])
+        chosen: dict[Units, float] = {}
+        for number, (_, weight) in enumerate(entries):
+            own = [
+                (Entry(units, v, nll, self._words(units)), v)
+                for (units, nll, n), v in zip(new, values, strict=True)
+                if n == number
+            ]
+            own.sort(key=lambda each: -each[0].worth(weight))
+            chosen |= {entry.units: value for entry, value in own[:READ]}
+        self._meet(list(chosen), list(chosen.values()))
+
+    def _moves(self, entry: Entry, weight: float, gradient: Tensor) -> list[tuple[Units, float]]:
+        """Up to MOVES changes of the entry's prompt in one place, with estimates of their nats per word.
+
+        Swaps are ranked by the gradient and the words before; insertions of likely and of found words, deletions and
+        moves are drawn at random.
+        """
+        units, n = entry.units, len(entry.units)
+        said = -entry.nll * (n + 1)
+        firsts = [len(_ids(units[:i])) for i in range(n + 1)]
+        log = self._following([_ids(units[:i]) for i in range(n + 1)])
+        ranked: list[tuple[float, Units, float]] = []
+        for i, unit in enumerate(units):
+            if unit in self._kept:
+                continue
+            own = self._column.get(unit[0])
+            gain = (self._table @ gradient[firsts[i]]).cpu()
+            columns = self._proposed(log[i], gain)
+            gain = gain[columns] - (gain.mean() if own is None else gain[own])
+            more = log[i][columns] - (log[i].min() if own is None else log[i][own])
+            estimates = (gain + weight * price(1.0, n) * more / (n + 1)).tolist()
+            for column, estimate, gained in zip(columns.tolist(), estimates, more.tolist(), strict=True):
+                swapped = (*units[:i], (self._tokens[column],), *units[i + 1 :])
+                ranked.append((estimate, swapped, -(said + gained) / (n + 1)))
+        ranked.sort(key=lambda each: -each[0])
+        swaps = [(units, nll) for _, units, nll in ranked[: MOVES // 2]]
+        others: list[tuple[Units, float]] = []
+        for i in range(n + 1):
+            likely = log[i].topk(min(3, len(self._tokens))).indices.tolist()
+            for column in (*likely, *(self._column[word] for word in self._some(self._found, 2))):
+                longer = (*units[:i], (self._tokens[column],), *units[i:])
+                others.append((longer, -(said + float(log[i][column])) / (n + 2)))
+        for i in range(n):
+            if units[i] not in self._kept:
+                others.append(((*units[:i], *units[i + 1 :]), entry.nll))
+            others += [(_moved(units, i, j), entry.nll) for j in range(n) if i != j]
+        return [*swaps, *self._some(others, MOVES - len(swaps))]
+
+    def _some(self, items: list[T], count: int) -> list[T]:
+        order = torch.randperm(len(items), generator=self._generator)[:count].tolist()
+        return [items[i] for i in order]
+
+    # What both share
+
+    def _fits(self, units: Units) -> bool:
+        """Whether a prompt keeps to the length and does not repeat itself."""
+        words = [unit for unit in units if not self._reading.is_little(unit)]
+        if any(a == b for a, b in pairwise(units)) or len(set(words)) < len(words):
+            return False
+        return len(_ids(tuple(words))) <= self._length and len(_ids(units)) <= self._room
+
+    def _meet(self, prompts: Sequence[Units], values: Sequence[float]) -> None:
+        """Reads prompts that are new and may be returned, and records them."""
+        new = [
+            (units, value)
+            for units, value in zip(prompts, values, strict=True)
+            if units and value > -torch.inf and _ids(units) not in self.front
+        ]
+        nll = self._reading.nll([_ids(units) for units, _ in new])
+        self.front.add(
+            Entry(units, value, own, self._words(units)) for (units, value), own in zip(new, nll, strict=True)
+        )
+
+    def _words(self, units: Units) -> int:
+        return len(_ids(units)) + self._reading.fixed
+
+    def _worths(self) -> list[float]:
+        """The worth of the best prompt for each weight. These never fall."""
+        return [self.front.best(weight).worth(weight) for weight in self._weights] if len(self.front) else []
+
+    def _following(self, befores: Sequence[Ids]) -> Tensor:
+        """The log-probability [N, A] of each allowed token after the ids `befores`, on the CPU."""
+        new = list(dict.fromkeys(ids for ids in befores if ids not in self._followed))
+        if new:
+            found = self._reading.following(new)[:, self._allowed.cpu()]
+            self._followed |= dict(zip(new, found, strict=True))
+        return torch.stack([self._followed[ids] for ids in befores])
+
+    def _values(self, prompts: Sequence[Ids]) -> list[float]:
+        """The value of each prompt; prompts of one length are computed together."""
+        values = [0.0] * len(prompts)
+        for rows, ids, problem in self._by_length(prompts):
+            self.passes += len(rows)
+            for i, value in zip(rows, self._computed(self._objective.value, ids, problem).tolist(), strict=True):
+                values[i] = value
+        return values
+
+    def _gradients(self, prompts: Sequence[Ids]) -> list[Tensor]:
+        """The gradient [L, D] of each prompt's value at its tokens."""
+        found: dict[int, Tensor] = {}
+        for rows, ids, problem in self._by_length(prompts):
+            self.passes += 2 * len(rows)
+            gradients = self._computed(self._objective.value_and_gradient, ids, problem)[1]
+            found |= dict(zip(rows, gradients, strict=True))
+        return [found[i] for i in range(len(prompts))]
+
+    def _computed(self, compute: Callable[[Tensor, Tensor], T], ids: Tensor, problem: Tensor) -> T:
+        """What the objective computes, with as many prompts at once as there is memory for."""
+        while True:
+            try:
+                return compute(ids, problem)
+            except torch.cuda.OutOfMemoryError:
+                tried = min(self._objective.together, len(ids))
+                if tried == 1:
+                    raise
+                self._objective.together = tried // 2
+            torch.cuda.empty_cache()  # here, where the error no longer keeps tensors alive
+
+    def _by_length(self, prompts: Sequence[Ids]) -> Iterator[tuple[list[int], Tensor, Tensor]]:
+        device = self._objective.space.device
+        for length in sorted(set(map(len, prompts))):
+            rows = [i for i, ids in enumerate(prompts) if len(ids) == length]
+            ids = torch.tensor([prompts[i] for i in rows], device=device)
+            yield rows, ids, torch.full((len(rows),), self._problem, device=device)
+
+
+def _ids(units: Units) -> Ids:
+    return tuple(i for unit in units for i in unit)
+
+
+def _moved(units: Units, source: int, place: int) -> Units:
+    left = [*units[:source], *units[source + 1 :]]
+    return (*left[:place], units[source], *left[place:])

