@@ -224,6 +224,7 @@ def _unpack(net: CaptionNet, tensors: dict[str, Tensor], name: str) -> Tensor:
         if table in weights and scale is not None:
             weights[table] *= scale.float()[:, None]
     wrong = [key for key, value in net.state_dict().items() if key not in weights or weights[key].shape != value.shape]
+    wrong += [scale for scale in (f"{table}.scale" for table in _TABLES) if scale not in tensors]
     if wrong or token_ids is None or token_ids.shape != (net.config.slots,):
         raise PezError(
             f"{name} is not a complete caption model: {(wrong or ['token_ids'])[0]} is missing or of another size."
