@@ -67,7 +67,7 @@ class Reading:
         Of a word that the language model spells from several tokens only the first counts: an upper bound.
         """
         texts = [" ".join(filter(None, (self._template.prefix, self._spell(ids)))) for ids in before]
-        encoded = self.language.encode_all([self._readable(text, from_end=True) for text in texts])
+        encoded = self.language.encode_all(self._readable(texts, from_end=True))
         found = torch.empty(len(texts), len(self._first))
         for length in sorted({len(each) for each in encoded}):
             rows = [i for i, each in enumerate(encoded) if len(each) == length]
@@ -80,7 +80,7 @@ class Reading:
 
     def nll(self, texts: Sequence[str]) -> list[float]:
         """Nats per word of whole prompts, their ends counted as words. Lower reads more naturally."""
-        return nll_per_word(self.language, [self._readable(text) for text in texts])
+        return nll_per_word(self.language, self._readable(texts))
 
     def text(self, ids: Ids) -> str:
         """The whole prompt of searched ids."""
@@ -90,10 +90,17 @@ class Reading:
         """Whether these ids are one of the little words between others."""
         return len(ids) == 1 and self._texts[ids[0]] in LITTLE
 
-    def _readable(self, text: str, from_end: bool = False) -> str:
-        """The text, or as many of its first (or last) words as the language model reads."""
-        words, longest = text.split(), self.language.longest
-        while len(" ".join(words).encode()) > longest < len(self.language.encode_all([" ".join(words)])[0]):
+    def _readable(self, texts: Sequence[str], from_end: bool = False) -> list[str]:
+        """The texts, those that are too long with as many of their first (or last) words as the language model reads."""
+        lengths = map(len, self.language.encode_all(texts))
+        return [
+            self._shortened(text, from_end) if length > self.language.longest else text
+            for text, length in zip(texts, lengths, strict=True)
+        ]
+
+    def _shortened(self, text: str, from_end: bool) -> str:
+        words = text.split()
+        while len(self.language.encode_all([" ".join(words)])[0]) > self.language.longest:
             del words[0 if from_end else -1]
         return " ".join(words)
 
