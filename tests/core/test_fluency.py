@@ -153,6 +153,9 @@ def test_files_that_are_no_caption_model(saved: Path, tmp_path: Path):
     save_file({name: value for name, value in tensors.items() if name != "words.scale"}, other, metadata)
     with pytest.raises(PezError, match=r"words\.scale is missing"):
         load_caption_model(other)
+    save_file({**tensors, "token_ids": tensors["token_ids"].clamp(min=0)}, other, metadata)
+    with pytest.raises(PezError, match="token_ids is missing, of another size or wrong"):
+        load_caption_model(other)
 
 
 @pytest.mark.slow
