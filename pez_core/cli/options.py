@@ -66,7 +66,7 @@ def language_of(given: argparse.Namespace, device: torch.device) -> LanguageMode
 
     Raises PezError if it cannot be loaded, or if the configuration does not ask for readability.
     """
-    if not given.language_model:
+    if given.language_model is None:
         return None
     if not getattr(given, "readability", 0):
         raise PezError("--language-model says how prompts read: give --readability above 0 too, such as 0.5.")

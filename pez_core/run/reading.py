@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 import torch
 
 from ..config import InversionConfig
-from ..objectives.fluency import nll_per_word
+from ..objectives.fluency import word_count
 from ..objectives.protocol import Objective
 from ..objectives.reading import Reading
 from ..result import Candidate
@@ -51,11 +51,16 @@ class Reader:
             if len(search.front):
                 yield search.front.best(self._weight)
 
-    def offer(self, problem: Problem) -> None:
-        """Makes the best prompts for several weights what the problem has met, valued by the chosen weight."""
+    def offer(self, problem: Problem, accept: Callable[[str], bool] | None) -> None:
+        """Makes the best prompts for several weights what the problem has met, valued by the chosen weight.
+
+        accept: whether a text may be returned; None for all. If it refuses every prompt, the run says so.
+        """
         front = self._fronts.get(problem.number)
         if not front:
             return
+        if accept:
+            front = front.only(lambda ids: accept(self._reading.text(ids))) or front
         ratio = (MOST_WEIGHT / LEAST_WEIGHT) ** (1 / (CHOICES - 2))
         weights = [self._weight, 0.0, *(LEAST_WEIGHT * ratio**i for i in range(CHOICES - 1))]
         chosen = [front.best(weight) for weight in weights]
@@ -63,8 +68,8 @@ class Reader:
 
     def order(self, candidates: Sequence[Candidate]) -> list[Candidate]:
         """The candidates with their exact nats per word, best first by the chosen weight."""
-        nll = nll_per_word(self._reading.language, [each.text for each in candidates])
+        nll = self._reading.nll([each.text for each in candidates])
         read = [replace(each, nll=own) for each, own in zip(candidates, nll, strict=True)]
         return sorted(
-            read, key=lambda each: self._weight * price(each.nll or 0.0, len(each.text.split())) - each.similarity
+            read, key=lambda each: self._weight * price(each.nll or 0.0, word_count(each.text)) - each.similarity
         )

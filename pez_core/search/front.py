@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 Ids = tuple[int, ...]
@@ -59,6 +59,12 @@ class Front:
         """Records prompts; the first record of a prompt stays."""
         for entry in entries:
             self._met.setdefault(entry.ids, entry)
+
+    def only(self, good: Callable[[Ids], bool]) -> Front:
+        """The prompts whose searched ids are good."""
+        other = Front()
+        other.add(entry for entry in self._met.values() if good(entry.ids))
+        return other
 
     def best(self, weight: float) -> Entry:
         """The prompt of the highest worth; the first one met if several have it."""

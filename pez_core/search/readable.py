@@ -7,6 +7,7 @@ the polish changes single words while it keeps the best prompts for several weig
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -15,6 +16,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
+from ..objectives.fluency import word_count
 from ..objectives.protocol import Objective
 from ..objectives.reading import Reading
 from .front import Entry, Front, Ids, Units, price
@@ -31,6 +33,8 @@ READ = 6  # of these the language model reads so many, the most promising ones
 ROUNDS = 8  # of the polish, at most
 IDLE = 2  # words without a gain after which the beam ends, and rounds after which the polish does
 SLACK = 2  # tokens of a prompt for each of its `length` words, so that little words have room
+
+UNHEARD = -100.0  # nats of a word that the language model rules out: finite, so that differences are
 
 T = TypeVar("T")
 
@@ -87,7 +91,8 @@ class ReadableSearch:
         self._meet(self._starts, self._values(list(map(_ids, self._starts))))
         yield
         yield from self._beam()
-        yield from self._polish()
+        if len(self.front):  # bans may forbid every prompt
+            yield from self._polish()
 
     def _units(self, ids: Ids) -> Units:
         """The prompt with each kept phrase as one unit."""
@@ -233,7 +238,8 @@ class ReadableSearch:
     def _fits(self, units: Units) -> bool:
         """Whether a prompt keeps to the length and does not repeat itself."""
         words = [unit for unit in units if not self._reading.is_little(unit)]
-        if any(a == b for a, b in pairwise(units)) or len(set(words)) < len(words):
+        again = [unit for unit, count in Counter(words).items() if count > max(1, self._kept.count(unit))]
+        if again or any(a == b and self._kept.count(a) < 2 for a, b in pairwise(units)):
             return False
         return len(_ids(tuple(words))) <= self._length and len(_ids(units)) <= self._room
 
@@ -244,13 +250,13 @@ class ReadableSearch:
             for units, value in zip(prompts, values, strict=True)
             if units and value > -torch.inf and _ids(units) not in self.front
         ]
-        nll = self._reading.nll([_ids(units) for units, _ in new])
+        nll = self._reading.nll([self._reading.text(_ids(units)) for units, _ in new])
         self.front.add(
             Entry(units, value, own, self._words(units)) for (units, value), own in zip(new, nll, strict=True)
         )
 
     def _words(self, units: Units) -> int:
-        return len(_ids(units)) + self._reading.fixed
+        return word_count(self._reading.text(_ids(units)))
 
     def _worths(self) -> list[float]:
         """The worth of the best prompt for each weight. These never fall."""
@@ -260,7 +266,7 @@ class ReadableSearch:
         """The log-probability [N, A] of each allowed token after the ids `befores`, on the CPU."""
         new = list(dict.fromkeys(ids for ids in befores if ids not in self._followed))
         if new:
-            found = self._reading.following(new)[:, self._allowed.cpu()]
+            found = self._reading.following(new)[:, self._allowed.cpu()].clamp_min(UNHEARD)
             self._followed |= dict(zip(new, found, strict=True))
         return torch.stack([self._followed[ids] for ids in befores])
 
@@ -269,7 +275,7 @@ class ReadableSearch:
         values = [0.0] * len(prompts)
         for rows, ids, problem in self._by_length(prompts):
             self.passes += len(rows)
-            for i, value in zip(rows, self._computed(self._objective.value, ids, problem).tolist(), strict=True):
+            for i, value in zip(rows, self._halving(self._objective.value, ids, problem).tolist(), strict=True):
                 values[i] = value
         return values
 
@@ -278,12 +284,12 @@ class ReadableSearch:
         found: dict[int, Tensor] = {}
         for rows, ids, problem in self._by_length(prompts):
             self.passes += 2 * len(rows)
-            gradients = self._computed(self._objective.value_and_gradient, ids, problem)[1]
+            _, gradients = self._halving(self._objective.value_and_gradient, ids, problem)
             found |= dict(zip(rows, gradients, strict=True))
         return [found[i] for i in range(len(prompts))]
 
-    def _computed(self, compute: Callable[[Tensor, Tensor], T], ids: Tensor, problem: Tensor) -> T:
-        """What the objective computes, with as many prompts at once as there is memory for."""
+    def _halving(self, compute: Callable[[Tensor, Tensor], T], ids: Tensor, problem: Tensor) -> T:
+        """What `compute` finds, with fewer prompts at once where memory is short."""
         while True:
             try:
                 return compute(ids, problem)

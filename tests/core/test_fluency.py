@@ -107,7 +107,12 @@ def test_the_gradient_at_the_last_token_is_exact_for_what_is_predicted_there(tin
 
 
 def test_a_full_stop_at_the_end_and_capitals_change_nothing(tiny: CaptionModel):
-    assert nll_per_word(tiny, ["A red dog."]) == nll_per_word(tiny, ["a red dog"])
+    for text in (
+        "A red dog.",
+        "a red dog . . .",
+        "a red dog ...",
+    ):  # full stops are not read, so they are no words either
+        assert nll_per_word(tiny, [text]) == nll_per_word(tiny, ["a red dog"])
 
 
 def test_no_texts_and_empty_texts(tiny: CaptionModel):
@@ -145,6 +150,12 @@ def test_files_that_are_no_caption_model(saved: Path, tmp_path: Path):
     save_file({**tensors, "norm.bias": tensors["norm.bias"] * torch.nan}, other, metadata)
     with pytest.raises(PezError, match=r"norm\.bias has values that are not finite"):
         load_caption_model(other)
+    save_file({name: value for name, value in tensors.items() if name != "words.scale"}, other, metadata)
+    with pytest.raises(PezError, match=r"words\.scale is missing"):
+        load_caption_model(other)
+    save_file({**tensors, "token_ids": tensors["token_ids"].clamp(min=0)}, other, metadata)
+    with pytest.raises(PezError, match="token_ids is missing, of another size or wrong"):
+        load_caption_model(other)
 
 
 @pytest.mark.slow
@@ -177,5 +188,18 @@ def test_a_language_model_that_is_not_there(tmp_path: Path, monkeypatch: pytest.
         load_language_model()
     empty = tmp_path / "empty"
     empty.mkdir()
+    with pytest.raises(PezError, match="The folder 'empty' holds no language model, for it"):
+        load_language_model(empty)
+    monkeypatch.chdir(empty)
+    with pytest.raises(PezError, match="The folder 'empty' holds no language model"):
+        load_language_model(".")
+    (empty / "config.json").write_text("{}")
     with pytest.raises(PezError, match="empty cannot be loaded as a language model"):
         load_language_model(empty)
+
+
+def test_a_language_model_that_is_cut_off(tmp_path: Path):
+    cut = tmp_path / "cut.gguf"
+    cut.write_bytes(b"GGUF\3\0\0\0")  # as a download that was interrupted
+    with pytest.raises(PezError, match=r"cut\.gguf cannot be loaded as a language model|more packages"):
+        load_language_model(cut)

@@ -103,6 +103,46 @@ def test_kept_words_that_fill_the_length(model, target, language):
     assert set(result.prompt.split()) - LITTLE == {"red", "ball", "snow"}
 
 
+def test_a_word_that_is_kept_twice_leaves_the_others_free(model, target, language):
+    result = invert(model, target, config(keep=("snow", "snow"), restarts=1, steps=1), language=language)
+    assert len(result.candidates) > 1
+    assert all(each.text.split().count("snow") == 2 for each in result.candidates)
+
+
+def test_bans_that_forbid_every_prompt(model, target, language):
+    banned = tuple(f"*{letter}dog" for letter in "abcdefghijklmnopqrstuvwxyz")
+    with pytest.raises(PezError, match="contained a banned word"):
+        invert(model, target, config(suffix="dog", banned=banned), language=language)
+
+
+def test_fixed_text_that_is_longer_than_the_language_model_reads(model, target, language):
+    assert language.longest < 25
+    result = invert(model, target, config(prefix="a " * 24 + "photo of"), language=language)
+    assert result.candidates[0].nll
+
+
+def test_prompts_that_the_caller_refuses_are_passed_over(model, target, language, found):
+    refused = {each.text for each in found.candidates}
+    result = invert(model, target, config(), accept=lambda text: text not in refused, language=language)
+    assert not refused & {each.text for each in result.candidates}
+
+
+def test_memory_that_runs_short_while_reading(model, target, language, found, monkeypatch):
+    at_once, whole = 3, MatchObjective.value
+
+    def short(self, ids, problem):
+        if min(self.together, len(ids)) > at_once and len(ids) > QUICK.candidates * QUICK.restarts:
+            raise torch.cuda.OutOfMemoryError("no memory")
+        return whole(self, ids, problem)
+
+    monkeypatch.setattr(MatchObjective, "value", short)
+    result = invert(model, target, config(), language=language)
+    assert [each.text for each in result.candidates] == [each.text for each in found.candidates]
+    at_once = 0
+    with pytest.raises(PezError, match="Not enough memory on cpu to search with embedded"):
+        invert(model, target, config(), language=language)
+
+
 def test_pictures_side_by_side_get_what_each_gets_alone(model, language):
     targets = [Target.from_images(model, SAMPLES / name) for name in ("penguin.png", "octopus.png")]
     together = invert_all(model, targets, config(), language=language)
@@ -121,6 +161,28 @@ def test_it_reports_every_step_and_never_a_worse_best(model, target, language):
     assert best == sorted(best)
     assert seen[-1].prompt == result.prompt
     assert list(result.trace) == sorted(result.trace)
+
+
+def test_steps_are_counted_over_all_pictures(model, target, language):
+    seen = []
+    invert_all(model, [target, target], config(), lambda each: seen.append(each[0]) and None, language=language)
+    steps = [each.step for each in seen]
+    assert steps == sorted(steps)
+
+
+def test_a_stop_ends_every_picture_also_after_a_plateau(model, target, language):
+    calls = []
+
+    def once(each):
+        if each[0].restarts or calls:  # the search before has restarts
+            return False
+        calls.append(each)
+        return True
+
+    plateau = config(steps=60, explore=8, patience=1)
+    first, second = invert_all(model, [target, target], plateau, once, language=language)
+    assert calls
+    assert first.stopped == second.stopped == "asked to"
 
 
 @pytest.mark.parametrize("after", [1, 14])
