@@ -32,6 +32,10 @@ PLACE = """() => {
     const box = canvas.getBoundingClientRect()
     return { x: box.left + 286, y: box.top + 90, width: node.size[0] + 28, height: node.size[1] + 54 }
 }"""
+READABLE = """() => {
+    const node = window.app.graph.nodes.find(each => each.type === "PEZInvert")
+    node.widgets.find(each => each.name === "readability").value = 0.6
+}"""
 HELP = """() => {
     const { canvas } = window.app, node = window.app.graph.nodes.find(each => each.type === "PEZInvert")
     Object.assign(canvas.ds, { scale: 0.8, offset: [300 - node.pos[0], 170 - node.pos[1]] })
@@ -98,6 +102,9 @@ def make(page: Any) -> None:
     draw(page, "light")
     setting("Comfy.ColorPalette", "dark")
     found = page.evaluate("() => JSON.parse(JSON.stringify(window.app.graph.serialize()))")
+    page.evaluate(READABLE)
+    run(page, r"^1\d\d steps.*seed \d+$")
+    draw(page, "readable")
     setting("Comfy.Locale", "ja")
     page.reload()  # titles are translated when the page opens
     page.wait_for_function("() => window.LiteGraph?.registered_node_types?.PEZInvert", timeout=90_000)
