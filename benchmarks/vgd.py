@@ -20,26 +20,23 @@ PENALTY = 1.2
 
 @torch.no_grad()
 def vgd(model: ClipModel, target: Target, language: LanguageModel, length: int = 16) -> str:
-    """The text of at most `length` tokens of the language model that the method finds for `target`."""
+    """The text of `length` tokens of the language model that the method finds for `target`."""
     tokenizer = getattr(language, "tokenizer", None) or getattr(language, "vocabulary", None)
     assert tokenizer is not None
     (begun,) = language.encode_all([best_word(model, target)])
     beams: list[tuple[float, list[int]]] = [(0.0, begun)]
-    ended: list[tuple[float, str]] = []
     for _ in range(length - len(begun)):
         new: list[tuple[float, list[int]]] = []
         for said, ids in beams:
-            tokens, end = language.following(language.extend(language.begin(1), torch.tensor([ids])))
+            tokens, _ = language.following(language.extend(language.begin(1), torch.tensor([ids])))
             best = tokens[0].topk(CONTINUATIONS)
             longer = [[*ids, token] for token in best.indices.tolist()]
             texts = [tokenizer.decode(each).strip() for each in longer]
             seen = (SHARPNESS * target.similarity(model.encode_texts(texts))).log_softmax(-1)
             scores = SAID * best.values.cpu() + SEEN * seen.cpu()
             new += [(said + score, each) for score, each in zip(scores.tolist(), longer, strict=True)]
-            ended.append(((said + SAID * float(end)) / penalty(len(ids)), tokenizer.decode(ids).strip()))
         beams = sorted(new, key=lambda each: -each[0])[:BEAMS]
-    ended += [(said / penalty(len(ids)), tokenizer.decode(ids).strip()) for said, ids in beams]
-    return max(ended, key=lambda each: each[0])[1]
+    return max(((said / penalty(len(ids)), tokenizer.decode(ids).strip()) for said, ids in beams))[1]
 
 
 def penalty(length: int) -> float:
