@@ -68,7 +68,7 @@ def _pytest(*arguments: str, without: tuple[str, ...] = (), **environment: str) 
 
 def test_tests_of_nodes_are_skipped_with_that_line(comfyui_with):
     comfyui_with({})
-    said = _pytest("-p", "no:cacheprovider", "tests/nodes/test_locales.py", "-k", "translated")
+    said = _pytest("-p", "no:cacheprovider", "tests/nodes/test_locales.py", "-k", "every_text")
     (line,) = [line for line in said.splitlines() if line.startswith("SKIPPED")]
     assert re.match(r"SKIPPED \[\d+\] .*COMFYUI'S PYTHON LACKS torch>=2.6, ", line)
 
