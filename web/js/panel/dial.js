@@ -9,6 +9,9 @@ export class Dial {
     this.choose = choose;
     this.slider = made("input", "pez-slider", { type: "range", min: "0", step: "1", "aria-label": say("readability") });
     this.slider.addEventListener("input", () => this.choose(this.numbers[Number(this.slider.value)]));
+    this.slider.addEventListener("pointerdown", (event) => {
+      if (event.button === 0) event.stopPropagation(); // no drag of the node
+    });
     const [closest, readable] = ["closest", "most readable"].map((words) => made("span", "pez-end", {}, say(words)));
     this.element = made("div", "pez-dial pez-detail", {}, closest, this.slider, readable);
   }
