@@ -5,10 +5,10 @@
     python -m benchmarks.quality --model NAME --images FOLDER [--captions FILE.json]
 
 Prompts are searched with one model and scored by others as well, the judges, which no search uses, each on the pictures in
-styles that it was trained on. With
---exchange a judge and the embedded model change places: a gain in only one direction comes from the models, not from
-the method. The budget is counted in passes of the text encoder: one prompt forward is one, and so is one backward. With
---seconds each method has that much time per picture instead. With your own model or pictures there is no judge.
+styles that it was trained on. With --exchange a judge and the embedded model change places: a gain in only one direction comes
+from the models, not from the method. The budget is counted in passes of the text encoder: one prompt forward is one, and so is
+one backward. With --seconds each method has that much time per picture instead. With your own model or pictures there is no
+judge.
 A captions file maps file names to captions.
 """
 

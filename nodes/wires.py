@@ -84,7 +84,7 @@ def result_outputs(similarity: str) -> list[io.Output]:
             "candidates",
             display_name="candidates",
             is_output_list=True,
-            tooltip="The best prompts of the restarts, best first; with several pictures, one list after the other.",
+            tooltip="The candidates, best first; with several pictures, one list after the other.",
         ),
         PezResult.Output(
             "result", display_name="result", is_output_list=True, tooltip="Connect to PEZ Plot or PEZ Save Prompts."

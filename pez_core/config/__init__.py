@@ -172,7 +172,7 @@ class InversionConfig:
         "found",
         "Which words swaps may bring in. found: those in the best prompts of the restarts (4 at least); a second "
         "model rates these prompts no worse than those of PEZ, within the error. any: all words; scores higher in the "
-        "searched model and lower in a second one.",
+        "searched model, but not in a second one.",
         choices=("found", "any"),
         widget="swap_from",
         unset=AS_PRESET,

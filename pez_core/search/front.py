@@ -31,11 +31,16 @@ class Entry:
     @property
     def ids(self) -> Ids:
         """The searched ids."""
-        return tuple(i for unit in self.units for i in unit)
+        return ids_of(self.units)
 
     def worth(self, weight: float) -> float:
         """What a search that counts a nat per word as `weight` tries to raise."""
         return self.value - weight * price(self.nll, self.words)
+
+
+def ids_of(units: Units) -> Ids:
+    """The searched ids of a prompt."""
+    return tuple(i for unit in units for i in unit)
 
 
 def price(nll: float, words: int) -> float:

@@ -19,7 +19,7 @@ from torch import Tensor
 from ..objectives.fluency import word_count
 from ..objectives.protocol import Objective
 from ..objectives.reading import Reading
-from .front import Entry, Front, Ids, Units, price
+from .front import Entry, Front, Ids, Units, ids_of, price
 
 BEAMS = 3  # for each weight of the beam
 BEAM_WEIGHTS = (0.01, 0.03, 0.08)  # value per nat per word
@@ -29,7 +29,7 @@ STEEP = 16  # words taken from the gradient at a place
 SCORED = 24  # continuations of each beam whose value is computed
 SURE = 10  # of these, the likeliest words
 MOVES = 40  # changes of each prompt whose value is computed in a round of the polish
-READ = 6  # of these the language model reads so many, the most promising ones
+READ = 6  # changes of each prompt that the language model then reads, the most promising ones
 ROUNDS = 8  # of the polish, at most
 IDLE = 2  # words without a gain after which the beam ends, and rounds after which the polish does
 SLACK = 2  # tokens of a prompt for each of its `length` words, so that little words have room
@@ -88,7 +88,7 @@ class ReadableSearch:
 
     def steps(self) -> Iterator[None]:
         """Searches; yields after each step."""
-        self._meet(self._starts, self._values(list(map(_ids, self._starts))))
+        self._meet(self._starts, self._values(list(map(ids_of, self._starts))))
         yield
         yield from self._beam()
         if len(self.front):  # bans may forbid every prompt
@@ -113,7 +113,7 @@ class ReadableSearch:
         root = tuple(self._kept)
         rows = [_Row(root, weight, 0.0, 0.0, 0.0) for weight in BEAM_WEIGHTS]
         best, idle = dict.fromkeys(BEAM_WEIGHTS, -torch.inf), 0
-        for _ in range(self._room - len(_ids(root))):
+        for _ in range(self._room - len(ids_of(root))):
             rows = self._extend(rows)
             self._meet([row.units for row in rows], [row.value for row in rows])
             yield
@@ -125,7 +125,7 @@ class ReadableSearch:
 
     def _extend(self, rows: list[_Row]) -> list[_Row]:
         """The best beams of each weight, one word longer."""
-        befores = [_ids(row.units) for row in rows]
+        befores = [ids_of(row.units) for row in rows]
         log = self._following(befores)
         filler = log.argmax(-1).tolist()  # columns of likely words: where they stand, the gradient ranks the others
         gradient = self._gradients([(*ids, self._tokens[c]) for ids, c in zip(befores, filler, strict=True)])
@@ -141,7 +141,7 @@ class ReadableSearch:
             worth[likely[columns].topk(min(SURE, len(columns))).indices] = torch.inf
             for c in columns[worth.topk(min(SCORED, len(columns))).indices].tolist():
                 longer.append((row, (*row.units, (self._tokens[c],)), row.said + float(likely[c])))
-        values = self._values([_ids(units) for _, units, _ in longer])
+        values = self._values([ids_of(units) for _, units, _ in longer])
         new: dict[tuple[float, Units], _Row] = {}
         for (row, units, said), value in zip(longer, values, strict=True):
             worth = value - row.weight * price(-said / len(units), len(units))
@@ -175,21 +175,21 @@ class ReadableSearch:
     def _change(self, entries: Sequence[tuple[Entry, float]]) -> None:
         """Meets the most promising prompts that differ from one of the entries in one place, for the entry's weight."""
         gradients = self._gradients([entry.ids for entry, _ in entries])
-        self._following([_ids(e.units[:i]) for e, _ in entries for i in range(len(e.units) + 1)])  # all at once
+        self._following([ids_of(e.units[:i]) for e, _ in entries for i in range(len(e.units) + 1)])  # all at once
         new: list[tuple[Units, float, int]] = []
         for number, ((entry, weight), gradient) in enumerate(zip(entries, gradients, strict=True)):
-            moves = {_ids(units): (units, nll, number) for units, nll in self._moves(entry, weight, gradient)}
+            moves = {ids_of(units): (units, nll, number) for units, nll in self._moves(entry, weight, gradient)}
             new += [each for ids, each in moves.items() if ids and ids not in self.front and self._fits(each[0])]
-        values = self._values([_ids(units) for units, _, _ in new])
+        values = self._values([ids_of(units) for units, _, _ in new])
         chosen: dict[Units, float] = {}
         for number, (_, weight) in enumerate(entries):
             own = [
-                (Entry(units, v, nll, self._words(units)), v)
-                for (units, nll, n), v in zip(new, values, strict=True)
+                Entry(units, value, nll, self._words(units))
+                for (units, nll, n), value in zip(new, values, strict=True)
                 if n == number
             ]
-            own.sort(key=lambda each: -each[0].worth(weight))
-            chosen |= {entry.units: value for entry, value in own[:READ]}
+            own.sort(key=lambda entry: -entry.worth(weight))
+            chosen |= {entry.units: entry.value for entry in own[:READ]}
         self._meet(list(chosen), list(chosen.values()))
 
     def _moves(self, entry: Entry, weight: float, gradient: Tensor) -> list[tuple[Units, float]]:
@@ -198,10 +198,10 @@ class ReadableSearch:
         Swaps are ranked by the gradient and the words before; insertions of likely and of found words, deletions and
         moves are drawn at random.
         """
-        units, n = entry.units, len(entry.units)
-        said = -entry.nll * (n + 1)
-        firsts = [len(_ids(units[:i])) for i in range(n + 1)]
-        log = self._following([_ids(units[:i]) for i in range(n + 1)])
+        units, n, words = entry.units, len(entry.units), entry.words + 1  # the end is counted as one
+        said = -entry.nll * words
+        firsts = [len(ids_of(units[:i])) for i in range(n + 1)]
+        log = self._following([ids_of(units[:i]) for i in range(n + 1)])
         ranked: list[tuple[float, Units, float]] = []
         for i, unit in enumerate(units):
             if unit in self._kept:
@@ -211,10 +211,10 @@ class ReadableSearch:
             columns = self._proposed(log[i], gain)
             gain = gain[columns] - (gain.mean() if own is None else gain[own])
             more = log[i][columns] - (log[i].min() if own is None else log[i][own])
-            estimates = (gain + weight * price(1.0, n) * more / (n + 1)).tolist()
+            estimates = (gain + weight * price(1.0, entry.words) * more / words).tolist()
             for column, estimate, gained in zip(columns.tolist(), estimates, more.tolist(), strict=True):
                 swapped = (*units[:i], (self._tokens[column],), *units[i + 1 :])
-                ranked.append((estimate, swapped, -(said + gained) / (n + 1)))
+                ranked.append((estimate, swapped, -(said + gained) / words))
         ranked.sort(key=lambda each: -each[0])
         swaps = [(units, nll) for _, units, nll in ranked[: MOVES // 2]]
         others: list[tuple[Units, float]] = []
@@ -222,7 +222,7 @@ class ReadableSearch:
             likely = log[i].topk(min(3, len(self._tokens))).indices.tolist()
             for column in (*likely, *(self._column[word] for word in self._some(self._found, 2))):
                 longer = (*units[:i], (self._tokens[column],), *units[i:])
-                others.append((longer, -(said + float(log[i][column])) / (n + 2)))
+                others.append((longer, -(said + float(log[i][column])) / (words + 1)))
         for i in range(n):
             if units[i] not in self._kept:
                 others.append(((*units[:i], *units[i + 1 :]), entry.nll))
@@ -241,22 +241,22 @@ class ReadableSearch:
         again = [unit for unit, count in Counter(words).items() if count > max(1, self._kept.count(unit))]
         if again or any(a == b and self._kept.count(a) < 2 for a, b in pairwise(units)):
             return False
-        return len(_ids(tuple(words))) <= self._length and len(_ids(units)) <= self._room
+        return len(ids_of(tuple(words))) <= self._length and len(ids_of(units)) <= self._room
 
     def _meet(self, prompts: Sequence[Units], values: Sequence[float]) -> None:
         """Reads prompts that are new and may be returned, and records them."""
         new = [
             (units, value)
             for units, value in zip(prompts, values, strict=True)
-            if units and value > -torch.inf and _ids(units) not in self.front
+            if units and value > -torch.inf and ids_of(units) not in self.front
         ]
-        nll = self._reading.nll([self._reading.text(_ids(units)) for units, _ in new])
+        nll = self._reading.nll([self._reading.text(ids_of(units)) for units, _ in new])
         self.front.add(
             Entry(units, value, own, self._words(units)) for (units, value), own in zip(new, nll, strict=True)
         )
 
     def _words(self, units: Units) -> int:
-        return word_count(self._reading.text(_ids(units)))
+        return word_count(self._reading.text(ids_of(units)))
 
     def _worths(self) -> list[float]:
         """The worth of the best prompt for each weight. These never fall."""
@@ -306,10 +306,6 @@ class ReadableSearch:
             rows = [i for i, ids in enumerate(prompts) if len(ids) == length]
             ids = torch.tensor([prompts[i] for i in rows], device=device)
             yield rows, ids, torch.full((len(rows),), self._problem, device=device)
-
-
-def _ids(units: Units) -> Ids:
-    return tuple(i for unit in units for i in unit)
 
 
 def _moved(units: Units, source: int, place: int) -> Units:

@@ -192,22 +192,6 @@ def test_stopped_it_keeps_the_best_that_it_has(model, target, language, after):
     assert result.candidates[0].nll is not None
 
 
-def test_short_of_memory_it_computes_fewer_prompts_at_once(model, target, language, found, monkeypatch):
-    whole, most = MatchObjective.value, 7
-
-    def value(self, ids, problem):
-        if min(len(ids), self.together) > most:
-            raise torch.cuda.OutOfMemoryError("too many")
-        return whole(self, ids, problem)
-
-    monkeypatch.setattr(MatchObjective, "value", value)
-    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: None)
-    again = invert(model, target, config(method="pez"), language=language)
-    monkeypatch.undo()
-    alone = invert(model, target, config(method="pez"), language=language)
-    assert [each.text for each in again.candidates] == [each.text for each in alone.candidates]
-
-
 def test_an_exception_of_the_report_passes_through(model, target, language):
     def stop(progress):
         if progress.step > QUICK.steps:
