@@ -76,6 +76,7 @@ class InversionResult:
     seconds: wall time.
     stopped: why the run ended: "steps", "patience", "time limit", or "asked to" (by the caller).
     warnings: what a person should know of the prompts, in sentences.
+    measure: what the exact scores are: "similarity", or "accuracy" for prompts that classify.
     """
 
     candidates: tuple[Candidate, ...]
@@ -88,6 +89,7 @@ class InversionResult:
     model: str
     stopped: str
     warnings: tuple[str, ...] = ()
+    measure: str = "similarity"
 
     @property
     def prompt(self) -> str:

@@ -1,4 +1,4 @@
-"""The command line: `python -m pez_core invert | blend | distill | score | paint | models`."""
+"""The command line: `python -m pez_core invert | blend | distill | score | classify | paint | models`."""
 
 from __future__ import annotations
 

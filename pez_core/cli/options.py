@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -80,18 +81,7 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--preset", choices=SEARCH_PRESETS, default="balanced", help="settings to start from (default: %(default)s)"
     )
-    for name, setting in SETTINGS.items():
-        if setting.flag:
-            parser.add_argument(
-                setting.flag,
-                dest=name,
-                default=argparse.SUPPRESS,
-                action="append" if setting.kind == "words" else "store",
-                type=_TYPES.get(setting.kind, str),
-                choices=setting.choices or None,
-                metavar=setting.metavar or "N",
-                help=_help(setting),
-            )
+    add_fields(parser, SETTINGS)
     parser.add_argument(
         "--from-tokens",
         action="store_true",
@@ -105,16 +95,38 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_fields(parser: argparse.ArgumentParser, settings: Mapping[str, Setting], without: Sequence[str] = ()) -> None:
+    """Adds the options of settings, except those of the names in `without`."""
+    for name, setting in settings.items():
+        if setting.flag and name not in without:
+            parser.add_argument(
+                setting.flag,
+                dest=name,
+                default=argparse.SUPPRESS,
+                action="append" if setting.kind == "words" else "store",
+                type=_TYPES.get(setting.kind, str),
+                choices=setting.choices or None,
+                metavar=setting.metavar or "N",
+                help=_help(setting),
+            )
+
+
+def fields_of(
+    given: argparse.Namespace, settings: Mapping[str, Setting], without: Sequence[str] = ()
+) -> dict[str, Any]:
+    """The values of the options that `add_fields` added and that were given, by the names of the settings."""
+    found: dict[str, Any] = {}
+    for name, value in vars(given).items():
+        if name in settings and name not in without:
+            never = settings[name].flag_never
+            found[name] = None if never is not None and value == never else value
+    return found | ({"start": "words"} if "words" in found else {})
+
+
 def config_of(given: argparse.Namespace) -> InversionConfig:
     """The configuration that the options describe."""
-    settings: dict[str, Any] = {"start": "tokens"} if given.from_tokens else {}
-    for name, value in vars(given).items():
-        if name in SETTINGS:
-            never = SETTINGS[name].flag_never
-            settings[name] = None if never is not None and value == never else value
-    if "words" in settings:
-        settings["start"] = "words"
-    return InversionConfig.preset(given.preset, **settings)
+    start = {"start": "tokens"} if given.from_tokens else {}
+    return InversionConfig.preset(given.preset, **{**start, **fields_of(given, SETTINGS)})
 
 
 def _help(setting: Setting) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -34,11 +34,19 @@ def search(
     language: LanguageModel | None = None,
 ) -> InversionResult:
     """An inversion with a progress bar. The first Ctrl-C ends it with its best prompt, the second ends the `whole`."""
+    with watching(config.steps, title, whole) as show:
+        return invert(model, target, config, show, language=language)
+
+
+@contextmanager
+def watching(steps: int, title: str, whole: str = "program") -> Iterator[Callable[[Progress], bool]]:
+    """What a search reports to: a progress bar. The first Ctrl-C ends the search with its best prompt, the second ends the
+    `whole`."""
     told = False
     shown = sys.stderr is not None and sys.stderr.isatty()
     with (
         _first_interrupt() as interrupted,
-        tqdm(total=config.steps, unit="step", desc=title, disable=not shown) as bar,
+        tqdm(total=steps, unit="step", desc=title, disable=not shown) as bar,
     ):
 
         def show(progress: Progress) -> bool:
@@ -53,7 +61,7 @@ def search(
                 told = True
             return bool(interrupted)
 
-        return invert(model, target, config, show, language=language)
+        yield show
 
 
 def escape(prompt: str) -> str | None:

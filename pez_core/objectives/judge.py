@@ -14,8 +14,13 @@ from .contributions import contributions
 class MatchJudge:
     """Scores texts by their similarity to P targets. See `protocol.Judge`."""
 
+    measure = "similarity"
+
     def __init__(self, model: ClipModel, targets: Sequence[Target], template: Template):
         self._model, self._targets, self._template = model, targets, template
+
+    def between(self) -> None:
+        """See `protocol.Judge`; texts are scored in one go."""
 
     def text(self, ids: Sequence[int]) -> str:
         """The whole prompt of searched ids."""

@@ -18,10 +18,15 @@ from ..result import Candidate, Token
 
 @dataclass(frozen=True)
 class Measure:
-    """The name of an objective's value, and the least gain that counts."""
+    """The name of an objective's value, and the least gain that counts.
+
+    sampled: the values that come with gradients are those of a random part of the target, so that only the judge can
+    compare prompts of different steps.
+    """
 
     name: str
     least_gain: float
+    sampled: bool = False
 
 
 @dataclass(frozen=True)
@@ -106,7 +111,14 @@ class Objective(Protocol):
 
 
 class Judge(Protocol):
-    """The exact scores of final texts: everything that a person sees comes from it."""
+    """The exact scores of final texts: everything that a person sees comes from it.
+
+    measure: what its scores are called. between: called between splits of a long scoring, so that a run can stop within it;
+    it may raise.
+    """
+
+    measure: str
+    between: Callable[[], None]
 
     def text(self, ids: Sequence[int]) -> str:
         """The whole prompt of searched ids."""

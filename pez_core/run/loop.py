@@ -19,6 +19,7 @@ from ..search import METHODS, SearchState, Stage, Stepper, best_tokens, make_ste
 from ..search.front import Entry
 from ..search.readable import SLACK
 from ..search.state import Cost
+from .comparing import EVERY, Comparison
 from .problem import Problem
 from .reading import Reader
 from .stopping import ASKED, PATIENCE, STEPS, TIME_LIMIT, Stopped
@@ -27,6 +28,7 @@ log = logging.getLogger(__name__)
 
 LOOK_EVERY = 10  # steps between reports, which also check for plateaus
 LOOK_SECONDS = 0.25  # reports come sooner if steps are slow, so that a person can stop them
+COMPARED = 8  # candidates at least, where the judge has scored more prompts than there are restarts
 SCORING_SHARE = 0.05  # most of a run's time that goes into the scores of its reports
 
 OnProgress = Callable[[Sequence[Progress]], bool | None]
@@ -39,6 +41,7 @@ class Run:
     on_progress: called with the progress of every problem; see `inversion.invert_all`.
     accept: whether a text may be returned; None for all.
     reader: what makes the prompts readable at the end; None to leave them.
+    compare_every: for an objective whose values are samples, the steps after which the judge compares the prompts.
     """
 
     def __init__(
@@ -52,6 +55,7 @@ class Run:
         on_progress: OnProgress | None = None,
         accept: Callable[[str], bool] | None = None,
         reader: Reader | None = None,
+        compare_every: int = EVERY,
     ):
         self._started = time.perf_counter()
         self._objective, self._judge, self._config, self._name = objective, judge, config, name
@@ -63,6 +67,8 @@ class Run:
         self._taken = 0  # steps
         self._most = config.steps + (reader.most_steps * len(self._problems) if reader else 0)
         self._state: SearchState | None = None
+        self._compare_every = compare_every
+        self._comparison: Comparison | None = None
         self._entries: dict[int, Entry] = {}  # the best readable prompt of each problem
         self._scoring = 0.0  # seconds spent on reports
         self._looked = self._started
@@ -73,8 +79,11 @@ class Run:
         Raises PezError if there is not enough memory, and if no prompt may be returned.
         """
         self._objective.between = self._between
+        self._judge.between = self._between
         ids, kept = self._starts()
         value: Tensor | None = None
+        if self._objective.measure.sampled:
+            self._comparison = Comparison(self._judge, self._problems, ids, self._compare_every)
         stages = METHODS[self._config.method].stages(self._config)
         for stage in stages if not self._all_ended() else ():
             if value is not None:
@@ -84,14 +93,20 @@ class Run:
                 space = space.narrowed([torch.tensor(list(each.met), device=ids.device) for each in self._problems])
             self._objective = self._objective.within(space)
             self._objective.between = self._between
-            stepper = self._stepper(stage, ids, value, kept)
+            stepper = self._stepper(stage, ids, None if self._comparison else value, kept)
             self._steps(stepper, stage, last=stage is stages[-1])
-            ids, value = stepper.state.best_ids.clone(), stepper.state.best_value.clone()
-            self._note(stepper.state)
+            if self._comparison:
+                ids, value = self._comparison.ids, self._comparison.value
+            else:
+                ids, value = stepper.state.best_ids.clone(), stepper.state.best_value.clone()
+                self._note(stepper.state)
             if self._all_ended():
                 break
         self._read()
         self._end(STEPS)
+        if self._comparison:
+            self._comparison.ensure()
+        self._judge.between = self._report
         results = [self._result(problem) for problem in self._problems]
         if self._on_progress:
             pairs = zip(results, self._problems, strict=True)
@@ -126,6 +141,8 @@ class Run:
             problem.running = [problem.running[i] for i in own]
         first = torch.arange(len(values), device=better.device)[:, None] * values.shape[1]
         rows = (first + better).flatten()
+        if self._comparison:
+            self._comparison.promote(rows)
         return ids[rows], value[rows], kept[rows]
 
     def _stepper(self, stage: Stage, ids: Tensor, value: Tensor | None, kept: Tensor) -> Stepper[Any]:
@@ -165,14 +182,27 @@ class Run:
                     per_restart = self._cost(stage, problem.number).passes
                     problem.passes += per_restart * len(problem.running)
             self._state = stepper.state
+            if self._comparison and not self._compare(self._comparison, stage, step):
+                return
             if step % LOOK_EVERY == 0 or time.perf_counter() - self._looked >= LOOK_SECONDS:
                 reason = self._look()
                 if reason:
                     self._end(reason)
                 elif last and step % LOOK_EVERY == 0:
-                    self._end_plateaus(stepper.state, step)
+                    self._end_plateaus(self._traces(stepper.state), step)
             if self._all_ended():
                 return
+
+    def _compare(self, comparison: Comparison, stage: Stage, step: int) -> bool:
+        """Lets the judge compare the prompts if it is time to. Returns whether the run goes on."""
+        assert self._state is not None
+        try:
+            if comparison.due(step, stage.steps):
+                comparison.take(self._state)
+        except Stopped as stop:
+            self._end(stop.reason)
+        comparison.trace(self._taken)
+        return not self._all_ended()
 
     def _read(self) -> None:
         """Makes the prompts readable, problem by problem; a plateau of the search before does not end this part."""
@@ -211,6 +241,11 @@ class Run:
             if reason:
                 raise Stopped(reason)
 
+    def _report(self) -> None:
+        """Reports while the results are scored, when stopping changes nothing anymore."""
+        if time.perf_counter() - self._looked >= LOOK_SECONDS:
+            self._look()
+
     def _look(self) -> str:
         """Reports the progress; returns why the run should end, '' if it should not."""
         self._looked = time.perf_counter()
@@ -219,15 +254,22 @@ class Run:
         limit = self._config.time_limit
         return TIME_LIMIT if limit is not None and time.perf_counter() - self._started >= limit else ""
 
-    def _end_plateaus(self, state: SearchState, step: int) -> None:
+    def _traces(self, state: SearchState) -> Tensor:
+        """The best values [P, S] after each step of the stage."""
+        if not self._comparison:
+            return state.trace
+        return torch.tensor([problem.trace[-int(state.count) :] for problem in self._problems])
+
+    def _end_plateaus(self, traces: Tensor, step: int) -> None:
         """Ends the problems without a gain in the last `patience` steps. They keep their prompts so far; the others go on."""
         patience = self._config.patience
         if patience is None or step <= patience:
             return
-        gains = (state.trace[:, step - 1] - state.trace[:, step - 1 - patience]).tolist()
+        gains = (traces[:, step - 1] - traces[:, step - 1 - patience]).tolist()
         for problem, gain in zip(self._problems, gains, strict=True):
             if not problem.ended and gain < self._objective.measure.least_gain:
-                self._note(state, only=problem)
+                if self._state is not None and not self._comparison:
+                    self._note(self._state, only=problem)
                 problem.finish(PATIENCE, time.perf_counter() - self._started)
 
     def _note(self, state: SearchState, only: Problem | None = None) -> None:
@@ -246,6 +288,11 @@ class Run:
         if self._state is None:
             none = Progress(0, self._most, "", None, -math.inf, start - self._started)
             return [none for _ in self._problems]
+        if self._comparison:
+            spent = start - self._started
+            return [
+                Progress(self._taken, self._most, each.text, each.score, each.best, spent) for each in self._problems
+            ]
         if self._entries:
             return [self._progress_read(problem, start - self._started) for problem in self._problems]
         first = any(problem.shown is None for problem in self._problems)
@@ -289,6 +336,8 @@ class Run:
     def _result(self, problem: Problem) -> InversionResult:
         config, begun = self._config, time.perf_counter()
         most = max(config.restarts, len(problem.met)) if self._reader else config.restarts
+        if self._comparison:
+            most = max(most, COMPARED)
         candidates = problem.candidates(self._judge, most, config.banned, self._accept)
         if self._reader:
             candidates = self._reader.order(candidates)
@@ -303,6 +352,7 @@ class Run:
             seed=config.seed,
             model=self._name,
             stopped=problem.ended,
+            measure=self._judge.measure,
         )
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from .adafactor import AdafactorPezSearch
 from .pez import PezSearch
 from .projected import AutoPromptSgdSearch, FluentPromptSearch
 from .random import RandomSearch
@@ -50,9 +51,18 @@ def _only(search: type[Search[Any]], *settings: str) -> Method:
     return Method(lambda settings: [Stage(search, settings.restarts, settings.steps)], settings)
 
 
+def _descent(settings: Settings) -> type[Search[Any]]:
+    """PEZ with the chosen optimizer."""
+    return AdafactorPezSearch if settings.optimizer == "adafactor" else PezSearch
+
+
+def _pez(settings: Settings) -> list[Stage]:
+    return [Stage(_descent(settings), settings.restarts, settings.steps)]
+
+
 def _pez_then_swaps(settings: Settings) -> list[Stage]:
     """PEZ, then swaps on the better half of the restarts, and on half of those after every `halving` steps."""
-    stages = [Stage(PezSearch, settings.restarts, min(settings.explore, settings.steps))]
+    stages = [Stage(_descent(settings), settings.restarts, min(settings.explore, settings.steps))]
     left, restarts = settings.steps - stages[0].steps, settings.restarts
     while left:
         restarts = max(1, restarts // 2)
@@ -65,7 +75,7 @@ def _pez_then_swaps(settings: Settings) -> list[Stage]:
 
 METHODS: dict[str, Method] = {
     "pez+swaps": Method(_pez_then_swaps, ("swap_from", "learning_rate", "weight_decay", "batch_size")),  # the default
-    "pez": _only(PezSearch, "learning_rate", "weight_decay", "batch_size"),  # as in the paper
+    "pez": Method(_pez, ("learning_rate", "weight_decay", "batch_size")),  # as in the paper
     "swaps": _only(SwapSearch),
     "autoprompt": _only(AutoPromptSearch),
     "autoprompt-sgd": _only(AutoPromptSgdSearch, "learning_rate", "batch_size"),

@@ -42,6 +42,8 @@ class Settings(Protocol):
     def weight_decay(self) -> float: ...
     @property
     def batch_size(self) -> int | None: ...
+    @property
+    def optimizer(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,7 @@ class SearchState:
     problem: int64 [N], the problem of each restart.
     kept: int64 [N, L], tokens that stay in their places; NOTHING in the places that are searched.
     best_value [N], best_ids [N, L]: the best prompt of each restart so far.
+    current [N, L]: the prompts that the last step evaluated.
     trace [P, S]: the best value of each problem after each step; -inf for steps not taken yet.
     """
 
@@ -78,6 +81,7 @@ class SearchState:
     kept: Tensor
     best_value: Tensor
     best_ids: Tensor
+    current: Tensor
     trace: Tensor
 
 
@@ -126,6 +130,7 @@ def first_fields(
         "kept": torch.full_like(ids, NOTHING) if kept is None else kept.clone(),
         "best_value": unknown if value is None else value.clone(),
         "best_ids": ids.clone(),
+        "current": ids.clone(),
         "trace": torch.full((problems, steps), -torch.inf, device=ids.device),
     }
 
@@ -141,6 +146,7 @@ def next_fields(state: SearchState, ids: Tensor, value: Tensor) -> dict[str, Any
         "kept": state.kept,
         "best_value": best,
         "best_ids": torch.where(better[:, None], ids, state.best_ids),
+        "current": ids,
         "trace": state.trace.index_copy(1, state.count.view(1), leading),
     }
 

@@ -165,7 +165,7 @@ class Vocabulary:
     def usable(self) -> Tensor:
         """bool [V]: tokens whose text re-encodes to them and has no special meaning in other programs."""
         texts = self.token_texts
-        candidates = [i for i, text in enumerate(texts) if _is_plain(text)]
+        candidates = [i for i, text in enumerate(texts) if is_plain(text)]
         if self.known is not None:
             known = self.known.tolist()
             candidates = [i for i in candidates if known[i]]
@@ -239,7 +239,7 @@ def english_words() -> frozenset[str]:
     return frozenset(_WORDS.read_text("utf-8").split())
 
 
-def _is_plain(text: str) -> bool:
+def is_plain(text: str) -> bool:
     """Whether ComfyUI and the tokenizers take the token's text literally."""
     if not text or any(mark in text for mark in _UNSAFE):
         return False

@@ -1,0 +1,212 @@
+"""Classification: prompts that make a language model name the label of a text, the paper's second half."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .config.classifier import ClassifierConfig
+from .errors import PezError, short_of_memory
+from .models.towers import tower_of
+from .objectives.fluency import LanguageModel
+from .objectives.label_judge import Accuracy, LabelJudge, accuracy_of, label_scores, prompt_nll
+from .objectives.labels import LabelObjective
+from .result import InversionResult, Progress
+from .run.loop import Run
+from .targets.labelled import Examples
+from .targets.task import LabelTask, label_log_probabilities, padded
+from .text.template import template_of
+from .towers.language import LanguageTower
+from .towers.plain import plain_torch
+from .towers.precision import choose
+
+log = logging.getLogger(__name__)
+
+EXPLAINED = 32  # held-out texts for the contributions of tokens
+
+
+@dataclass(frozen=True)
+class ClassifierResult:
+    """The outcome of `learn_classifier`.
+
+    search: the run; its similarities are accuracies on the held-out texts, its contributions nats of the right label.
+    task: what was learned. learned: of the best prompt. without: the accuracy with no prompt, on the same texts.
+    """
+
+    search: InversionResult
+    task: LabelTask
+    learned: Accuracy
+    without: Accuracy
+
+    @property
+    def prompt(self) -> str:
+        """The best prompt."""
+        return self.search.prompt
+
+    @property
+    def accuracy(self) -> float:
+        """Its share of right labels on the held-out texts."""
+        return self.search.similarity
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for `json.dumps`, without the trace."""
+        plain = self.search.to_json()
+        candidates = [
+            {"text": each.text, "accuracy": each.similarity, "nll": each.nll} for each in self.search.candidates
+        ]
+        own = {"prompt": self.prompt, "accuracy": self.accuracy, "candidates": candidates}
+        del plain["similarity"]
+        return {
+            **plain,
+            **own,
+            "suffix": self.task.suffix,
+            "labels": dict(zip(self.task.names, map(list, self.task.words), strict=True)),
+            "held_out": self.learned.to_json(),
+            "without_prompt": self.without.to_json(),
+        }
+
+
+@plain_torch()
+def learn_classifier(
+    model: LanguageModel,
+    task: LabelTask,
+    train: Examples,
+    held_out: Examples,
+    config: ClassifierConfig | None = None,
+    on_progress: Callable[[Progress], bool | None] | None = None,
+    explained: int = EXPLAINED,
+) -> ClassifierResult:
+    """Searches for a prompt after which the model names the labels of texts.
+
+    Args:
+        model: from `load_language_model` or `embedded_caption_model`; it is not changed.
+        task: the labels, their words and the suffix.
+        train: texts that the search learns from. held_out: others, which choose among its prompts; both with the task's names.
+        config: None for the defaults.
+        on_progress: as in `invert`; `similarity` and `best` are accuracies on the held-out texts.
+        explained: held-out texts for the contributions of tokens; 0 for none.
+
+    Returns:
+        The best prompt on the held-out texts, with its accuracy there. It was chosen by them: measure it on others with
+        `evaluate_prompt`.
+
+    Raises:
+        PezError: these do not fit together, or there is not enough memory.
+
+    Source: "Hard Prompts Made Easy" (arXiv 2302.03668), section 5.
+
+    Example:
+        >>> task = LabelTask.of(["negative", "positive"], ["terrible", "great"])
+        >>> train, held_out = read_examples("reviews.csv").split(1000, 200, seed=0)
+        >>> result = learn_classifier(load_language_model(), task, train, held_out)
+        >>> print(result.prompt, result.accuracy)
+    """
+    config = config or ClassifierConfig()
+    for examples in (train, held_out):
+        _check_names(task, examples)
+    if config.readability:
+        raise PezError("readability is for pictures: use fluency to make a classifier's prompt read naturally.")
+    tower = tower_of(model)
+    if config.fluency and not tower.reads_prompts:
+        raise PezError(f"{tower.name} cannot say how natural a prompt reads: set fluency to 0.")
+    fixed = (config.prefix, config.suffix, config.keep, config.banned, config.vocabulary)
+    template = template_of(tower.vocabulary, tower.name, config.length, *fixed)
+    words, told = template.start_ids(config.words) if config.start == "words" else ([], ())
+    order = train.split(len(train), seed=config.seed)[
+        0
+    ]  # the first ones are compared: both labels, in their proportions
+    batch = config.batch_size or len(train)
+    try:
+        searched = tower.in_format(_format(tower, task, order, config.precision))
+        objective = LabelObjective(searched, task, order, template, batch, config.compared, config.fluency)
+    except torch.cuda.OutOfMemoryError as error:
+        raise short_of_memory(tower.device, tower.name) from error
+    judge = LabelJudge(tower, task, held_out, template, explained)
+    report = (lambda progress: on_progress(progress[0])) if on_progress else None
+    run = Run(objective, judge, config, tower.name, template.kept, words, report, compare_every=config.compare_every)
+    warnings = (*template.warnings, *told)
+    for warning in warnings:
+        log.warning(warning)
+    (found,) = run.go()
+    learned = judge.accuracy(found.prompt)
+    return ClassifierResult(
+        replace(found, warnings=warnings), task, learned, evaluate_prompt(model, task, "", held_out)
+    )
+
+
+@plain_torch()
+def evaluate_prompt(
+    model: LanguageModel,
+    task: LabelTask,
+    prompt: str,
+    examples: Examples,
+    between: Callable[[], None] | None = None,
+) -> Accuracy:
+    """How often a prompt, "" for none, leads to the right label of the examples.
+
+    between: called every few texts; it may raise.
+
+    Raises PezError when the task does not fit the examples or the model.
+    """
+    _check_names(task, examples)
+    tower = tower_of(model)
+    scores = torch.cat(list(label_scores(tower, task, prompt, examples, between)))
+    return accuracy_of(prompt, scores, examples, prompt_nll(tower, prompt) if prompt else None)
+
+
+@plain_torch()
+def classify(
+    model: LanguageModel,
+    task: LabelTask,
+    prompt: str,
+    texts: Sequence[str],
+    between: Callable[[], None] | None = None,
+) -> list[dict[str, float]]:
+    """The probability of each label, by its name, for each of the texts.
+
+    Raises PezError for a text without words, and when the task does not fit the model.
+    """
+    if not texts:
+        return []
+    empty = next((number for number, text in enumerate(texts, 1) if not text.strip()), None)
+    if empty is not None:
+        raise PezError(f"Text {empty} is empty: there is nothing to classify.")
+    examples = Examples(tuple(texts), (0,) * len(texts), task.names)
+    scores = torch.cat(list(label_scores(tower_of(model), task, prompt, examples, between)))
+    return [dict(zip(task.names, row, strict=True)) for row in scores.exp().tolist()]
+
+
+def _check_names(task: LabelTask, examples: Examples) -> None:
+    if task.names != examples.names:
+        raise PezError(
+            f"The examples have the labels {', '.join(examples.names)}, the task has {', '.join(task.names)}: they must agree."
+        )
+    if not len(examples):
+        raise PezError("There are no examples: give texts with labels.")
+
+
+def _format(tower: LanguageTower, task: LabelTask, examples: Examples, precision: str) -> torch.dtype:
+    """The number format of the search: labels of a few examples must be as likely as in float32."""
+    some = examples.select(range(min(4, len(examples))))
+    words = task.word_ids(tower.vocabulary)
+    ids, lengths = padded(task.encode(tower.vocabulary, "", some.texts, tower.vocabulary.room - max(map(len, words))))
+    labels = torch.tensor(task.label_of_word(), device=tower.device)
+
+    def sample(dtype: torch.dtype, fused: bool = False) -> tuple[Tensor, Tensor]:
+        del fused  # towers of language models have no kernels of their own
+        other = tower.in_format(dtype)
+        prompt = tower.embed(ids[:1, :4].to(tower.device)).detach().requires_grad_()
+        state = other.begin(prompt)
+        rows = tuple(each.expand(len(ids), *each.shape[1:]) for each in state)
+        found = label_log_probabilities(
+            other.read(rows, ids.to(tower.device), lengths.to(tower.device), words), labels, len(task.names)
+        )
+        (gradient,) = torch.autograd.grad(found[:, 0].sum(), prompt)
+        return found.exp().detach(), gradient.float()
+
+    return choose(precision, tower.device, sample, tower.name)

@@ -1,0 +1,64 @@
+"""The settings of a search for a prompt that classifies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from . import InversionConfig
+from .setting import Setting, declared, settings_of
+
+_BASE = settings_of(InversionConfig)
+
+
+def _changed(name: str, default: Any) -> Any:
+    """A field of InversionConfig with another default."""
+    return field(default=default, metadata={"setting": _BASE[name]})
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassifierConfig(InversionConfig):
+    """How to search for a prompt that makes a language model classify: InversionConfig with the defaults of the paper's
+    experiment (ten tokens, Adafactor, one start) and a few settings of its own.
+
+    The same seed gives the same text. Raises PezError naming the field, its value and its range.
+    """
+
+    length: int = _changed("length", 10)
+    steps: int = _changed("steps", 60)
+    restarts: int = _changed("restarts", 1)
+    method: str = _changed("method", "pez+swaps")
+    explore: int = _changed("explore", 50)
+    candidates: int = _changed("candidates", 16)
+    patience: int | None = _changed("patience", None)
+    batch_size: int | None = _changed("batch_size", 16)
+    optimizer: str = _changed("optimizer", "adafactor")
+    fluency: float = declared(
+        "number",
+        0.0,
+        "How much the prompt should read naturally to the language model, against classifying well. The paper's is 0.003.",
+        high=1,
+        step=0.001,
+        flag="--fluency",
+        metavar="F",
+    )
+    compared: int = declared(
+        "whole",
+        64,
+        "Training texts on which swaps are compared; the same for all prompts.",
+        low=1,
+        high=1_000_000,
+        flag="--compared",
+    )
+    compare_every: int = declared(
+        "whole",
+        10,
+        "Steps after which prompts are tried on the held-out texts.",
+        low=1,
+        high=100_000,
+        flag="--compare-every",
+    )
+
+
+CLASSIFIER_SETTINGS: dict[str, Setting] = settings_of(ClassifierConfig)
+"""The declarations of the fields, by their names."""

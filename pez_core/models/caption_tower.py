@@ -1,0 +1,65 @@
+"""The embedded caption model as a tower that reads prompts and texts, for classification without a download."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from ..towers.language import State, append, group_by_stem
+from .caption_model import CaptionModel
+
+
+class CaptionTower:
+    """See `towers.language.LanguageTower`."""
+
+    reads_prompts = True
+
+    def __init__(self, model: CaptionModel):
+        self.name, self.vocabulary = model.name, model.vocabulary
+        self.width = model.net.config.width
+        self._model = model
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model computes."""
+        return self._model.device
+
+    def in_format(self, dtype: torch.dtype) -> CaptionTower:
+        """See `LanguageTower`. So small a model always computes in float32."""
+        del dtype
+        return self
+
+    def embed(self, ids: Tensor) -> Tensor:
+        """See `LanguageTower`."""
+        return self._model.read_embeddings(ids)
+
+    def begin(self, prompts: Tensor) -> State:
+        """See `LanguageTower`."""
+        _, pairs = self._model.net.read(self._whole(prompts))
+        return tuple(tensor for pair in pairs for tensor in pair)
+
+    def read(self, state: State, ids: Tensor, lengths: Tensor, words: Sequence[Sequence[int]]) -> Tensor:
+        """See `LanguageTower`."""
+        before = list(zip(state[::2], state[1::2], strict=True))
+        rows = torch.arange(len(ids), device=ids.device)
+        found: list[Tensor | None] = [None] * len(words)
+        for stem, places in group_by_stem(words).items():
+            hidden, _ = self._model.net.read(self.embed(append(ids, lengths, stem)), before)
+            at = lengths - 1
+            sums = hidden.new_zeros(len(ids))
+            for number, token in enumerate(stem):
+                sums = sums + self._model.log_probability_of(hidden[rows, at + number], token)
+            for place in places:
+                found[place] = sums + self._model.log_probability_of(hidden[rows, at + len(stem)], words[place][-1])
+        return torch.stack([each for each in found if each is not None], dim=1)
+
+    def prompt_log_probability(self, prompts: Tensor, ids: Tensor) -> Tensor:
+        """See `LanguageTower`."""
+        hidden, _ = self._model.net.read(self._whole(prompts)[:, :-1])
+        each = self._model.log_probability_of(hidden.flatten(0, 1), ids.flatten())
+        return each.view(ids.shape).mean(1)
+
+    def _whole(self, prompts: Tensor) -> Tensor:
+        return torch.cat([self._model.net.start.expand(len(prompts), 1, -1), prompts], dim=1)

@@ -1,0 +1,107 @@
+"""What a language model is asked about a text: labels, and the words that stand for them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..errors import PezError, shorten
+from ..text.vocabulary import Vocabulary
+
+SUFFIX = " It was"
+_LEAST_TEXT = 1  # tokens of a text that must be left when it is cut to fit
+
+
+@dataclass(frozen=True)
+class LabelTask:
+    """Labels and how a model names them.
+
+    names: of the labels, in the order of their numbers; two at least.
+    words: for each label, the words that stand for it; one at least. A label is as likely as its words together.
+    suffix: what follows the text and asks for the word, as it is: " It was".
+
+    The model reads: prompt, a space, text, suffix.
+
+    Raises PezError for labels without words, and words that two labels share.
+    """
+
+    names: tuple[str, ...]
+    words: tuple[tuple[str, ...], ...]
+    suffix: str = SUFFIX
+
+    def __post_init__(self) -> None:
+        if len(self.names) < 2:
+            raise PezError(f"Classification needs at least two labels, not {len(self.names)}.")
+        if len(self.words) != len(self.names):
+            raise PezError(
+                f"Expected words for {len(self.names)} labels ({shorten(', '.join(self.names))}), got {len(self.words)}."
+            )
+        every = [" ".join(word.split()) for own in self.words for word in own]
+        for name, own in zip(self.names, self.words, strict=True):
+            if not own or not all(word.strip() for word in own):
+                raise PezError(f"The label {name!r} has no word: give one that the model would say.")
+        twice = next((word for word in every if every.count(word) > 1), None)
+        if twice is not None:
+            raise PezError(f"The word {twice!r} stands for two labels: give each label its own words.")
+
+    @classmethod
+    def of(cls, names: Sequence[str], words: Sequence[str] | None = None, suffix: str = SUFFIX) -> LabelTask:
+        """A task from plain texts. words: for each label its words, separated by `|`; None for the names themselves."""
+        each = [tuple(word.strip() for word in own.split("|")) for own in (names if words is None else words)]
+        return cls(tuple(names), tuple(each), suffix)
+
+    def whole(self, prompt: str, text: str) -> str:
+        """What the model reads before it says a word."""
+        return " ".join(filter(None, (prompt, " ".join(text.split())))) + self.suffix
+
+    def word_ids(self, vocabulary: Vocabulary) -> list[list[int]]:
+        """The tokens of every word, label after label.
+
+        Raises PezError for words that the model cannot tell apart.
+        """
+        ids = [vocabulary.encode(word) for own in self.words for word in own]
+        every = [word for own in self.words for word in own]
+        for place, (word, own) in enumerate(zip(every, ids, strict=True)):
+            known = vocabulary.known
+            if not own or (known is not None and not all(known[i] for i in own)):
+                raise PezError(f"The model does not know the word {word!r}: choose another for this label.")
+            if own in ids[:place]:
+                raise PezError(f"The model reads {word!r} and {every[ids.index(own)]!r} alike: choose another word.")
+        return ids
+
+    def label_of_word(self) -> list[int]:
+        """The label of each word, in the order of `word_ids`."""
+        return [label for label, own in enumerate(self.words) for _ in own]
+
+    def encode(self, vocabulary: Vocabulary, prompt: str, texts: Sequence[str], most: int) -> list[list[int]]:
+        """The tokens of prompt, text and suffix, as one text each; texts are cut at their end to fit `most` tokens."""
+        wholes = vocabulary.encode_all([self.whole(prompt, text) for text in texts])
+        for place, ids in enumerate(wholes):
+            if len(ids) > most:
+                cut = vocabulary.encode(" ".join(filter(None, (prompt, " ".join(texts[place].split())))))
+                ending = ids[len(cut) :]
+                kept = most - len(ending)
+                if kept < len(vocabulary.encode(prompt)) + _LEAST_TEXT:
+                    raise PezError(
+                        f"Prompt and suffix leave no room for a text: the model reads {most} tokens. Shorten them."
+                    )
+                wholes[place] = ids[:kept] + ending
+        return wholes
+
+
+def label_log_probabilities(words: Tensor, label_of_word: Tensor, labels: int) -> Tensor:
+    """Log-probabilities [M, C] of the labels, given that one of them is said, from those of their words [M, W]."""
+    summed = [words[:, label_of_word == label].logsumexp(1) for label in range(labels)]
+    return torch.stack(summed, dim=1).log_softmax(1)
+
+
+def padded(rows: Sequence[Sequence[int]], device: torch.device | str = "cpu") -> tuple[Tensor, Tensor]:
+    """Rows of token ids as one tensor int64 [M, T], padded with 0, and their lengths [M]."""
+    lengths = torch.tensor([len(row) for row in rows])
+    ids = torch.zeros(len(rows), int(lengths.max()), dtype=torch.long)
+    for place, row in enumerate(rows):
+        ids[place, : len(row)] = torch.tensor(row, dtype=torch.long)
+    return ids.to(device), lengths.to(device)

@@ -1,0 +1,75 @@
+"""Encoder-decoder language models (T5): the encoder reads prompt and text, the decoder is asked for the word."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..errors import PezError
+from ..text.vocabulary import Vocabulary
+from .language import State, append, group_by_stem
+
+
+class EncoderDecoderTower:
+    """A model such as T5ForConditionalGeneration. See `language.LanguageTower`.
+
+    Its encoder sees text in both directions, so nothing of a prompt can be shared between texts.
+    """
+
+    reads_prompts = False
+
+    def __init__(self, module: Any, vocabulary: Vocabulary, name: str):
+        self.name, self.vocabulary = name, vocabulary
+        self._module = module
+        self.width: int = module.get_input_embeddings().embedding_dim
+        self._start: int = module.config.decoder_start_token_id or 0
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model computes."""
+        return self._module.device
+
+    def in_format(self, dtype: torch.dtype) -> EncoderDecoderTower:
+        """See `LanguageTower`."""
+        if dtype == self._module.dtype:
+            return self
+        other = copy.copy(self)
+        other._module = copy.deepcopy(self._module).to(dtype)
+        return other
+
+    def embed(self, ids: Tensor) -> Tensor:
+        """See `LanguageTower`."""
+        return self._module.get_input_embeddings()(ids).float()
+
+    def begin(self, prompts: Tensor) -> State:
+        """See `LanguageTower`."""
+        start = torch.tensor(self.vocabulary.start_ids, dtype=torch.long, device=self.device)
+        return (torch.cat([self.embed(start).expand(len(prompts), -1, -1), prompts], dim=1),)
+
+    def read(self, state: State, ids: Tensor, lengths: Tensor, words: Sequence[Sequence[int]]) -> Tensor:
+        """See `LanguageTower`."""
+        (prompts,) = state
+        ends = self.vocabulary.end_ids
+        ids, lengths = append(ids, lengths, ends), lengths + len(ends)
+        whole = torch.cat([prompts, self.embed(ids)], dim=1).to(self._module.dtype)
+        mask = torch.arange(whole.shape[1], device=ids.device) < (prompts.shape[1] + lengths)[:, None]
+        encoded = self._module.get_encoder()(inputs_embeds=whole, attention_mask=mask.long())
+        found: list[Tensor | None] = [None] * len(words)
+        for stem, places in group_by_stem(words).items():
+            asked = torch.tensor([self._start, *stem], device=ids.device).expand(len(ids), -1)
+            out = self._module(encoder_outputs=encoded, attention_mask=mask.long(), decoder_input_ids=asked)
+            each = out.logits.float().log_softmax(-1)
+            sums = each.new_zeros(len(ids))
+            for number, token in enumerate(stem):
+                sums = sums + each[:, number, token]
+            for place in places:
+                found[place] = sums + each[:, len(stem), words[place][-1]]
+        return torch.stack([each for each in found if each is not None], dim=1)
+
+    def prompt_log_probability(self, prompts: Tensor, ids: Tensor) -> Tensor:
+        """See `LanguageTower`."""
+        raise PezError(f"{self.name} cannot say how natural a prompt reads, for it has an encoder: set fluency to 0.")
