@@ -1,0 +1,228 @@
+"""Prompts that classify: what is learned, that scores belong to the text, and the paper's loop restated."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from tiny_language import causal, encoder_decoder
+
+from pez_core import PezError, Progress
+from pez_core.classification import classify, evaluate_prompt, learn_classifier
+from pez_core.config.classifier import ClassifierConfig
+from pez_core.models.caption_model import embedded_caption_model
+from pez_core.models.towers import tower_of
+from pez_core.objectives.labels import LabelObjective
+from pez_core.search import METHODS
+from pez_core.search.adafactor import AdafactorPezSearch
+from pez_core.targets.labelled import Examples
+from pez_core.targets.labelled_files import read_examples
+from pez_core.targets.task import LabelTask, padded
+from pez_core.text.template import template_of
+
+TASK = LabelTask.of(["bad", "good"], ["terrible|boring", "great film"], " it was")
+TEXTS = ("a boring story", "the film was good", "a terrible movie !", "funny dog", "the actor was bad", "a great cat")
+EXAMPLES = Examples(TEXTS, (0, 1, 0, 1, 0, 1), TASK.names)
+FAST = ClassifierConfig(
+    length=4, steps=4, explore=2, batch_size=3, compared=4, candidates=4, compare_every=2, vocabulary="any"
+)
+
+
+@pytest.fixture(scope="module")
+def moods() -> Examples:
+    from pez_core.models.presets import EMBEDDED_FOLDER
+
+    return read_examples(EMBEDDED_FOLDER / "samples" / "moods.csv")
+
+
+def test_a_prompt_is_learned_that_labels_new_texts(moods):
+    train, held_out, test = moods.split(140, 40, 60, seed=0)
+    task = LabelTask.of(moods.names, ["happy|warm", "sad|lonely"], " feeling")
+    model = embedded_caption_model()
+    result = learn_classifier(model, task, train, held_out, ClassifierConfig(steps=50))
+    before, after = (evaluate_prompt(model, task, prompt, test) for prompt in ("", result.prompt))
+    assert after.accuracy > before.accuracy + 0.15
+    assert result.accuracy == evaluate_prompt(model, task, result.prompt, held_out).accuracy
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_learns_in_every_family_and_repeats(method: str):
+    model = causal()
+    config = replace(FAST, method=method)
+    result = learn_classifier(model, TASK, EXAMPLES, EXAMPLES, config)
+    again = learn_classifier(model, TASK, EXAMPLES, EXAMPLES, config)
+    assert result.prompt == again.prompt and result.accuracy == again.accuracy
+    assert result.search.stopped == "steps" and len(result.search.trace) == 4
+    assert result.accuracy == evaluate_prompt(model, TASK, result.prompt, EXAMPLES).accuracy
+    assert max(each.similarity for each in result.search.candidates) == result.accuracy
+
+
+def test_an_encoder_decoder_learns_too_but_not_to_read_naturally():
+    model = encoder_decoder()
+    assert learn_classifier(model, TASK, EXAMPLES, EXAMPLES, FAST).learned.texts == len(EXAMPLES)
+    with pytest.raises(PezError, match="set fluency to 0"):
+        learn_classifier(model, TASK, EXAMPLES, EXAMPLES, replace(FAST, fluency=0.1))
+
+
+def test_labels_are_as_likely_as_their_words_in_the_plain_model():
+    model = causal()
+    (found,) = classify(model, TASK, "the story", ["a boring film"])
+    before = model.tokenizer(" the story a boring film it was")["input_ids"]
+
+    def likely(word: str) -> torch.Tensor:
+        own = model.tokenizer(f" {word}")["input_ids"]
+        each = model.module(input_ids=torch.tensor([[*before, *own]])).logits.softmax(-1)[0, len(before) - 1 : -1]
+        return each.gather(1, torch.tensor(own)[:, None]).prod()
+
+    bad, good = likely("terrible") + likely("boring"), likely("great film")
+    assert found["bad"] == pytest.approx((bad / (bad + good)).item(), abs=1e-4)
+    assert sum(found.values()) == pytest.approx(1, abs=1e-5)
+
+
+def objective_of(model: Any, fluency: float = 0.0, batch: int = 6, compared: int = 6) -> LabelObjective:
+    tower = tower_of(model)
+    template = template_of(tower.vocabulary, tower.name, 3, mode="any")
+    return LabelObjective(tower, TASK, EXAMPLES, template, batch, compared, fluency)
+
+
+def test_the_value_is_the_mean_log_probability_of_the_right_label():
+    model = causal()
+    objective = objective_of(model)
+    ids = torch.tensor([tower_of(model).vocabulary.encode("red bird tree")])
+    each = classify(model, TASK, "red bird tree", TEXTS)
+    exact = (
+        torch.tensor([own[TASK.names[label]] for own, label in zip(each, EXAMPLES.labels, strict=True)]).log().mean()
+    )
+    zero = torch.zeros(1, dtype=torch.long)
+    assert objective.value(ids, zero).item() == pytest.approx(exact.item(), abs=1e-4)
+    assert objective.value_and_gradient(ids, zero)[0].item() == pytest.approx(exact.item(), abs=1e-4)
+
+
+@pytest.mark.parametrize("fluency", [0.0, 0.3])
+def test_splitting_into_pieces_changes_neither_values_nor_gradients(fluency: float):
+    model = causal()
+    whole, split = objective_of(model, fluency), objective_of(model, fluency)
+    split.together = 2
+    vocabulary = tower_of(model).vocabulary
+    ids = torch.tensor(vocabulary.encode_all(["red bird tree", "good cat it"]))
+    zero = torch.zeros(2, dtype=torch.long)
+    drawn = torch.tensor([[True, False, True, True, False, True]])
+    each = (objective.value_and_gradient(ids, zero, drawn) for objective in (objective_of(model, fluency, 4), split))
+    split._batch = 4
+    for one, other in zip(*each, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(whole.value(ids, zero), split.value(ids, zero), atol=1e-5, rtol=1e-4)
+
+
+def test_pez_takes_the_steps_of_the_published_loop():
+    """Section 5 restated plainly: Adafactor of transformers, one example batch, the gradient at the projected tokens."""
+    from transformers.optimization import Adafactor
+
+    model = causal()
+    tower = tower_of(model)
+    objective = objective_of(model)
+    config = replace(FAST, length=3, batch_size=None, learning_rate=0.3)
+    search = AdafactorPezSearch(objective, config, 50, [torch.Generator()])
+    first = torch.tensor([tower.vocabulary.encode("red bird tree")])
+    state = search.begin(first)
+    for step in range(50):
+        search.prepare(step)
+        state = search.step(state)
+
+    table = model.module.get_input_embeddings().weight
+    allowed = objective.space.of(0)
+    directions = torch.nn.functional.normalize(table[allowed], dim=1)
+    prompt = torch.nn.Parameter(table[first[0]].clone())
+    optimizer = Adafactor([prompt], lr=0.3, relative_step=False, scale_parameter=False, warmup_init=False)
+    words = TASK.word_ids(tower.vocabulary)
+    rows, lengths = padded(tower.vocabulary.encode_all([text + TASK.suffix for text in TEXTS]))
+    for _ in range(50):
+        nearest = allowed[(torch.nn.functional.normalize(prompt.detach(), dim=1) @ directions.T).argmax(1)]
+        at = table[nearest].clone().requires_grad_()
+        loss = torch.zeros(())
+        for row, length, label in zip(rows, lengths, EXAMPLES.labels, strict=True):
+            likely = []
+            for word in words:
+                own = torch.cat([at, table[row[:length]], table[torch.tensor(word[:-1], dtype=torch.long)]])
+                each = model.module(inputs_embeds=own[None]).logits[0, 3 + length - 1 :].log_softmax(-1)
+                likely.append(each.gather(1, torch.tensor(word)[:, None]).sum())
+            bad, good = torch.stack(likely[:2]).logsumexp(0), likely[2]
+            loss = loss - torch.stack([bad, good]).log_softmax(0)[label] / len(TEXTS)
+        (prompt.grad,) = torch.autograd.grad(loss, at)
+        torch.nn.utils.clip_grad_norm_([prompt], 1.0)
+        optimizer.step()
+    last = allowed[(torch.nn.functional.normalize(state.prompt[0], dim=1) @ directions.T).argmax(1)]
+    expected = allowed[(torch.nn.functional.normalize(prompt.detach(), dim=1) @ directions.T).argmax(1)]
+    assert last.tolist() == expected.tolist()
+    assert not torch.equal(last, first[0])  # the loop went somewhere
+    torch.testing.assert_close(state.prompt[0], prompt.detach(), atol=1e-2, rtol=1e-2)
+
+
+def test_fluency_makes_prompts_that_surprise_the_model_less():
+    model = causal()
+    rough, smooth = (
+        learn_classifier(
+            model, TASK, EXAMPLES, EXAMPLES, replace(FAST, method="swaps", steps=12, candidates=24, fluency=fluency)
+        )
+        for fluency in (0.0, 0.9)
+    )
+    assert smooth.learned.nll is not None and rough.learned.nll is not None
+    assert smooth.learned.nll < rough.learned.nll
+
+
+def test_progress_tells_accuracies_and_stopping_keeps_the_best():
+    seen: list[Progress] = []
+
+    def stop_later(progress: Progress) -> bool:
+        seen.append(progress)
+        return progress.step >= 20
+
+    result = learn_classifier(causal(), TASK, EXAMPLES, EXAMPLES, replace(FAST, steps=400, explore=400), stop_later)
+    assert result.search.stopped == "asked to" and result.search.steps < 400
+    shown = [each for each in seen if each.prompt]
+    assert shown and all(each.similarity == each.best and 0 <= each.best <= 1 for each in shown)
+    assert result.accuracy >= max(each.best for each in shown)
+
+
+def test_a_run_that_is_stopped_at_once_returns_what_it_began_with():
+    result = learn_classifier(causal(), TASK, EXAMPLES, EXAMPLES, FAST, lambda progress: True)
+    assert result.prompt and result.accuracy == evaluate_prompt(causal(), TASK, result.prompt, EXAMPLES).accuracy
+
+
+def test_long_texts_are_cut_and_the_question_stays():
+    model = causal()
+    long = " ".join(["dog"] * 500)
+    (found,) = classify(model, TASK, "the story", [long])
+    assert sum(found.values()) == pytest.approx(1, abs=1e-5)
+    with pytest.raises(PezError, match="leave no room for a text"):
+        classify(model, TASK, " ".join(["cat"] * 200), [long])
+
+
+@pytest.mark.parametrize(
+    ("names", "words", "message"),
+    [
+        (["a"], ["x"], "at least two labels"),
+        (["a", "b"], ["x"], "Expected words for 2 labels"),
+        (["a", "b"], ["x", ""], "'b' has no word"),
+        (["a", "b"], ["x", "x"], "stands for two labels"),
+    ],
+)
+def test_a_task_that_makes_no_sense_is_refused(names, words, message):
+    with pytest.raises(PezError, match=message):
+        LabelTask.of(names, words)
+
+
+def test_examples_with_other_labels_are_refused():
+    other = Examples(TEXTS, EXAMPLES.labels, ("no", "yes"))
+    with pytest.raises(PezError, match="labels no, yes, the task has bad, good"):
+        learn_classifier(causal(), TASK, other, EXAMPLES, FAST)
+    with pytest.raises(PezError, match="Text 2 is empty"):
+        classify(causal(), TASK, "", ["fine", " "])
+
+
+def test_words_that_the_model_reads_alike_are_refused(openai_vocabulary):
+    task = LabelTask.of(["a", "b"], ["Good", "good"])
+    with pytest.raises(PezError, match="'Good' and 'good' alike|'good' and 'Good' alike"):
+        classify(embedded_caption_model(), task, "", ["a text"])
