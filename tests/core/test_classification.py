@@ -53,8 +53,10 @@ def test_every_method_learns_in_every_family_and_repeats(method: str):
     config = replace(FAST, method=method)
     result = learn_classifier(model, TASK, EXAMPLES, EXAMPLES, config)
     again = learn_classifier(model, TASK, EXAMPLES, EXAMPLES, config)
-    assert result.prompt == again.prompt and result.accuracy == again.accuracy
-    assert result.search.stopped == "steps" and len(result.search.trace) == 4
+    assert result.prompt == again.prompt
+    assert result.accuracy == again.accuracy
+    assert result.search.stopped == "steps"
+    assert len(result.search.trace) == 4
     assert result.accuracy == evaluate_prompt(model, TASK, result.prompt, EXAMPLES).accuracy
     assert max(each.similarity for each in result.search.candidates) == result.accuracy
 
@@ -168,7 +170,8 @@ def test_fluency_makes_prompts_that_surprise_the_model_less():
         )
         for fluency in (0.0, 0.9)
     )
-    assert smooth.learned.nll is not None and rough.learned.nll is not None
+    assert smooth.learned.nll is not None
+    assert rough.learned.nll is not None
     assert smooth.learned.nll < rough.learned.nll
 
 
@@ -180,15 +183,18 @@ def test_progress_tells_accuracies_and_stopping_keeps_the_best():
         return progress.step >= 20
 
     result = learn_classifier(causal(), TASK, EXAMPLES, EXAMPLES, replace(FAST, steps=400, explore=400), stop_later)
-    assert result.search.stopped == "asked to" and result.search.steps < 400
+    assert result.search.stopped == "asked to"
+    assert result.search.steps < 400
     shown = [each for each in seen if each.prompt]
-    assert shown and all(each.similarity == each.best and 0 <= each.best <= 1 for each in shown)
+    assert shown
+    assert all(each.similarity == each.best and 0 <= each.best <= 1 for each in shown)
     assert result.accuracy >= max(each.best for each in shown)
 
 
 def test_a_run_that_is_stopped_at_once_returns_what_it_began_with():
     result = learn_classifier(causal(), TASK, EXAMPLES, EXAMPLES, FAST, lambda progress: True)
-    assert result.prompt and result.accuracy == evaluate_prompt(causal(), TASK, result.prompt, EXAMPLES).accuracy
+    assert result.prompt
+    assert result.accuracy == evaluate_prompt(causal(), TASK, result.prompt, EXAMPLES).accuracy
 
 
 def test_long_texts_are_cut_and_the_question_stays():
@@ -224,5 +230,5 @@ def test_examples_with_other_labels_are_refused():
 
 def test_words_that_the_model_reads_alike_are_refused(openai_vocabulary):
     task = LabelTask.of(["a", "b"], ["Good", "good"])
-    with pytest.raises(PezError, match="'Good' and 'good' alike|'good' and 'Good' alike"):
+    with pytest.raises(PezError, match="'good' and 'Good' alike"):
         classify(embedded_caption_model(), task, "", ["a text"])
