@@ -29,6 +29,8 @@ from .towers.plain import plain_torch
 
 log = logging.getLogger(__name__)
 
+UNUSED = "The language model ({}) has no effect while readability is 0."
+
 
 def invert(
     model: ClipModel,
@@ -117,7 +119,7 @@ def search_with(
         raise short_of_memory(model.device, model.name) from error
     own = judge(model, copies, template)
     run = Run(aim, own, config, model.name, template.kept, words, on_progress, accept, reader)
-    warnings = warnings_of(model, config)
+    warnings = warnings_of(model, config, language)
     for warning in warnings:
         log.warning(warning)
     return [replace(result, warnings=warnings) for result in run.go()]
@@ -142,13 +144,15 @@ def template_for(model: ClipModel, config: InversionConfig) -> Template:
     return template_of(model.vocabulary, model.name, config.length, *fixed)
 
 
-def warnings_of(model: ClipModel, config: InversionConfig) -> tuple[str, ...]:
-    """What a person should know before a search: sentences about fixed words, bans and start words that have no effect.
+def warnings_of(model: ClipModel, config: InversionConfig, language: LanguageModel | None = None) -> tuple[str, ...]:
+    """What a person should know before a search: sentences about fixed words, bans, start words and a language model that
+    have no effect.
 
     Raises PezError if the two do not fit together.
     """
     template = template_for(model, config)
-    return (*template.warnings, *(template.start_ids(config.words)[1] if config.start == "words" else ()))
+    unused = () if language is None or config.readability else (UNUSED.format(language.name),)
+    return (*template.warnings, *(template.start_ids(config.words)[1] if config.start == "words" else ()), *unused)
 
 
 @plain_torch()

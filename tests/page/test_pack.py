@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from chromium import opened
 from playwright.sync_api import Page, expect
-from search_page import BOTH, INVERT, PICTURE, give, outcome, panel, say, state, widget, workflow
+from search_page import BOTH, INVERT, LOADER, PICTURE, give, outcome, panel, say, state, widget, workflow
 
 pytestmark = pytest.mark.slow
 
@@ -119,11 +119,15 @@ def test_settings_of_a_node_are_saved_as_a_preset(comfy, browser):
     page.wait_for_timeout(500)
     page.close()
     page, more = opened(browser, comfy.address, workflow(length=2, preset="fast", seed=6))  # another session
-    page.wait_for_function(f"() => ({WORDS})(3).includes('Use preset')")
+    page.wait_for_function(f"() => ({WORDS})(3).includes('Delete preset')")
     choose(page, INVERT, "Use preset", "my own")
     assert [widget(page, name) for name in ("length", "preset", "seed")] == [13, "thorough", 6]
     choose(page, INVERT, "Delete preset", "my own")
-    page.wait_for_function(f"() => !({WORDS})(3).includes('Use preset')")
+    page.wait_for_function(f"() => !({WORDS})(3).includes('Delete preset')")
+    for words, readability in (("For generators with a language model", 0.5), ("For generators with CLIP", 0)):
+        choose(page, INVERT, "Use preset", words)  # these come with the pack
+        assert [widget(page, name) for name in ("readability", "length", "seed")] == [readability, 13, 6]
+    assert "Use preset" not in page.evaluate(WORDS, LOADER)
     assert not errors + more
     page.close()
 

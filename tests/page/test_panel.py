@@ -314,12 +314,16 @@ def _resize(page: Page, measure: str) -> None:
 @BOTH
 def test_the_dial_goes_from_the_closest_to_the_most_readable(server, browser, vue):
     page, errors = opened(browser, server.address, workflow(), vue)
-    read = [{**each, "nll": nll} for each, nll in zip(outcome()["candidates"], (5.5, 8.1, 2.3), strict=True)]
+    """Each step reads better and matches less; a candidate that does neither better than another is not on it."""
+    pairs = zip(outcome()["candidates"], ((0.8912, 5.5), (0.8998, 8.1), (0.8001, 2.3)), strict=True)
+    read = [{**each, "similarity": value, "nll": 5.0, "price": price} for each, (value, price) in pairs]
+    read.append({**read[0], "text": "dull", "similarity": 0.85, "price": 6.0})
     give(page, outcome())
     expect(panel(page).locator(".pez-dial")).to_be_hidden()  # nothing was read
     give(page, outcome(candidates=read))
     slider = panel(page).get_by_role("slider", name="Readability")
     expect(slider).to_have_value("1")
+    expect(slider).to_have_attribute("max", "2")
     text = panel(page).locator(".pez-prompts .pez-text")
     for key, words, number in (
         ("ArrowRight", "blue sea", 3),

@@ -40,6 +40,7 @@ def weights(comfy) -> None:
     comfy.random_weights("random_checkpoint.py")
     (models / "checkpoints" / CHECKPOINT).hardlink_to(models / "checkpoints" / "random.safetensors")
     comfy.random_weights("random_pair.py")
+    comfy.random_weights("random_language.py")
     state = {name: value.half() for name, value in open_clip.create_model("ViT-B-32").state_dict().items()}
     save_file(state, models / "open_clip" / "second.safetensors")
 
@@ -56,6 +57,10 @@ def with_stand_ins(graph: dict[str, Any]) -> dict[str, Any]:
             inputs |= {"model": "Other (by name)", "name": "ViT-B-32", "checkpoint": "second.safetensors"}
         elif kind == "PEZLoadModel" and inputs["model"].startswith("SD 1.5"):
             inputs["model"] = "Embedded (emoji-like pictures, no download)"
+        elif kind == "CLIPLoader":
+            content |= {"class_type": "TestLanguageClip", "inputs": {"kind": "Qwen3_4B"}}
+        elif kind == "TextGenerate":
+            inputs["max_length"] = 6
         elif kind == "CLIPVisionLoader":
             inputs["clip_name"] = "vision.safetensors"
         elif kind == "CheckpointLoaderSimple" and inputs["ckpt_name"].startswith("sd_xl"):
@@ -80,6 +85,7 @@ def is_painted(file: Path) -> bool:
         return picture.size == (64, 64)
 
 
+LITTLE = {"a", "an", "the", "of", "on", "in", "and", "with"}
 CHECKS = {
     "picture to prompt": lambda texts, _: len(texts["PEZInvert"][0].split()) == 8,
     "picture to prompt to picture": lambda texts, base: any(map(is_painted, (base / "temp").glob("*.png"))),
@@ -94,6 +100,12 @@ CHECKS = {
         "cat" in texts["PEZInvert"][0].split()
         and sorted(line.split("  ", 1)[1].strip() for line in texts["PreviewAny"][0].splitlines()[1:])
         == sorted(["a cat and a ball on a background", *texts["PEZInvert"]])  # the start is scored as well
+    ),
+    "prompt that reads": lambda texts, _: (
+        texts["PEZInvert"][0] in texts["PreviewAny"][0] and LITTLE & set(texts["PEZInvert"][0].split())
+    ),
+    "refine a caption": lambda texts, _: (
+        {*texts["PEZInvert"]} <= {line.split("  ", 1)[1].strip() for line in texts["PreviewAny"][0].splitlines()[1:]}
     ),
     "a blend of a picture and words": lambda texts, _: len(texts["PEZInvert"][0].split()) == 8,
     "one prompt for each picture": lambda texts, base: all(
