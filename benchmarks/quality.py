@@ -27,7 +27,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from benchmarks.judges import JUDGES, known_styles
+from benchmarks.comparing import knows, paired_gain
 from benchmarks.judging import load_judges
 from benchmarks.measuring import machine
 from benchmarks.pictures import held_out_pictures
@@ -88,7 +88,7 @@ class Pictures:
 
     def knows(self, judge: ClipModel, i: int) -> bool:
         """Whether the judge was trained on the style of picture `i`."""
-        return not self.styles or judge.name not in JUDGES or self.styles[i] in known_styles(judge.name)
+        return knows(judge.name, self.styles[i] if self.styles else None)
 
     def run(self, model: ClipModel, config: InversionConfig, cropped: bool = False) -> list[dict[str, Any]]:
         """Searches for a prompt for each of the pictures; `cropped`: also matching its crops and mirror image."""
@@ -148,10 +148,9 @@ def summary(
     made["worst"] = min(row["similarity"] for row in rows)
     made["spread"] = statistics.stdev(row["similarity"] for row in rows)
     for key in compared if plain else ():
-        apart = [row[key] - other[key] for row, other in zip(rows, plain or (), strict=True) if key in row]
-        if len(apart) > 1:
-            made[f"{key} gain"] = statistics.mean(apart)
-            made[f"{key} error"] = statistics.stdev(apart) / len(apart) ** 0.5
+        pairs = [(row[key], other[key]) for row, other in zip(rows, plain or (), strict=True) if key in row]
+        if len(pairs) > 1:
+            made[f"{key} gain"], made[f"{key} error"] = paired_gain(*zip(*pairs, strict=True))
     return made
 
 

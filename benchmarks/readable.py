@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from benchmarks.judges import known_styles
+from benchmarks.comparing import knows, paired_gain
 from benchmarks.judging import load_judges
 from benchmarks.measuring import machine
 from benchmarks.pictures import HeldOut, held_out_pictures
@@ -42,7 +42,7 @@ class Table:
         self.targets = Target.from_images(model, pictures).split()
         self._seen = {"similarity": (model, model.encode_images(pictures), list(range(len(rows))))}
         for judge in judges:
-            known = [i for i, row in enumerate(rows) if row.style in known_styles(judge.name)]
+            known = [i for i, row in enumerate(rows) if knows(judge.name, row.style)]
             self._seen[judge.name] = (judge, judge.encode_images(pictures), known)
         self._plain: dict[str, list[float]] = {}
 
@@ -56,9 +56,7 @@ class Table:
             if first:
                 self._plain[column] = values
                 continue
-            apart = [value - other for value, other in zip(values, self._plain[column], strict=True)]
-            found[f"{column} gain"] = statistics.mean(apart)
-            found[f"{column} error"] = statistics.stdev(apart) / len(apart) ** 0.5
+            found[f"{column} gain"], found[f"{column} error"] = paired_gain(values, self._plain[column])
         for column, language in self._readers.items():
             found[column] = statistics.mean(nll_per_word(language, prompts))
         found["tokens"] = statistics.mean(map(len, self._model.vocabulary.encode_all(prompts)))

@@ -8,10 +8,11 @@ from comfy_api.latest import io
 
 from ..pez_core import ClipModel, TextSource, read_like_comfyui
 from ..pez_core.distillation import distilled_length
+from ..pez_core.objectives.fluency import LanguageModel
 from .node import PezNode
 from .searching import HIDDEN, search
 from .settings import candidate_input, config_of, readability_input, search_inputs, wired_inputs
-from .wires import model_input, result_outputs
+from .wires import language_input, model_input, result_outputs
 
 
 class PEZDistill(PezNode):
@@ -53,6 +54,7 @@ class PEZDistill(PezNode):
                 *wired_inputs(),
                 candidate_input(),
                 readability_input(),
+                language_input(),
             ],
             outputs=result_outputs(
                 "How much of the text's meaning the short prompt keeps: the cosine similarity of their features, 1 for all "
@@ -72,9 +74,10 @@ class PEZDistill(PezNode):
         candidate: int = 1,
         words: dict[str, Any] | None = None,
         settings: dict[str, Any] | None = None,
+        language_model: LanguageModel | None = None,
         **own: Any,
     ) -> io.NodeOutput:
         source = TextSource(read_like_comfyui(text))
         length = length or distilled_length(pez_model, source.text, ratio)
         config = config_of(words=words, settings=settings, length=length, **own)
-        return search(cls, pez_model, [[source]], config, candidate)
+        return search(cls, pez_model, [[source]], config, candidate, language=language_model)

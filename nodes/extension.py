@@ -10,6 +10,7 @@ from .distill import PEZDistill
 from .from_clip import PEZModelFromCLIP
 from .invert import PEZInvert
 from .load import PEZLoadModel
+from .load_language import PEZLoadLanguageModel
 from .paint import PEZPaint
 from .plot import PEZPlot
 from .preparing import PEZSearchSettings, PEZWords
@@ -29,6 +30,7 @@ class PezExtension(ComfyExtension):
             PEZLoadModel,
             PEZModelFromCLIP,
             PEZCombineModels,
+            PEZLoadLanguageModel,
             PEZInvert,
             PEZDistill,
             PEZWords,

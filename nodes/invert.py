@@ -8,11 +8,12 @@ import torch
 from comfy_api.latest import io
 
 from ..pez_core import ClipModel, PezError, PictureSource
+from ..pez_core.objectives.fluency import LanguageModel
 from ..pez_core.targets.sources import Source, one_for_each
 from .node import PezNode
 from .searching import HIDDEN, search
 from .settings import candidate_input, config_of, readability_input, search_inputs, wired_inputs
-from .wires import model_input, picture_input, result_outputs
+from .wires import language_input, model_input, picture_input, result_outputs
 
 ONE_FOR_ALL = "one prompt for all"
 ONE_FOR_EACH = "one prompt for each"
@@ -51,6 +52,7 @@ class PEZInvert(PezNode):
                 ),
                 candidate_input(),
                 readability_input(),
+                language_input(),
             ],
             outputs=result_outputs(
                 "Cosine similarity of prompt and picture according to the model, -1 to 1. Compare it only within one model."
@@ -69,12 +71,13 @@ class PEZInvert(PezNode):
         candidate: int = 1,
         words: dict[str, Any] | None = None,
         settings: dict[str, Any] | None = None,
+        language_model: LanguageModel | None = None,
         **own: Any,
     ) -> io.NodeOutput:
         config = config_of(words=words, settings=settings, **own)
         sources = sources_of(image)
         wanted = one_for_each(sources) if pictures == ONE_FOR_EACH else [sources]
-        return search(cls, pez_model, wanted, config, candidate, clip)
+        return search(cls, pez_model, wanted, config, candidate, clip, language_model)
 
 
 def sources_of(image: torch.Tensor | tuple[Source, ...]) -> tuple[Source, ...]:

@@ -31,7 +31,7 @@ def remember(
     A search that was stopped or ran out of time is repeated when it is run again, but not when only another candidate
     is chosen: then the user picks among what it returned.
 
-    candidate: the number of the chosen candidate. reader: what decided which prompts may be returned, or None; hashable.
+    candidate: the number of the chosen candidate. reader: what decided which prompts may be returned and how they read; hashable.
     """
     key = (weakref.ref(model), _digest(target), config, reader)
     result, before = _results.pop(key, (None, candidate))
@@ -43,9 +43,9 @@ def remember(
     return result
 
 
-def name_of(model: ClipModel, target: Target, config: InversionConfig) -> str:
-    """A name for a search, the same in every session: 16 hexadecimal digits."""
-    return hashlib.sha256(f"{model.name} {config!r} ".encode() + _digest(target)).hexdigest()[:16]
+def name_of(model: ClipModel, target: Target, config: InversionConfig, language: str = "") -> str:
+    """A name for a search, the same in every session: 16 hexadecimal digits. language: the name of a connected model."""
+    return hashlib.sha256(f"{model.name} {config!r} {language}".encode() + _digest(target)).hexdigest()[:16]
 
 
 def _digest(target: Target) -> bytes:

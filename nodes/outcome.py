@@ -11,6 +11,8 @@ from typing import Any
 from PIL import Image
 
 from ..pez_core import Candidate, InversionResult, escape_for_comfyui
+from ..pez_core.objectives.fluency import word_count
+from ..pez_core.search.front import price
 from .wires import NodeResult
 
 VERSION = 1  # of outcomes and events: the page drops what has another version
@@ -65,7 +67,9 @@ def _ranked(found: NodeResult) -> list[Candidate]:
 
 
 def _candidate(each: Candidate) -> dict[str, Any]:
-    return {**each.to_json(), "delivered": escape_for_comfyui(each.text)}
+    """price: what a search counts against the similarity, for the slider of the panel."""
+    read = {} if each.nll is None else {"price": price(each.nll, word_count(each.text))}
+    return {**each.to_json(), **read, "delivered": escape_for_comfyui(each.text)}
 
 
 def _points(result: InversionResult) -> list[tuple[int, float]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from weakref import WeakValueDictionary
+from weakref import WeakSet, WeakValueDictionary
 
 import comfy.model_management as management
 import torch
@@ -11,6 +11,7 @@ from comfy.model_patcher import ModelPatcher
 from torch import nn
 
 from ..pez_core import ClipModel
+from ..pez_core.models.language import TransformersModel
 from ..pez_core.models.painter import Painter
 from ..pez_core.towers.image_tower import ImageTower
 from ..pez_core.towers.placement import device_of
@@ -18,6 +19,7 @@ from ..pez_core.towers.placement import device_of
 ROOM = 1.2  # times an image tower's size: memory that a device needs to run the tower
 
 _patchers: WeakValueDictionary[nn.Module, ModelPatcher] = WeakValueDictionary()  # kept alive by their placements
+_searched: WeakSet[nn.Module] = WeakSet()  # text towers
 
 
 class ComfyPlacement:
@@ -59,16 +61,46 @@ class ComfyPlacement:
         return torch.device("cpu")
 
 
+class BesidePlacement(ComfyPlacement):
+    """Lets ComfyUI load one module beside the text towers that are loaded: a search may be using them. See `Placement`."""
+
+    def __init__(self, module: nn.Module):
+        self._holder = nn.ModuleList(
+            [module]
+        )  # ComfyUI sets its attribute `device`, which those of transformers do not allow
+        super().__init__([self._holder])
+
+    def bring(self, modules: Sequence[nn.Module], room_bytes: int = 0) -> torch.device:
+        """See `Placement`."""
+        load_beside_towers([_patchers[self._holder]], force_full_load=True)
+        return device_of(self._holder)
+
+
+def load_beside_towers(patchers: Sequence[ModelPatcher], force_full_load: bool = False) -> None:
+    """Lets ComfyUI load these, and not unload the text towers of this pack for it."""
+    loaded = [each.model for each in management.current_loaded_models]
+    towers = [_patchers[module] for module in _searched if _patchers.get(module) in loaded]
+    management.load_models_gpu([*patchers, *towers], force_full_load=force_full_load)
+
+
 def host(model: ClipModel) -> ClipModel:
     """Lets ComfyUI decide where the towers of `model` compute; returns the model. Combined models do not need it."""
     pictures = [tower.module for tower in model.image.towers if isinstance(tower, ImageTower)]
-    return model.place(ComfyPlacement([tower.module for tower in model.text.towers], pictures))
+    texts = [tower.module for tower in model.text.towers]
+    _searched.update(texts)
+    return model.place(ComfyPlacement(texts, pictures))
 
 
 def host_painter(painter: Painter) -> Painter:
     """Lets ComfyUI decide where `painter` computes; returns it."""
     painter.placement = ComfyPlacement(painter.modules)
     return painter
+
+
+def host_language(model: TransformersModel) -> TransformersModel:
+    """Lets ComfyUI decide where a language model computes; returns it."""
+    model.placement = BesidePlacement(model.module)
+    return model
 
 
 def _fits(patcher: ModelPatcher) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from comfy_api.latest import io
 from ..pez_core import ClipModel, InversionConfig, PictureSource, Target, escape_for_comfyui, invert, make_target, pick
 from ..pez_core.errors import NothingAccepted
 from ..pez_core.inversion import warnings_of
+from ..pez_core.objectives.fluency import LanguageModel
 from ..pez_core.targets.sources import Source
 from .memory import name_of, remember
 from .metadata import record
@@ -31,23 +33,25 @@ def search(
     config: InversionConfig,
     candidate: int,
     clip: Any = None,
+    language: LanguageModel | None = None,
 ) -> io.NodeOutput:
     """Searches for a prompt for each of the `wanted` blends.
 
     node: the running node, with HIDDEN. candidate: which one becomes the prompt, from 1.
     clip: ComfyUI's CLIP, which must tokenize prompts as they were scored; None for no check.
+    language: what says how prompts read; None for the embedded caption model.
 
     Raises PezError for input that cannot be searched, and if `clip` accepts no prompt.
     """
     found = []
     with Reporter(node.hidden, len(wanted), config.seed, model.name) as report:
         wired = WiredClip(clip, model) if clip is not None else None
-        warnings = warnings_of(model, config)
+        warnings = warnings_of(model, config, language)
         targets = [_target(model, sources) for sources in wanted]
         for part, (target, sources) in enumerate(zip(targets, wanted, strict=True)):
             pictures = _pictures(sources)
             report.begin_part(part, thumbnail(pictures), warnings)
-            found.append(_search_one(model, target, config, candidate, report, wired, pictures))
+            found.append(_search_one(model, target, config, candidate, report, wired, pictures, language))
     kind = node.SCHEMA.node_id
     outcomes = [outcome(kind, each) for each in found]
     record(node.hidden, [{"node": kind, **each.to_json()} for each in found], outcomes)
@@ -67,18 +71,21 @@ def _search_one(
     report: Reporter,
     wired: WiredClip | None,
     pictures: tuple[Any, ...],
+    language: LanguageModel | None,
 ) -> NodeResult:
     """The result with the chosen candidate first."""
     accept, reader = (wired.accepts, wired.reader) if wired else (None, None)
+    by = (reader, language and weakref.ref(language))
     try:
         result = remember(
-            lambda: invert(model, target, config, report, accept), model, target, config, candidate, reader
+            lambda: invert(model, target, config, report, accept, language), model, target, config, candidate, by
         )
     except NothingAccepted as nothing:
         assert wired is not None
         raise wired.refused_all(nothing) from nothing
     number = min(candidate, len(result.candidates))
-    return NodeResult(pick(model, target, result, candidate), config, pictures, number, name_of(model, target, config))
+    name = name_of(model, target, config, language.name if language else "")
+    return NodeResult(pick(model, target, result, candidate), config, pictures, number, name)
 
 
 def _pictures(sources: Sequence[Source]) -> tuple[Any, ...]:

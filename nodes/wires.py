@@ -1,7 +1,7 @@
 """The types of connections between this pack's nodes, and the inputs and outputs that several nodes share.
 
-PEZ_MODEL carries a ClipModel, PEZ_TARGET a tuple of sources, PEZ_RESULT a NodeResult; PEZ_WORDS and PEZ_SETTINGS carry
-the values of widgets by their names.
+PEZ_MODEL carries a ClipModel, PEZ_LANGUAGE_MODEL a LanguageModel, PEZ_TARGET a tuple of sources, PEZ_RESULT a NodeResult;
+PEZ_WORDS and PEZ_SETTINGS carry the values of widgets by their names.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import nodes
 from ..pez_core import InversionConfig, InversionResult, escape_for_comfyui
 
 PezModel = io.Custom("PEZ_MODEL")
+PezLanguageModel = io.Custom("PEZ_LANGUAGE_MODEL")
 PezTarget = io.Custom("PEZ_TARGET")
 PezResult = io.Custom("PEZ_RESULT")
 PezWords = io.Custom("PEZ_WORDS")
@@ -38,6 +39,23 @@ def model_output() -> io.Output:
     """The output of the nodes that make a model."""
     return PezModel.Output(
         "pez_model", display_name="pez_model", tooltip="Connect to PEZ Invert, PEZ Distill or PEZ Score."
+    )
+
+
+def language_input() -> io.Input:
+    """The language model of a node that makes prompts readable."""
+    return PezLanguageModel.Input(
+        "language_model",
+        optional=True,
+        tooltip="From PEZ Load Language Model: says how naturally prompts read, for a readability above 0. Without it the "
+        "embedded one does. Optional.",
+    )
+
+
+def language_output() -> io.Output:
+    """The output of the node that loads a language model."""
+    return PezLanguageModel.Output(
+        "language_model", display_name="language_model", tooltip="Connect to PEZ Invert or PEZ Distill."
     )
 
 

@@ -11,7 +11,7 @@ import torch
 
 from .config import InversionConfig
 from .errors import PezError, short_of_memory, shorten
-from .models.caption_model import embedded_caption_model
+from .models.caption_model import CaptionModel, embedded_caption_model
 from .models.clip import ClipModel
 from .objectives.contributions import contributions
 from .objectives.fluency import LanguageModel
@@ -28,6 +28,8 @@ from .text.template import Template, template_of
 from .towers.plain import plain_torch
 
 log = logging.getLogger(__name__)
+
+UNUSED = "The language model ({}) has no effect while readability is 0."
 
 
 def invert(
@@ -112,18 +114,25 @@ def search_with(
     try:
         model.ready(search_bytes(model, config, len(targets)))
         aim = objective(model, copies, template, config.precision)
+        reader = _reader(model, config, template, words, language) if config.readability else None
     except torch.cuda.OutOfMemoryError as error:
         raise short_of_memory(model.device, model.name) from error
-    reader = None
-    if config.readability:
-        reading = Reading(language or embedded_caption_model().to(model.device), model.vocabulary, template)
-        reader = Reader(reading, config, template.kept, words)
     own = judge(model, copies, template)
     run = Run(aim, own, config, model.name, template.kept, words, on_progress, accept, reader)
-    warnings = warnings_of(model, config)
+    warnings = warnings_of(model, config, language)
     for warning in warnings:
         log.warning(warning)
     return [replace(result, warnings=warnings) for result in run.go()]
+
+
+def _reader(
+    model: ClipModel, config: InversionConfig, template: Template, words: Sequence[int], language: LanguageModel | None
+) -> Reader:
+    """What makes prompts readable with `language`, None for the embedded caption model."""
+    language = language or embedded_caption_model()
+    if isinstance(language, CaptionModel):
+        language = language.to(model.device)  # small: it computes beside the search
+    return Reader(Reading(language, model.vocabulary, template), config, template.kept, words)
 
 
 def template_for(model: ClipModel, config: InversionConfig) -> Template:
@@ -135,13 +144,15 @@ def template_for(model: ClipModel, config: InversionConfig) -> Template:
     return template_of(model.vocabulary, model.name, config.length, *fixed)
 
 
-def warnings_of(model: ClipModel, config: InversionConfig) -> tuple[str, ...]:
-    """What a person should know before a search: sentences about fixed words, bans and start words that have no effect.
+def warnings_of(model: ClipModel, config: InversionConfig, language: LanguageModel | None = None) -> tuple[str, ...]:
+    """What a person should know before a search: sentences about fixed words, bans, start words and a language model that
+    have no effect.
 
     Raises PezError if the two do not fit together.
     """
     template = template_for(model, config)
-    return (*template.warnings, *(template.start_ids(config.words)[1] if config.start == "words" else ()))
+    unused = () if language is None or config.readability else (UNUSED.format(language.name),)
+    return (*template.warnings, *(template.start_ids(config.words)[1] if config.start == "words" else ()), *unused)
 
 
 @plain_torch()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -26,21 +27,61 @@ def chromium() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=found, args=QUIET)
         yield browser
+        _left.clear()
+        _kept.clear()
         browser.close()
 
 
+@dataclass
+class Kept:
+    """A page that tests share, one after the other. key: of what it shows. errors: those that name this pack."""
+
+    key: tuple[str, bool]
+    errors: list[str] = field(default_factory=list)
+
+
+_kept: dict[Page, Kept] = {}
+_left: dict[tuple[str, bool], Page] = {}
+
+
 def opened(browser: Browser, address: str, workflow: dict[str, Any], vue: bool = False) -> tuple[Page, list[str]]:
-    """The page with the workflow in it, and its list of errors that name this pack."""
-    page, errors = browser.new_page(viewport={"width": 1400, "height": 1100}), []
+    """The page with the workflow in it, and its list of errors that name this pack.
+
+    A page that a test has left is used again, with another workflow: to open one takes seconds. A test that fails leaves
+    none, and one that changes what a workflow does not bring closes its own.
+    """
+    page = _left.pop((address, vue), None) or _opened(browser, address, vue)
+    page.evaluate("workflow => window.app.loadGraphData(workflow)", workflow)
+    look_at(page)
+    return page, _kept[page].errors
+
+
+def leave(page: Page) -> None:
+    """For the next test."""
+    page.unroute_all()
+    page.mouse.move(0, 0)
+    page.evaluate(
+        """() => {
+            delete navigator.clipboard.writeText // a test's own
+            window.app.nodeOutputs = {}
+            sessionStorage.clear()
+            return window.app.loadGraphData({ nodes: [], links: [], version: 0.4, last_node_id: 0, last_link_id: 0 })
+        }"""
+    )
+    _left[_kept[page].key] = page
+
+
+def _opened(browser: Browser, address: str, vue: bool) -> Page:
+    page, kept = browser.new_page(viewport={"width": 1400, "height": 1100}), Kept((address, vue))
+    errors = kept.errors
     page.on("console", lambda m: errors.append(m.text) if m.type == "error" and "pez" in m.text.lower() else None)
     page.on("pageerror", lambda error: errors.append(str(error)) if "pez" in (error.stack or "").lower() else None)
     page.goto(f"http://{address}")
     page.wait_for_function("() => window.app?.extensionManager && window.app.graph", timeout=90_000)
     page.wait_for_function("() => window.LiteGraph?.registered_node_types?.PEZInvert", timeout=90_000)
     page.evaluate("vue => window.app.extensionManager.setting.set('Comfy.VueNodes.Enabled', vue)", vue)
-    page.evaluate("workflow => window.app.loadGraphData(workflow)", workflow)
-    look_at(page)
-    return page, errors
+    _kept[page] = kept
+    return page
 
 
 def look_at(page: Page) -> None:

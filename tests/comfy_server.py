@@ -204,9 +204,9 @@ class Comfy:
             subprocess.run(command, check=True, capture_output=True)
             with suppress(OSError):  # another worker was quicker
                 written.rename(shared)
-        for file in shared.rglob("*.safetensors"):
+        for file in filter(Path.is_file, shared.rglob("*")):
             place = models / file.relative_to(shared)
-            place.parent.mkdir(exist_ok=True)
+            place.parent.mkdir(parents=True, exist_ok=True)
             if not place.exists():
                 place.hardlink_to(file)
 

@@ -28,7 +28,11 @@ def graph(model: dict[str, Any] | None = None, image: str = "penguin.png", **set
 
 def search(image: list[Any], **settings: Any) -> dict[str, Any]:
     """PEZ Invert with the nodes of its words and settings."""
-    own = {name: settings.pop(name) for name in (*OWN, "candidate", "readability", "clip") if name in settings}
+    own = {
+        name: settings.pop(name)
+        for name in (*OWN, "candidate", "readability", "clip", "language_model")
+        if name in settings
+    }
     words = {name: settings.pop(name) for name in WORDS if name in settings}
     wires = {"pez_model": ["model", 0], "image": image, "words": ["words", 0], "settings": ["settings", 0]}
     return {

@@ -47,11 +47,14 @@ HELP = {
     "blend": ("a blend of a picture and words", ("image", "text", "blend", "invert")),
     "distill": ("shorten a long prompt", ("distill",)),
     "two-encoders": ("one prompt for both encoders of SDXL", ("model", "small", "both")),
+    "language": ("prompt that reads", ("model", "picture", "language", "invert")),
     "clip": ("SDXL with the CLIP of the workflow", ("checkpoint", "vision", "model", "invert")),
 }
 """The help pages' pictures: from which workflow, and which of its nodes."""
 RUN = ("PEZ", "Batch", "Primitive", "PreviewAny", "StringConcatenate")
 """The nodes that run before a picture is taken: they need nothing but the pack."""
+CAPTION = "a cat plays with a ball"
+"""Stands in for what a language model writes."""
 SETTINGS: Workflow = {"settings": Node("PEZSearchSettings", (0, 0), {"method": "pez+swaps"}, size=(400, 330))}
 
 
@@ -90,6 +93,9 @@ def searches(graph: dict[str, Any]) -> dict[str, Any]:
         for name in ("pez_model", "clip"):
             if node["inputs"].pop(name, None) and name == "pez_model":
                 node["inputs"][name] = ["embedded", 0]
+    for name, each in graph.items():
+        if each["class_type"] == "TextGenerate":
+            found[name] = {"class_type": "PrimitiveString", "inputs": {"value": CAPTION}}
     return found | {"embedded": {"class_type": "PEZLoadModel", "inputs": {"model": EMBEDDED}}}
 
 

@@ -210,6 +210,53 @@ EXAMPLES: dict[str, Workflow] = {
         "plot": Node("PEZPlot", (960, 710), {}, {"result": ("invert", 3)}, size=(400, 40)),
         "view": Node("PreviewImage", (960, 810), {}, {"images": ("plot", 0)}, size=(560, 340)),
     },
+    "prompt that reads": {
+        "note": note(
+            "Generators that read through a language model (Flux.2, Qwen-Image, Z-Image, Wan) ignore lists of words. With a readability "
+            "above 0 the prompt reads like a caption.\n\nThe slider on the panel goes from the closest to the most readable prompt. "
+            "**PEZ Load Language Model** takes other language models too: connect your generator's own CLIP to it."
+        ),
+        "model": model(),
+        "picture": sample("cat-and-ball"),
+        "language": Node("PEZLoadLanguageModel", (460, 0), size=(440, 90)),
+        "invert": invert((460, 180), widgets={"readability": 0.5}, inputs={"language_model": ("language", 0)}),
+        "text": text((960, 0), "invert", 2, "From this one to others"),
+    },
+    "refine a caption": {
+        "note": note(
+            "A language model describes the picture, and the search improves the caption: words are replaced where others match the "
+            "picture better, and it reads no worse.\n\nIn **Load CLIP** choose a language model that reads pictures, such as Gemma 3 or "
+            "Qwen3-VL. A caption of any other node will do as well."
+        ),
+        "model": model(),
+        "picture": sample("cat-and-ball"),
+        "clip": Node("CLIPLoader", (460, 0), {"clip_name": "gemma_3_4b_it.safetensors"}, size=(440, 110)),
+        "caption": Node(
+            "TextGenerate",
+            (460, 180),
+            {"prompt": "Describe this picture in one short sentence.", "max_length": 40, "sampling_mode": "off"},
+            {"clip": ("clip", 0), "image": ("picture", 0)},
+            size=(440, 330),
+        ),
+        "words": Node("PEZWords", (460, 580), {}, {"start_words": ("caption", 0)}, size=(440, 160)),
+        "invert": invert((960, 0), widgets={"readability": 0.5}, inputs={"words": ("words", 0)}),
+        "both": Node(
+            "StringConcatenate",
+            (1460, 0),
+            {"delimiter": "\n"},
+            {"string_a": ("caption", 0), "string_b": ("invert", 0)},
+            "Caption and prompt",
+            (400, 170),
+        ),
+        "score": Node(
+            "PEZScore",
+            (1460, 260),
+            {},
+            {"pez_model": ("model", 0), "texts": ("both", 0), "image": ("picture", 0)},
+            size=(400, 160),
+        ),
+        "table": text((1460, 480), "score", 1, "Before and after"),
+    },
     "a blend of a picture and words": {
         "note": note(
             "A penguin, but on red: a text beside a picture, each with its weight.\n\nTo let only a part of the picture count, paint a "

@@ -217,9 +217,13 @@ def load_caption_model(path: Path) -> CaptionModel:
             described = (file.metadata() or {}).get(_METADATA)
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
         config = CaptionConfig(**json.loads(described or ""))
-    except (SafetensorError, OSError, ValueError, TypeError) as error:
+        config.check()
+        if config.layers > len(tensors):
+            raise ValueError(f"it has fewer tensors than its {config.layers} layers need")
+        with torch.device("meta"):  # sizes that do not fit the tensors would cost memory before they are compared
+            net = CaptionNet(config)
+    except (SafetensorError, OSError, ValueError, TypeError, RuntimeError) as error:
         raise PezError(f"{path.name} is not a caption model: {first_line(error)}") from error
-    net = CaptionNet(config)
     token_ids = _unpack(net, tensors, path.name)
     return CaptionModel(net, token_ids, vocabulary_of("ViT-B-32"))
 
@@ -242,5 +246,5 @@ def _unpack(net: CaptionNet, tensors: dict[str, Tensor], name: str) -> Tensor:
     broken = [key for key, value in weights.items() if not value.isfinite().all()]
     if broken:
         raise PezError(f"{name} is damaged: {broken[0]} has values that are not finite. Fetch the file again.")
-    net.load_state_dict(weights)
+    net.load_state_dict(weights, assign=True)
     return token_ids

@@ -7,7 +7,7 @@ W words), D width, O width of the output rows.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import torch
 import torch.nn.functional as F
@@ -33,6 +33,14 @@ class CaptionConfig:
     def slots(self) -> int:
         """K, the number of words that the network knows apart."""
         return self.classes * self.words
+
+    def check(self) -> None:
+        """Raises ValueError for sizes that no network has."""
+        for name, value in asdict(self).items():
+            if type(value) is not int or value < 1:
+                raise ValueError(f"{name} must be a whole number above 0, not {value!r}")
+        if self.width % self.heads:
+            raise ValueError(f"width must be a multiple of heads, which {self.width} is not of {self.heads}")
 
 
 class Block(nn.Module):

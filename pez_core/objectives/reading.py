@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
@@ -108,8 +108,16 @@ class Reading:
         return " ".join(self._texts[i] for i in ids)
 
 
-@lru_cache(maxsize=4)
+_known: WeakKeyDictionary[LanguageModel, WeakKeyDictionary[Vocabulary, Tensor]] = WeakKeyDictionary()
+
+
 def _first_tokens(language: LanguageModel, vocabulary: Vocabulary) -> Tensor:
-    """int64 [V]: the language model's first token of each of the vocabulary's; that of "a" for a token without text."""
-    texts = [text or "a" for text in vocabulary.token_texts]
-    return torch.tensor([(ids or [0])[0] for ids in language.encode_all(texts)])
+    """int64 [V]: the language model's first token of each of the vocabulary's; that of "a" for a token without text.
+
+    Remembered as long as both live: a language model may be large.
+    """
+    own = _known.setdefault(language, WeakKeyDictionary())
+    if vocabulary not in own:
+        texts = [text or "a" for text in vocabulary.token_texts]
+        own[vocabulary] = torch.tensor([(ids or [0])[0] for ids in language.encode_all(texts)])
+    return own[vocabulary]

@@ -8,6 +8,8 @@ from ..objectives.match import POSITIONS
 from ..search.draws import BYTES as DRAWS
 from ..search.methods import METHODS
 from ..search.projection import ROWS as QUERIES
+from ..search.readable import SLACK
+from ..search.readable import TOGETHER as READ
 from ..text.vocabulary import Vocabulary
 from ..towers import TextTower
 
@@ -34,10 +36,11 @@ def _tower_bytes(text: TextTower, words: Vocabulary, config: InversionConfig, pr
     tower = sum(weight.numel() for weight in text.module.parameters()) - words.size * text.width
     halved = text.lean and config.precision != "fp32"
     fixed = len(words.encode_all([config.prefix + " " + config.suffix])[0])
-    positions = text.positions(config.length + fixed)
     stages = METHODS[config.method].stages(config)
     prompts = problems * max(stage.restarts * stage.cost(config, words.size).most for stage in stages)
-    rows = min(prompts * positions, max(POSITIONS, positions))
+    rows = _rows(text, prompts, config.length + fixed)
+    if config.readability:  # little words make prompts longer, and one problem is read at a time
+        rows = max(rows, _rows(text, READ, min(SLACK * config.length + fixed, words.room)))
     kept = rows * _KEPT * text.width * tower // per_layer * 4
     searched = problems * config.restarts * config.length
     cosines = min(searched, QUERIES) * words.size * 4
@@ -45,3 +48,9 @@ def _tower_bytes(text: TextTower, words: Vocabulary, config: InversionConfig, pr
     optimizer = _MOMENTS * searched * text.width * 4
     tried = 3 * searched * words.size  # before and after a step, and what is new
     return kept + cosines + vocabulary + optimizer + tried + (2 * tower if halved else 0)
+
+
+def _rows(text: TextTower, prompts: int, length: int) -> int:
+    """Positions that the tower computes at once for this many prompts of `length` tokens."""
+    positions = text.positions(length)
+    return min(prompts * positions, max(POSITIONS, positions))

@@ -34,6 +34,8 @@ ROUNDS = 8  # of the polish, at most
 IDLE = 2  # words without a gain after which the beam ends, and rounds after which the polish does
 SLACK = 2  # tokens of a prompt for each of its `length` words, so that little words have room
 
+TOGETHER = BEAMS * len(BEAM_WEIGHTS) * SCORED  # prompts whose values are computed at once, at most
+
 UNHEARD = -100.0  # nats of a word that the language model rules out: finite, so that differences are
 
 T = TypeVar("T")

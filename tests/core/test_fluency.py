@@ -144,6 +144,10 @@ def test_files_that_are_no_caption_model(saved: Path, tmp_path: Path):
     save_file(tensors, other)
     with pytest.raises(PezError, match=r"other\.safetensors is not a caption model"):
         load_caption_model(other)
+    for changed in ({"layers": 10**9}, {"width": 10**9}, {"width": "32"}, {"words": -1}, {"heads": 3}, {"heads": 0}):
+        save_file(tensors, other, {"caption_model": json.dumps({**asdict(CONFIG), **changed})})
+        with pytest.raises(PezError, match=r"^other\.safetensors is not a [^\n]+$"):
+            load_caption_model(other)
     save_file({name: value for name, value in tensors.items() if name != "norm.bias"}, other, metadata)
     with pytest.raises(PezError, match=r"norm\.bias is missing"):
         load_caption_model(other)

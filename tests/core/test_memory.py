@@ -38,14 +38,31 @@ def test_a_full_length_tower_takes_fewer_prompts_at_once(model, openai_vocabular
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak of a process is read from /proc")
 @pytest.mark.parametrize(
-    ("method", "restarts"),
-    [("pez+swaps", 1), ("pez+swaps", 64), ("autoprompt", 64), ("fluentprompt", 64), ("random", 512)],
+    ("method", "restarts", "readability"),
+    [
+        *(
+            ("pez+swaps", 1, 0),
+            ("pez+swaps", 64, 0),
+            ("autoprompt", 64, 0),
+            ("fluentprompt", 64, 0),
+            ("random", 512, 0),
+        ),
+        ("pez", 1, 0.5),
+    ],
 )
-def test_room_asked_for_is_room_enough(model, method, restarts):
+def test_room_asked_for_is_room_enough(model, method, restarts, readability):
     """The bound for which ComfyUI makes room, compared with what a run uses."""
     target = Target(torch.randn(1, model.text.features), torch.ones(1))
     config = InversionConfig(
-        method=method, length=16, restarts=restarts, steps=6, explore=3, halving=1, vocabulary="any", patience=None
+        method=method,
+        length=16,
+        restarts=restarts,
+        steps=6,
+        explore=3,
+        halving=1,
+        vocabulary="any",
+        patience=None,
+        readability=readability,
     )
     invert(model, target, config)
     taken = extra_megabytes(lambda: invert(model, target, config), torch.device("cpu"))

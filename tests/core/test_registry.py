@@ -28,6 +28,7 @@ IDS = {
     "PEZDistill",
     "PEZImageTarget",
     "PEZInvert",
+    "PEZLoadLanguageModel",
     "PEZLoadModel",
     "PEZModelFromCLIP",
     "PEZPaint",

@@ -3,11 +3,15 @@
     python random_checkpoint.py COMFYUI_FOLDER MODELS_FOLDER
 
 checkpoints/random.safetensors: ComfyUI's own modules give names and shapes. The diffusion model has fewer blocks than
-the real one, which ComfyUI detects; the text encoder and VAE have their real size.
+the real one, which ComfyUI detects, the text encoder has TEXT_LAYERS layers, as the helper nodes make ComfyUI expect, and
+the VAE has its real size.
 """
 
+import json
 import sys
 from pathlib import Path
+
+TEXT_LAYERS = 2
 
 comfyui, models = sys.argv[1:]
 sys.path.insert(0, comfyui)
@@ -55,7 +59,8 @@ vae = AutoencoderKL(
         "dropout": 0.0,
     },
 )
-clip = SDClipModel(dtype=torch.float32).transformer
+words = json.loads((Path(comfyui) / "comfy" / "sd1_clip_config.json").read_text())
+clip = SDClipModel(dtype=torch.float32, textmodel_json_config={**words, "num_hidden_layers": TEXT_LAYERS}).transformer
 generator = torch.Generator().manual_seed(0)
 tensors = {}
 for prefix, module in (

@@ -5,9 +5,9 @@
 text_encoders/whole.safetensors: a text encoder with its projection, named as Hugging Face does; bare.safetensors:
 the same without it; tuned.safetensors: another one, without it; stranger.safetensors: the first with a different
 projection.
-clip_vision/vision.safetensors: a vision model of VISION_LAYERS layers, which saves most of the tests' time. ComfyUI
-loads this few only because the helper nodes of the tests tell it to; layer 22 is in the file because ComfyUI recognizes
-CLIP-L by it.
+clip_vision/vision.safetensors: a vision model. Both have few layers, which saves most of the tests' time: ComfyUI loads this
+few only because the helper nodes of the tests tell it to. Layer 22 of the vision model is in the file because ComfyUI
+recognizes CLIP-L by it.
 
 Random towers do not agree, so the projection of the first text encoder is computed such that texts of plain colors match
 pictures of these colors, as in a trained CLIP.
@@ -32,7 +32,7 @@ from PIL import ImageColor  # noqa: E402
 from safetensors.torch import save_file  # noqa: E402
 
 COLORS = ("red", "green", "blue", "yellow", "black", "white", "orange", "purple")
-VISION_LAYERS = 4
+VISION_LAYERS, TEXT_LAYERS = 4, 2
 KNOWN_BY = "vision_model.encoder.layers.22.layer_norm1.weight"
 generator = torch.Generator().manual_seed(0)
 
@@ -54,7 +54,8 @@ seen = {name: drawn(name, value) for name, value in vision.model.state_dict().it
 vision.model.load_state_dict(seen, strict=False)
 save_file(seen | {KNOWN_BY: torch.ones(config["hidden_size"])}, folder / "clip_vision" / "vision.safetensors")
 
-encoder = SDClipModel(dtype=torch.float32)
+words = json.loads((Path(comfyui) / "comfy" / "sd1_clip_config.json").read_text())
+encoder = SDClipModel(dtype=torch.float32, textmodel_json_config={**words, "num_hidden_layers": TEXT_LAYERS})
 text = {name: drawn(name, value) for name, value in encoder.transformer.state_dict().items()}
 encoder.transformer.load_state_dict(text)
 tokenizer = SDTokenizer()
@@ -68,7 +69,7 @@ with torch.no_grad():
     solved = torch.linalg.pinv(torch.cat([words - middle, middle])) @ torch.cat([looks - looks.mean(0), 0 * looks[:1]])
     text["text_projection.weight"] = (solved.T * (0.03 / solved.std())).half().contiguous()
 bare = {name: value for name, value in text.items() if name != "text_projection.weight"}
-tuned = {name: value if "layers.3.mlp" not in name else value * 1.5 for name, value in bare.items()}
+tuned = {name: value if "layers.1.mlp" not in name else value * 1.5 for name, value in bare.items()}
 stranger = {**text, "text_projection.weight": drawn("text_projection.weight", text["text_projection.weight"])}
 for name, weights in (("whole", text), ("bare", bare), ("tuned", tuned), ("stranger", stranger)):
     save_file(

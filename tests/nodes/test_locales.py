@@ -27,6 +27,8 @@ NAMES = [
     "SDXL, Stable Cascade (ViT-bigG-14 laion2b_s39b_b160k)",
 ]
 """Choices of widgets that are the same in every language."""
+OWN_CHOICES = {"checkpoint": 0, "language_model": 1}
+"""Lists of files: how many choices before the files have translations."""
 
 
 def in_english(info: dict[str, Any]) -> dict[str, Any]:
@@ -62,7 +64,7 @@ def schemas(comfy) -> dict[str, Any]:
 def choices(inputs: dict[str, Any]) -> Iterator[str]:
     """What a person can choose in these inputs, and in those that a choice brings. Lists of files are none of ours."""
     for name, (_, options) in ((name, spec) for kind in inputs.values() for name, spec in kind.items()):
-        for option in options.get("options", ()) if name != "checkpoint" else ():
+        for option in options.get("options", ())[: OWN_CHOICES.get(name)]:
             yield option["key"] if isinstance(option, dict) else option
             yield from choices(option["inputs"]) if isinstance(option, dict) else ()
 

@@ -80,6 +80,18 @@ def own(pack, manager):
     return pack("nodes.placement").host(pack("pez_core").load_model())
 
 
+def test_a_language_model_is_loaded_beside_the_text_tower_that_a_search_may_use(pack, manager, own):
+    own.encode_images([random_picture(1)])
+    own.ready()
+    language = ModuleType("a language model")
+    language.module = torch.nn.Linear(2, 2)
+    placement = pack("nodes.placement").host_language(language).placement
+    assert placement.bring([language.module]) == CPU
+    (holder, *others), _ = manager.loads[-1]
+    assert list(holder.children()) == [language.module]
+    assert others == [tower.module for tower in own.text.towers]  # not the image tower, which is done
+
+
 @pytest.fixture
 def judge(pack, manager):
     load = pack("pez_core.models.loading").load_folder

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from chromium import opened
+from chromium import leave, opened
 from playwright.sync_api import expect
 from search_page import give, outcome, panel, say, workflow
 
@@ -79,4 +79,4 @@ def test_text_and_lines_stand_out_in_every_palette(comfy, browser, vue):
         page.evaluate("() => window.app.extensionManager.setting.set('Comfy.ColorPalette', 'dark')")
     assert len(grounds) > 3  # it follows the palette
     assert not errors
-    page.close()
+    leave(page)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from chromium import look_at, opened
+from chromium import leave, look_at, opened
 from playwright.sync_api import Route, expect
 from search_page import INVERT, give, outcome, panel, state, workflow
 
@@ -138,4 +138,4 @@ def test_settings_and_commands_are_translated(comfy, browser):
             texts = served[language][kind]
             assert all(text.strip() for key in keys for text in texts[key].values()), language
     assert not errors
-    page.close()
+    leave(page)

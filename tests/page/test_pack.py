@@ -6,9 +6,9 @@ import json
 from typing import Any
 
 import pytest
-from chromium import opened
+from chromium import leave, opened
 from playwright.sync_api import Page, expect
-from search_page import BOTH, INVERT, PICTURE, give, outcome, panel, say, state, widget, workflow
+from search_page import BOTH, INVERT, LOADER, PICTURE, give, outcome, panel, say, state, widget, workflow
 
 pytestmark = pytest.mark.slow
 
@@ -18,6 +18,7 @@ CHOOSE = """([id, words, within]) => {
     if (within) item = item.submenu.options.find(each => each.content === within)
     return item.callback()
 }"""
+WIRES = ("PEZ_MODEL", "PEZ_LANGUAGE_MODEL", "PEZ_TARGET", "PEZ_RESULT", "PEZ_WORDS", "PEZ_SETTINGS")
 WORDS = (
     "id => window.app.collectNodeMenuItems(window.app.graph.getNodeById(id)).filter(Boolean).map(each => each.content)"
 )
@@ -70,7 +71,7 @@ def test_a_search_is_made_from_any_picture_and_undone_at_once(server, browser, v
     )
     assert words in page.evaluate(WORDS, preview)
     assert not errors
-    page.close()
+    leave(page)
 
 
 def test_what_a_found_prompt_can_become(comfy, browser):
@@ -92,7 +93,7 @@ def test_what_a_found_prompt_can_become(comfy, browser):
     choose(page, INVERT, "Use this seed")
     assert [widget(page, name) for name in ("seed", "control")] == [77, "fixed"]
     assert not errors
-    page.close()
+    leave(page)
 
 
 def test_keys_stop_and_copy(comfy, browser):
@@ -109,7 +110,7 @@ def test_keys_stop_and_copy(comfy, browser):
     expect(state(page)).to_have_text("Stopping …")
     assert len(asked) == 1
     assert not errors
-    page.close()
+    leave(page)
 
 
 def test_settings_of_a_node_are_saved_as_a_preset(comfy, browser):
@@ -119,13 +120,17 @@ def test_settings_of_a_node_are_saved_as_a_preset(comfy, browser):
     page.wait_for_timeout(500)
     page.close()
     page, more = opened(browser, comfy.address, workflow(length=2, preset="fast", seed=6))  # another session
-    page.wait_for_function(f"() => ({WORDS})(3).includes('Use preset')")
+    page.wait_for_function(f"() => ({WORDS})(3).includes('Delete preset')")
     choose(page, INVERT, "Use preset", "my own")
     assert [widget(page, name) for name in ("length", "preset", "seed")] == [13, "thorough", 6]
     choose(page, INVERT, "Delete preset", "my own")
-    page.wait_for_function(f"() => !({WORDS})(3).includes('Use preset')")
+    page.wait_for_function(f"() => !({WORDS})(3).includes('Delete preset')")
+    for words, readability in (("For generators with a language model", 0.5), ("For generators with CLIP", 0)):
+        choose(page, INVERT, "Use preset", words)  # these come with the pack
+        assert [widget(page, name) for name in ("readability", "length", "seed")] == [readability, 13, 6]
+    assert "Use preset" not in page.evaluate(WORDS, LOADER)
     assert not errors + more
-    page.close()
+    leave(page)
 
 
 def test_found_prompts_are_kept_in_the_users_folder_and_inserted(comfy, browser):
@@ -177,21 +182,22 @@ def test_the_settings_say_what_new_nodes_begin_with_and_what_the_panel_shows(com
             page.evaluate(setting, [id_, True])
         page.evaluate(setting, ["PEZ.Default.Preset", ""])
     assert not errors
-    page.close()
+    leave(page)
 
 
 def test_wires_have_their_colors_and_a_wire_from_a_picture_suggests_the_search(server, browser):
     page, errors = opened(browser, server.address, workflow())
     colors = page.evaluate(
-        """() => ["PEZ_MODEL", "PEZ_TARGET", "PEZ_RESULT", "PEZ_WORDS", "PEZ_SETTINGS"].map(type => [
+        """types => types.map(type => [
             window.LGraphCanvas.link_type_colors[type],
-            getComputedStyle(document.documentElement).getPropertyValue(`--color-datatype-${type}`)])"""
+            getComputedStyle(document.documentElement).getPropertyValue(`--color-datatype-${type}`)])""",
+        list(WIRES),
     )
     assert all(classic and vue for classic, vue in colors)
-    assert len({classic for classic, _ in colors}) == 5
+    assert len({classic for classic, _ in colors}) == len(WIRES)
     assert "PEZInvert" in page.evaluate("() => window.LiteGraph.slot_types_default_out.IMAGE")
     assert not errors
-    page.close()
+    leave(page)
 
 
 def test_load_model_shows_its_name_only_where_it_is_used(comfy, browser):
@@ -218,7 +224,7 @@ def test_what_is_missing_is_said_once_with_its_cure(comfy, browser):
     page.reload()
     expect(page.get_by_text(line)).to_have_count(1, timeout=90_000)
     assert not errors
-    page.close()
+    leave(page)
 
 
 def test_save_prompts_says_which_row_went_where(comfy, browser):
@@ -234,4 +240,4 @@ def test_save_prompts_says_which_row_went_where(comfy, browser):
     )
     assert said == ["row 2 in pez/prompts.csv", "rows 2 to 4 in pez/prompts.csv"]
     assert not errors
-    page.close()
+    leave(page)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from chromium import opened
+from chromium import leave, opened
 from playwright.sync_api import Page, expect
 from search_page import (
     BOTH,
@@ -65,7 +65,7 @@ def test_it_says_what_happens_from_run_to_end(comfy, browser, vue):
     expect(stop).to_be_hidden()
     _read_the_chart(page)
     assert not errors
-    page.close()
+    leave(page)
 
 
 def _read_the_chart(page: Page) -> None:
@@ -117,7 +117,7 @@ def test_the_best_is_never_below_the_restarts_and_its_text_is_the_newest(comfy, 
     expect(chart.locator(".pez-legend")).to_have_text("bestrestarts")
     expect(panel(page).get_by_role("img", name="Search's estimate by step: 0.10 to 0.80 in 88 steps")).to_be_visible()
     assert not errors
-    page.close()
+    leave(page)
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_after_cancel_or_error_nothing_of_the_old_run_is_shown(comfy, browser, e
     expect(panel(page).locator(".pez-chart")).to_be_hidden()
     expect(panel(page).locator(".pez-candidates")).to_be_hidden()
     assert not errors
-    page.close()
+    leave(page)
 
 
 def test_several_pictures_stop_one_by_one_and_are_shown_as_rows(comfy, browser):
@@ -199,7 +199,7 @@ def test_several_pictures_stop_one_by_one_and_are_shown_as_rows(comfy, browser):
     set_widgets(page, length=5)
     expect(which).to_have_text("candidate 1 of every picture, used from the next run")
     assert not errors
-    page.close()
+    leave(page)
 
 
 DAMAGED: list[Any] = [
@@ -233,7 +233,7 @@ def test_a_foreign_damaged_or_older_outcome_is_dropped_and_the_workflow_opens(co
     page.evaluate("workflow => window.app.loadGraphData(workflow)", older)
     expect(panel(page)).to_contain_text("The prompt appears here.", timeout=10_000)
     assert not errors
-    page.close()
+    leave(page)
 
 
 def test_nothing_in_an_outcome_becomes_html_or_fetches(comfy, browser):
@@ -244,7 +244,7 @@ def test_nothing_in_an_outcome_becomes_html_or_fetches(comfy, browser):
     expect(panel(page).locator("img")).to_have_count(0)
     assert page.evaluate("() => window.hacked") is None
     assert not errors
-    page.close()
+    leave(page)
 
 
 @BOTH
@@ -279,7 +279,7 @@ def test_the_node_is_as_high_as_what_the_panel_shows_or_as_a_person_makes_it_and
     expect(panel(page).locator(".pez-text").first).to_contain_text("end")
     _resize(page, measure)
     assert not errors
-    page.close()
+    leave(page)
 
 
 def _resize(page: Page, measure: str) -> None:
@@ -313,13 +313,17 @@ def _resize(page: Page, measure: str) -> None:
 
 @BOTH
 def test_the_dial_goes_from_the_closest_to_the_most_readable(server, browser, vue):
+    """Each step reads better and matches less; a candidate that does neither better than another is not on it."""
     page, errors = opened(browser, server.address, workflow(), vue)
-    read = [{**each, "nll": nll} for each, nll in zip(outcome()["candidates"], (5.5, 8.1, 2.3), strict=True)]
+    pairs = zip(outcome()["candidates"], ((0.8912, 5.5), (0.8998, 8.1), (0.8001, 2.3)), strict=True)
+    read = [{**each, "similarity": value, "nll": 5.0, "price": price} for each, (value, price) in pairs]
+    read.append({**read[0], "text": "dull", "similarity": 0.85, "price": 6.0})
     give(page, outcome())
     expect(panel(page).locator(".pez-dial")).to_be_hidden()  # nothing was read
     give(page, outcome(candidates=read))
     slider = panel(page).get_by_role("slider", name="Readability")
     expect(slider).to_have_value("1")
+    expect(slider).to_have_attribute("max", "2")
     text = panel(page).locator(".pez-prompts .pez-text")
     for key, words, number in (
         ("ArrowRight", "blue sea", 3),
@@ -331,7 +335,7 @@ def test_the_dial_goes_from_the_closest_to_the_most_readable(server, browser, vu
         expect(slider).to_have_attribute("aria-valuetext", words)
         assert widget(page, "candidate") == number
     assert not errors
-    page.close()
+    leave(page)
 
 
 def _capture(page: Page) -> None:
@@ -364,7 +368,7 @@ def test_undo_and_redo_work_across_a_run_and_the_outcome_stays(server, browser, 
     give(page, outcome("another one"))
     expect(text).to_have_text("another one")  # the panel in the page is that of the node
     assert not errors
-    page.close()
+    leave(page)
 
 
 def test_the_outcome_is_saved_with_the_workflow_and_copied_with_the_node(comfy, browser):
@@ -390,7 +394,7 @@ def test_the_outcome_is_saved_with_the_workflow_and_copied_with_the_node(comfy, 
     page.evaluate("workflow => window.app.loadGraphData(workflow)", saved)
     expect(panel(page).locator(".pez-text").first).to_have_text("red penguin snow")
     assert not errors
-    page.close()
+    leave(page)
 
 
 def test_a_picked_candidate_is_shown_copied_and_given_up_when_something_else_changes(comfy, browser):
@@ -424,7 +428,7 @@ def test_a_picked_candidate_is_shown_copied_and_given_up_when_something_else_cha
     assert page.evaluate(queued) == 1
     expect(shown.locator(".pez-which")).to_have_text("candidate 1 of 3")
     assert not errors
-    page.close()
+    leave(page)
 
 
 def test_a_seed_can_be_used_again(comfy, browser):
@@ -435,7 +439,7 @@ def test_a_seed_can_be_used_again(comfy, browser):
     assert [widget(page, name) for name in ("seed", "control")] == [1234, "fixed"]
     expect(panel(page).get_by_role("button", name="Use this seed")).to_be_hidden()
     assert not errors
-    page.close()
+    leave(page)
 
 
 @RENDERERS
@@ -458,7 +462,7 @@ def test_the_wheel_and_the_middle_button_reach_the_canvas(comfy, browser, vue):
     page.mouse.up(button="middle")
     page.wait_for_function("offset => Math.abs(window.app.canvas.ds.offset[0] - offset) > 20", arg=offset)
     assert not errors
-    page.close()
+    leave(page)
 
 
 def test_it_speaks_at_start_and_end_and_seldom_between_and_keeps_the_focus(comfy, browser):
@@ -493,7 +497,7 @@ def test_it_speaks_at_start_and_end_and_seldom_between_and_keeps_the_focus(comfy
     page.keyboard.press("Enter")
     expect(choice).to_be_focused()
     assert not errors
-    page.close()
+    leave(page)
 
 
 def test_a_prompt_is_shown_as_its_text(comfy, browser):
@@ -504,7 +508,7 @@ def test_a_prompt_is_shown_as_its_text(comfy, browser):
     expect(panel(page).locator(".pez-prompts .pez-text")).to_have_text(text, timeout=30_000)
     assert panel(page).locator(".pez-token").all_inner_texts() == ["🐧", "a", "blue", "bird"]
     assert not errors
-    page.close()
+    leave(page)
 
 
 def test_the_panel_is_no_parameter(server, browser):
@@ -519,7 +523,7 @@ def test_the_panel_is_no_parameter(server, browser):
     made = page.evaluate("async () => Object.keys((await window.app.graphToPrompt()).output['3'].inputs)")
     assert "pez_panel" not in made
     assert not errors
-    page.close()
+    leave(page)
 
 
 def test_every_node_with_a_result_has_a_panel_and_no_other(server, browser):
@@ -537,7 +541,7 @@ def test_every_node_with_a_result_has_a_panel_and_no_other(server, browser):
     assert panels == own
     assert {True, False} == set(own.values())
     assert not errors
-    page.close()
+    leave(page)
 
 
 @BOTH
@@ -578,7 +582,7 @@ def test_a_sub_graph_shows_the_search_on_its_outside_each_use_its_own(server, br
     assert again["config"]["pez"]["outcomes"][path][0]["text"] == "red penguin snow"
     _use_twice(page, *made)
     assert not errors
-    page.close()
+    leave(page)
 
 
 def _use_twice(page: Page, outer: str, inner: list[str]) -> None:

@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 import pytest
-from chromium import look_at, opened
+from chromium import leave, look_at, opened
 from PIL import Image
 from playwright.sync_api import Page, expect
 from search_page import BOTH, INVERT, SERIALIZED, TEXT, panel, run, set_widgets, state, widget, workflow
@@ -96,7 +96,7 @@ def test_a_pick_delivers_the_text_that_was_clicked(comfy, browser):
     (best,) = newest(comfy)[str(INVERT)]["pez"]
     assert best["similarity"] == max(each["similarity"] for each in best["candidates"])
     assert not errors
-    page.close()
+    leave(page)
 
 
 def test_a_saved_picture_opens_with_the_prompt_that_made_it(comfy, browser):
@@ -140,7 +140,7 @@ def test_a_saved_picture_opens_with_the_prompt_that_made_it(comfy, browser):
         expect(panel(page).locator(".pez-prompts .pez-text")).to_have_text(wanted)
         expect(state(page)).to_have_text(re.compile(rf"seed {seed}$"))
     assert not errors
-    page.close()
+    leave(page)
 
 
 def test_a_cancelled_run_says_so(comfy, browser):
@@ -153,7 +153,7 @@ def test_a_cancelled_run_says_so(comfy, browser):
     expect(panel(page).locator(".pez-prompts")).to_have_text("")
     assert "pez" not in page.evaluate(SERIALIZED)["config"]
     assert not errors
-    page.close()
+    leave(page)
 
 
 def test_an_error_of_the_search_is_read_on_its_panel(comfy, browser):
@@ -171,7 +171,7 @@ def test_an_error_of_the_search_is_read_on_its_panel(comfy, browser):
     expect(state(page)).to_have_text("Error", timeout=60_000)
     expect(panel(page).locator(".pez-error")).to_have_text(re.compile("length must be from 1 to 35, not 60"))
     assert not errors
-    page.close()
+    leave(page)
 
 
 def test_several_nodes_and_another_tab_do_not_disturb_each_other(comfy, browser):
@@ -197,5 +197,5 @@ def test_several_nodes_and_another_tab_do_not_disturb_each_other(comfy, browser)
     assert lengths == [3, 5]
     expect(panel(other)).to_contain_text("The prompt appears here.")
     assert not errors + other_errors
-    page.close()
+    leave(page)
     other.close()

@@ -6,7 +6,7 @@ import re
 from contextlib import suppress
 
 import pytest
-from chromium import opened
+from chromium import leave, opened
 from playwright.sync_api import expect
 from search_page import settled, workflow
 
@@ -49,4 +49,4 @@ def test_from_an_empty_graph_to_a_prompt(server, browser, vue):
     expect(found.locator(".pez-state")).to_have_text(re.compile(r"seed \d+$"), timeout=240_000)
     assert len(found.locator(".pez-prompts .pez-text").inner_text().split()) > 3
     assert not errors
-    page.close()
+    leave(page)

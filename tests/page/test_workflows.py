@@ -8,12 +8,13 @@ from typing import Any
 
 import open_clip
 import pytest
-from chromium import opened
+from chromium import leave, opened
 from PIL import Image
 from safetensors.torch import save_file
 
 WORKFLOWS = sorted((Path(__file__).parents[2] / "example_workflows").glob("*.json"))
 BLUEPRINT = Path(__file__).parents[2] / "subgraphs" / "Recreate a picture (SD 1.5).json"
+SMALL = "ViT-S-32-alt"  # stands in for the large model
 CHECKPOINT = "v1-5-pruned-emaonly-fp16.safetensors"
 UNKNOWN = """() => window.app.graph.nodes.map(each => each.type).filter(
     type => type !== "MarkdownNote" && !window.LiteGraph.registered_node_types[type])"""
@@ -40,7 +41,8 @@ def weights(comfy) -> None:
     comfy.random_weights("random_checkpoint.py")
     (models / "checkpoints" / CHECKPOINT).hardlink_to(models / "checkpoints" / "random.safetensors")
     comfy.random_weights("random_pair.py")
-    state = {name: value.half() for name, value in open_clip.create_model("ViT-B-32").state_dict().items()}
+    comfy.random_weights("random_language.py")
+    state = {name: value.half() for name, value in open_clip.create_model(SMALL).state_dict().items()}
     save_file(state, models / "open_clip" / "second.safetensors")
 
 
@@ -53,9 +55,13 @@ def with_stand_ins(graph: dict[str, Any]) -> dict[str, Any]:
         elif kind == "EmptyLatentImage":
             inputs |= {"width": 64, "height": 64}
         elif kind == "PEZLoadModel" and inputs["model"].startswith("SDXL"):
-            inputs |= {"model": "Other (by name)", "name": "ViT-B-32", "checkpoint": "second.safetensors"}
+            inputs |= {"model": "Other (by name)", "name": SMALL, "checkpoint": "second.safetensors"}
         elif kind == "PEZLoadModel" and inputs["model"].startswith("SD 1.5"):
             inputs["model"] = "Embedded (emoji-like pictures, no download)"
+        elif kind == "CLIPLoader":
+            content |= {"class_type": "TestLanguageClip", "inputs": {"kind": "Qwen3_4B"}}
+        elif kind == "TextGenerate":
+            inputs["max_length"] = 6
         elif kind == "CLIPVisionLoader":
             inputs["clip_name"] = "vision.safetensors"
         elif kind == "CheckpointLoaderSimple" and inputs["ckpt_name"].startswith("sd_xl"):
@@ -80,6 +86,7 @@ def is_painted(file: Path) -> bool:
         return picture.size == (64, 64)
 
 
+LITTLE = {"a", "an", "the", "of", "on", "in", "and", "with"}
 CHECKS = {
     "picture to prompt": lambda texts, _: len(texts["PEZInvert"][0].split()) == 8,
     "picture to prompt to picture": lambda texts, base: any(map(is_painted, (base / "temp").glob("*.png"))),
@@ -94,6 +101,12 @@ CHECKS = {
         "cat" in texts["PEZInvert"][0].split()
         and sorted(line.split("  ", 1)[1].strip() for line in texts["PreviewAny"][0].splitlines()[1:])
         == sorted(["a cat and a ball on a background", *texts["PEZInvert"]])  # the start is scored as well
+    ),
+    "prompt that reads": lambda texts, _: (
+        texts["PEZInvert"][0] in texts["PreviewAny"][0] and LITTLE & set(texts["PEZInvert"][0].split())
+    ),
+    "refine a caption": lambda texts, _: (
+        {*texts["PEZInvert"]} <= {line.split("  ", 1)[1].strip() for line in texts["PreviewAny"][0].splitlines()[1:]}
     ),
     "a blend of a picture and words": lambda texts, _: len(texts["PEZInvert"][0].split()) == 8,
     "one prompt for each picture": lambda texts, base: all(
@@ -115,7 +128,7 @@ def test_a_workflow_opens_and_runs(comfy, browser, weights, path):
     assert page.evaluate(UNKNOWN) == []
     made = page.evaluate("async () => (await window.app.graphToPrompt()).output")
     assert not errors
-    page.close()
+    leave(page)
     run = comfy.run(with_stand_ins(made))
     assert not run.error
     texts: dict[str, list[str]] = {}
@@ -134,7 +147,7 @@ def test_workflows_open_alike_in_the_newest_page_and_its_vue_renderer(comfy, com
             made = page.evaluate("async () => (await window.app.graphToPrompt()).output")
             graphs[path.stem].append({node: (each["class_type"], each["inputs"]) for node, each in made.items()})
         assert not errors
-        page.close()
+        leave(page)
     for path in WORKFLOWS:
         own, newest = graphs[path.stem]
         assert own == newest
@@ -163,7 +176,7 @@ def test_the_settings_of_a_method_are_shown_saved_and_opened(comfy, browser, vue
     again = page.evaluate("() => window.app.graph.nodes[0].widgets.map(each => [each.name, each.value])")
     assert dict(again).items() >= {"steps": 7, "method": "pez", "method.learning_rate": 0.3}.items()
     assert not errors
-    page.close()
+    leave(page)
 
 
 @pytest.mark.parametrize("vue", [False, True], ids=["classic", "vue"])
@@ -204,4 +217,4 @@ def test_the_blueprint_is_offered_and_opens(comfy, browser):
     assert set(outside[0]) >= {"image", "CLIP model", "checkpoint", "search seed"}
     assert outside[1] == ["image", "prompt"]
     assert not errors
-    page.close()
+    leave(page)

@@ -17,7 +17,7 @@ const isCandidate = (value) =>
   isText(value.text) &&
   isText(value.delivered) &&
   isNumber(value.similarity) &&
-  (value.nll === undefined || isNumber(value.nll));
+  [value.nll, value.price].every((each) => each === undefined || isNumber(each));
 const isPoint = (value) => Array.isArray(value) && value.length === 2 && value.every(isNumber);
 
 function isOutcome(value) {

@@ -1,4 +1,4 @@
-// Settings of a node that a person has saved under a name, kept in the user's folder.
+// Settings of a node under a name: those for kinds of generators, and those that a person has saved in the user's folder.
 
 import { app } from "../../../../scripts/app.js";
 import { asOneStep } from "../graph/make.js";
@@ -8,6 +8,7 @@ import { UserFile } from "./user_file.js";
 
 const OWN = /^PEZ/;
 const SEED = "seed"; // belongs to a run
+const GENERATORS = { "for CLIP": { readability: 0 }, "for language models": { readability: 0.5 } };
 
 const file = new UserFile("presets");
 let presets = []; // { name, node, values }
@@ -43,17 +44,24 @@ async function remove(preset) {
   await reload();
 }
 
+// The presets that come with the pack, for nodes with the widgets that they set.
+function given(node) {
+  const names = saved(node).map((each) => each.name);
+  return Object.entries(GENERATORS)
+    .filter(([, values]) => Object.keys(values).every((name) => names.includes(name)))
+    .map(([name, values]) => ({ name: say(name), node: node.type, values }));
+}
+
 // The part of a node's menu that saves, applies and deletes presets.
 export function presetItems(node) {
   if (!OWN.test(node.type) || !saved(node).length) return [];
   const mine = presets.filter((each) => each.node === node.type);
   const submenu = (options) => ({ has_submenu: true, submenu: { options } });
+  const named = (some, act) => submenu(some.map((each) => ({ content: each.name, callback: () => act(each) })));
   const items = [{ content: say("save preset"), callback: () => save(node) }];
-  const named = (act) => submenu(mine.map((each) => ({ content: each.name, callback: () => act(each) })));
-  if (mine.length) {
-    items.push({ content: say("use preset"), ...named((preset) => apply(node, preset)) });
-    items.push({ content: say("delete preset"), ...named(remove) });
-  }
+  const usable = [...given(node), ...mine];
+  if (usable.length) items.push({ content: say("use preset"), ...named(usable, (preset) => apply(node, preset)) });
+  if (mine.length) items.push({ content: say("delete preset"), ...named(mine, remove) });
   return items;
 }
 

@@ -2,7 +2,14 @@
 
 import { app } from "../../../../scripts/app.js";
 
-const COLORS = { PEZ_MODEL: "#e07a9a", PEZ_TARGET: "#d9a441", PEZ_RESULT: "#7fb069", PEZ_WORDS: "#5fb3b3", PEZ_SETTINGS: "#9d8fd9" };
+const COLORS = {
+  PEZ_MODEL: "#e07a9a",
+  PEZ_LANGUAGE_MODEL: "#c9c27a",
+  PEZ_TARGET: "#d9a441",
+  PEZ_RESULT: "#7fb069",
+  PEZ_WORDS: "#5fb3b3",
+  PEZ_SETTINGS: "#9d8fd9",
+};
 
 function color() {
   const wires = globalThis.LGraphCanvas.link_type_colors;

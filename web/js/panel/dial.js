@@ -1,7 +1,20 @@
-// A slider over the candidates of a readable search, from the closest to the most readable one.
+// A slider over the candidates of a readable search, from the closest to the most readable one: each step matches less and
+// reads better. Candidates that do neither better than another one are not on it.
 
 import { made } from "./elements.js";
 import { say } from "./words.js";
+
+// price: what a search counts against the similarity, nats per word weighted by length.
+function front(candidates) {
+  const best = (each) => !candidates.some((other) => other !== each && isBetter(other, each));
+  return candidates.filter(best).sort((a, b) => b.similarity - a.similarity);
+}
+
+// Two that are equal in both count once, by their numbers.
+function isBetter(one, other) {
+  if (one.similarity < other.similarity || one.price > other.price) return false;
+  return one.similarity > other.similarity || one.price < other.price || one.number < other.number;
+}
 
 export class Dial {
   // choose(number): a candidate is chosen.
@@ -18,12 +31,12 @@ export class Dial {
 
   // marked: the number of the chosen one, from 1.
   draw(candidates, marked) {
-    const read = candidates.map(({ nll, text }, i) => ({ nll, text, number: i + 1 })).filter(({ nll }) => nll !== undefined);
-    read.sort((a, b) => b.nll - a.nll);
+    const read = front(candidates.map((each, i) => ({ ...each, number: i + 1 })).filter(({ price }) => price !== undefined));
     this.numbers = read.map(({ number }) => number);
     this.element.hidden = read.length < 2;
     if (this.element.hidden) return;
-    const place = Math.max(0, this.numbers.indexOf(marked));
+    const { similarity } = candidates[marked - 1] ?? read[0];
+    const place = Math.max(0, read.findLastIndex((each) => each.similarity >= similarity));
     Object.assign(this.slider, { max: String(read.length - 1), value: String(place) });
     this.slider.setAttribute("aria-valuetext", read[place].text);
   }

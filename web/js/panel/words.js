@@ -69,6 +69,8 @@ const ENGLISH = {
   "preset name": "Name of the preset:",
   "use preset": "Use preset",
   "delete preset": "Delete preset",
+  "for CLIP": "For generators with CLIP",
+  "for language models": "For generators with a language model",
   history: "Found prompts",
   insert: "Insert",
   remove: "Remove",
