@@ -100,7 +100,7 @@ class TransformersModel:
         """See `objectives.fluency.LanguageModel`."""
         count, longest = ids.shape
         self._check(longest)
-        self._bring()
+        self.ready()
         found = torch.zeros(count, longest + 1, device=self.device)
         lead = torch.tensor(self._lead, device=self.device)
         rows = max(1, AT_ONCE // (longest + 1))
@@ -118,13 +118,13 @@ class TransformersModel:
     @torch.no_grad()
     def begin(self, rows: int) -> TransformersState:
         """See `objectives.fluency.LanguageModel`."""
-        self._bring()
+        self.ready()
         return self._read(torch.tensor([self._lead], device=self.device).expand(rows, -1), None)
 
     @torch.no_grad()
     def extend(self, state: TransformersState, ids: Tensor) -> TransformersState:
         """See `objectives.fluency.LanguageModel`."""
-        self._bring()
+        self.ready()
         return self._read(ids.to(self.device), _copy(state.cache))
 
     @torch.no_grad()
@@ -136,7 +136,8 @@ class TransformersModel:
     def _end(self, tokens: Tensor) -> Tensor:
         return tokens[:, self._ends.to(tokens.device)].logsumexp(-1)
 
-    def _bring(self) -> None:
+    def ready(self) -> None:
+        """Moves the model to where it computes, if a placement decides that."""
         if self.placement is not None:
             self.placement.bring([self.module])
 

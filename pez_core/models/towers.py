@@ -17,10 +17,12 @@ _MADE = "_pez_tower"  # kept on the model, so that its vocabulary is looked thro
 
 
 def tower_of(model: Any) -> LanguageTower:
-    """The tower of a language model, made once.
+    """The tower of a language model, made once; the model is brought to where it computes.
 
     Raises PezError for a model that gradients do not pass, such as the one inside a connected CLIP.
     """
+    if isinstance(model, TransformersModel):
+        model.ready()
     made = getattr(model, _MADE, None)
     if made is None:
         made = _make(model)
