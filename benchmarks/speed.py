@@ -3,7 +3,8 @@
     python -m benchmarks.speed [--models ViT-B-32 ...] [--restarts 1 8] [--device D] [--precision P] [--json]
 
 The models have random weights in real shapes. The times of a row come from runs taken in turn in one process. Both
-loops search the whole vocabulary, from the same start, for the same random feature.
+loops search the whole vocabulary, from the same start, for the same random feature. The shapes of language models, gpt2-large and
+opt-2.7b, are timed at the search for a prompt that classifies (`benchmarks/language_speed.py`).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import open_clip
 import torch
 from torch import Tensor
 
+from benchmarks import language_speed
 from benchmarks.measuring import extra_megabytes, free_megabytes, in_turn, machine
 from benchmarks.published_loop import PublishedLoop
 from benchmarks.random_models import random_clip
@@ -212,10 +214,12 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
     device = torch.device(given.device)
+    spoken = [name for name in given.models if name in language_speed.SHAPES]
+    seen = [name for name in given.models if name not in spoken]
     if not given.json:
-        print(machine(device), HEADER, sep="\n", flush=True)
+        print(machine(device), *([HEADER] if seen else []), sep="\n", flush=True)
     rows = []
-    for name in given.models:
+    for name in seen:
         short = missing_megabytes(name, device)
         if short > 0:
             print(f"{name}: skipped, {short:.0f} MB more memory are needed", file=sys.stderr)
@@ -223,6 +227,13 @@ def main() -> None:
         rows += (made := measure(name, given.restarts, device, given.precision, given.turns))
         if not given.json:
             print(*map(line, made), sep="\n", flush=True)
+        gc.collect()
+    if spoken and not given.json:
+        print(language_speed.HEADER)
+    for name in spoken:
+        rows += (made := language_speed.measure(name, given.restarts, device, given.precision, given.turns))
+        if not given.json:
+            print(*map(language_speed.line, made), sep="\n", flush=True)
         gc.collect()
     if given.json:
         print(json.dumps({"machine": machine(device), "length": LENGTH, "rows": rows}, indent=2))

@@ -9,7 +9,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .classification import ClassifierResult as ClassifierResult
+    from .classification import classify as classify
+    from .classification import evaluate_prompt as evaluate_prompt
+    from .classification import learn_classifier as learn_classifier
     from .config import InversionConfig as InversionConfig
+    from .config.classifier import ClassifierConfig as ClassifierConfig
     from .distillation import distill as distill
     from .errors import NothingAccepted as NothingAccepted
     from .errors import PezError as PezError
@@ -26,10 +31,13 @@ if TYPE_CHECKING:
     from .result import Token as Token
     from .scoring import Score as Score
     from .scoring import score as score
+    from .targets.labelled import Examples as Examples
+    from .targets.labelled_files import read_examples as read_examples
     from .targets.sources import PictureSource as PictureSource
     from .targets.sources import TextSource as TextSource
     from .targets.sources import make_target as make_target
     from .targets.target import Target as Target
+    from .targets.task import LabelTask as LabelTask
     from .text.comfyui import escape_for_comfyui as escape_for_comfyui
     from .text.comfyui import read_like_comfyui as read_like_comfyui
     from .text.vocabulary import Vocabulary as Vocabulary
@@ -38,9 +46,13 @@ __version__ = "0.1.0"  # as in pyproject.toml, which ComfyUI's registry reads
 
 _MODULES = {
     "Candidate": "result",
+    "ClassifierConfig": "config.classifier",
+    "ClassifierResult": "classification",
     "ClipModel": "models.clip",
+    "Examples": "targets.labelled",
     "InversionConfig": "config",
     "InversionResult": "result",
+    "LabelTask": "targets.task",
     "NothingAccepted": "errors",
     "PezError": "errors",
     "PictureSource": "targets.sources",
@@ -50,15 +62,19 @@ _MODULES = {
     "TextSource": "targets.sources",
     "Token": "result",
     "Vocabulary": "text.vocabulary",
+    "classify": "classification",
     "combine": "models.combining",
     "distill": "distillation",
     "escape_for_comfyui": "text.comfyui",
+    "evaluate_prompt": "classification",
     "invert": "inversion",
     "invert_all": "inversion",
     "pick": "inversion",
+    "learn_classifier": "classification",
     "load_model": "models.loading",
     "make_target": "targets.sources",
     "paint": "painting",
+    "read_examples": "targets.labelled_files",
     "read_like_comfyui": "text.comfyui",
     "score": "scoring",
 }

@@ -87,14 +87,13 @@ def _learn(given: argparse.Namespace) -> int:
     test = _read(given, given.test, None, examples.names) if given.test else None
     train, held_out = _divide(given, examples, config.seed)
     model = _model(given.model, given)
-    if not given.json:
-        say(f"learning    from {train.describe()}")
+    complain(f"learning from {train.describe()}")
     with watching(config.steps, "classify") as show:
         result = learn_classifier(model, task, train, held_out, config, show)
     measured = _measured(given, model, task, result, test)
     carried = _carried(given, task, result.prompt, test or held_out)
     if given.json:
-        own = {"test": [each.to_json() for each in measured], "carried": carried, "skipped": list(examples.skipped)}
+        own = {"test": [each.to_json() for each in measured], "carried": carried, "skipped": [*examples.skipped, *(test.skipped if test else ())]}
         say_json({**result.to_json(), **own, **({"plot": str(plot)} if plot else {})})
     else:
         _print(result, measured, carried)
@@ -182,7 +181,7 @@ def _read(
     wanted = names or (_split(given.names) if given.names else None)
     examples = read_examples(source, columns if len(columns) > 1 else columns[0], given.label_column, wanted)
     for each in examples.skipped[:_SHOWN]:
-        complain(f"warning: {each}")
+        complain(f"warning: {Path(str(file or data)).name}: {each}")
     if len(examples.skipped) > _SHOWN:
         complain(f"warning: and {len(examples.skipped) - _SHOWN} more rows (--json lists them)")
     return examples

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from . import InversionConfig
@@ -11,9 +11,9 @@ from .setting import Setting, declared, settings_of
 _BASE = settings_of(InversionConfig)
 
 
-def _changed(name: str, default: Any) -> Any:
-    """A field of InversionConfig with another default."""
-    return field(default=default, metadata={"setting": _BASE[name]})
+def _changed(name: str, default: Any, **more: Any) -> Any:
+    """A field of InversionConfig with another default, and other parts of its declaration."""
+    return field(default=default, metadata={"setting": replace(_BASE[name], **more)})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,13 +25,23 @@ class ClassifierConfig(InversionConfig):
     """
 
     length: int = _changed("length", 10)
-    steps: int = _changed("steps", 60)
+    steps: int = _changed("steps", 100)
     restarts: int = _changed("restarts", 1)
-    method: str = _changed("method", "pez+swaps")
-    explore: int = _changed("explore", 50)
-    candidates: int = _changed("candidates", 16)
+    method: str = _changed(
+        "method",
+        "pez",
+        help="pez: the paper's. pez+swaps: PEZ, then single words are swapped and a swap is kept only where it helps; each step "
+        "of swaps costs as much as many of PEZ. The others are baselines.",
+    )
+    explore: int = _changed("explore", 50, flag="--explore", help="Steps of PEZ in pez+swaps; the rest are swaps.")
+    candidates: int = _changed("candidates", 16, flag="--candidates")
     patience: int | None = _changed("patience", None)
-    batch_size: int | None = _changed("batch_size", 16)
+    batch_size: int | None = _changed(
+        "batch_size",
+        16,
+        help="Texts drawn at random for each step's gradient.",
+        flag_help="texts drawn at random for each step's gradient",
+    )
     optimizer: str = _changed("optimizer", "adafactor")
     fluency: float = declared(
         "number",

@@ -26,7 +26,15 @@ TASK = LabelTask.of(["bad", "good"], ["terrible|boring", "great film"], " it was
 TEXTS = ("a boring story", "the film was good", "a terrible movie !", "funny dog", "the actor was bad", "a great cat")
 EXAMPLES = Examples(TEXTS, (0, 1, 0, 1, 0, 1), TASK.names)
 FAST = ClassifierConfig(
-    length=4, steps=4, explore=2, batch_size=3, compared=4, candidates=4, compare_every=2, vocabulary="any"
+    length=4,
+    method="pez+swaps",
+    steps=4,
+    explore=2,
+    batch_size=3,
+    compared=4,
+    candidates=4,
+    compare_every=2,
+    vocabulary="any",
 )
 
 

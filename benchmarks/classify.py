@@ -1,0 +1,213 @@
+"""Prompts that classify, method against method: the paper's text-to-text experiment on film reviews.
+
+    python -m benchmarks.classify [--model installed] [--methods pez ...] [--seeds 0 1 2] [--passes N] [--batch B]
+        [--compared C] [--hold-out H] [--test T] [--longest W] [--precision P] [--carry MODEL ...] [--json FILE]
+
+Each method learns from the same texts with as many passes of the model (a prompt with one text, forward or backward) and the
+same seeds; the best prompt on held-out texts is measured on test texts that nothing else uses. The films come from PyPI (see
+`python -m pez_core classify --data`), the default model too. Errors are standard errors: of an accuracy over the texts, of a mean
+over the seeds. Rows appear as they are done.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import statistics
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.measuring import machine
+from pez_core.classification import evaluate_prompt, learn_classifier
+from pez_core.config.classifier import ClassifierConfig
+from pez_core.models.caption_model import embedded_caption_model
+from pez_core.models.language import load_classifying_model
+from pez_core.models.towers import tower_of
+from pez_core.objectives.label_judge import Accuracy
+from pez_core.search import METHODS
+from pez_core.targets.labelled import Examples
+from pez_core.targets.labelled_archive import find_dataset
+from pez_core.targets.labelled_files import read_examples
+from pez_core.targets.task import LabelTask
+
+TASK = LabelTask.of(["negative", "positive"], ["terrible", "great"], " It was")
+PERSON = "The movie was terrible . It was terrible . The movie was great . It was great ."
+TRAIN = 8000
+RATES = {"autoprompt-sgd": 10.0, "fluentprompt": 1.0}  # plain rates; PEZ has the paper's
+SWAPS = 0.5  # share of the passes of pez+swaps that swaps take
+
+
+@dataclass(frozen=True)
+class Row:
+    """What one method found with one seed."""
+
+    method: str
+    seed: int
+    held_out: float
+    test: Accuracy
+    seconds: float
+    steps: int
+
+
+def steps_of(method: str, passes: int, batch: int, compared: int, candidates: int, top: int) -> tuple[int, int]:
+    """Steps of the descent and of the rest that cost as many passes."""
+    descent = {"pez": 1.0, "autoprompt-sgd": 1.0, "fluentprompt": 1.0, "pez+swaps": 1 - SWAPS}.get(method, 0.0)
+    rest = {
+        "pez+swaps": compared * (2 + candidates),
+        "swaps": compared * (2 + candidates),
+        "autoprompt": compared * (2 + top),
+        "random": compared,
+    }
+    first = round(descent * passes / (2 * batch))
+    return first, max(1, round((1 - descent) * passes / rest[method])) if method in rest else 0
+
+
+def config_of(method: str, seed: int, given: argparse.Namespace, **more: Any) -> ClassifierConfig:
+    """The configuration of a method for the passes that are given."""
+    first, rest = steps_of(method, given.passes, given.batch, given.compared, given.candidates, given.candidates)
+    return ClassifierConfig(
+        **{
+            "method": method,
+            "seed": seed,
+            "steps": first + rest,
+            "explore": max(1, first),
+            "batch_size": given.batch,
+            "compared": given.compared,
+            "candidates": given.candidates,
+            "top": given.candidates if method == "autoprompt" else 32,
+            "learning_rate": RATES.get(method),
+            "precision": given.precision,
+            "vocabulary": given.vocabulary,
+            "length": given.length,
+            "compare_every": max(1, (first + rest) // given.looks),
+            **more,
+        }
+    )
+
+
+def run(model: Any, parts: tuple[Examples, Examples, Examples], config: ClassifierConfig, name: str) -> tuple[Row, str]:
+    """A row, and the prompt."""
+    train, held_out, test = parts
+    start = time.perf_counter()
+    result = learn_classifier(model, TASK, train, held_out, config, explained=0)
+    seconds = time.perf_counter() - start
+    measured = evaluate_prompt(model, TASK, result.prompt, test)
+    return Row(name, config.seed, result.accuracy, measured, seconds, result.search.steps), result.prompt
+
+
+def line(name: str, rows: Sequence[Row]) -> str:
+    """The means of a method over its seeds."""
+    test = [row.test.accuracy for row in rows]
+    spread = statistics.stdev(test) / math.sqrt(len(test)) if len(test) > 1 else rows[0].test.error
+    nll = [row.test.nll for row in rows if row.test.nll is not None]
+    reads = f"{statistics.mean(nll):5.1f}" if nll else "    -"
+    return (
+        f"{name:22} {statistics.mean(row.held_out for row in rows):8.3f} {statistics.mean(test):7.3f} ± {spread:.3f} "
+        f"{reads} {statistics.mean(row.seconds for row in rows) / 60:7.1f} {rows[0].steps:6}"
+    )
+
+
+def main() -> None:
+    """Prints the tables."""
+    given = _options().parse_args()
+    model = _model(given.model)
+    tower = tower_of(model)
+    print(
+        f"{tower.name}, {machine(tower.device)}, {given.passes} passes, batch {given.batch}, {len(given.seeds)} seeds"
+    )
+    films = read_examples(find_dataset("movie-reviews", given.folder))
+    train, held_out, test = films.split(TRAIN, given.hold_out, given.test, seed=0)
+    if given.longest:
+        train = train.select([i for i, text in enumerate(train.texts) if len(text.split()) <= given.longest])
+    print(f"train {len(train)}, held out {len(held_out)}, test {len(test)} texts")
+    print(f"{'':22} {'held out':>8} {'test':>7}   {'error':5} {'NLL':>5} {'minutes':>7} {'steps':>6}")
+    best: tuple[float, str] = (0.0, "")
+    told: list[dict[str, Any]] = []
+    for name, prompt in (("no prompt", ""), ("a person's prompt", PERSON)):
+        start = time.perf_counter()
+        held, tested = (evaluate_prompt(model, TASK, prompt, part) for part in (held_out, test))
+        row = Row(name, 0, held.accuracy, tested, time.perf_counter() - start, 0)
+        print(line(name, [row]), flush=True)
+        told.append({**asdict(row), "prompt": prompt})
+    for name, changes in _variants(given, tower).items():
+        rows = []
+        for seed in given.seeds:
+            config = config_of(name.split(" ")[0], seed, given, **changes)
+            row, prompt = run(model, (train, held_out, test), config, name)
+            rows.append(row)
+            told.append({**asdict(row), "prompt": prompt})
+            best = max(best, (row.held_out, prompt))
+            print(f"    {seed}: {row.test.accuracy:.3f}  {prompt}", file=sys.stderr, flush=True)
+        print(line(name, rows), flush=True)
+    if best[1]:
+        _carry(given, best[1], test)
+    if given.json:
+        given.json.write_text(json.dumps(told, indent=1, default=str))
+
+
+def _variants(given: argparse.Namespace, tower: Any) -> dict[str, dict[str, Any]]:
+    """The rows of the table: each method, and what is asked for on top."""
+    rows: dict[str, dict[str, Any]] = {method: {} for method in given.methods}
+    if given.fluency:
+        rows[f"pez fluency {given.fluency:g}"] = {"fluency": given.fluency}
+    if given.from_person:
+        length = len(tower.vocabulary.encode(PERSON))
+        own = {"start": "words", "words": PERSON, "length": length, "vocabulary": "any"}
+        rows["swaps from a person's"] = own
+    return rows
+
+
+def _carry(given: argparse.Namespace, prompt: str, test: Examples) -> None:
+    """The best prompt on the other reviews, and in other models."""
+    print(f"\nthe best prompt on held-out texts: {prompt}\n")
+    print(f"{'carried to':44} {'no prompt':>9} {'with it':>8}   error")
+    others = read_examples(find_dataset("amazon-reviews", given.folder))
+    shops = others.split(given.test, seed=0)[0]
+    places: list[tuple[str, Callable[[], Any], Examples]] = [
+        (f"{given.model}, Amazon reviews", lambda: _model(given.model), shops)
+    ]
+    for name in given.carry:
+        places.append((f"{name}, film reviews", lambda name=name: _model(name), test))
+    for name, load, texts in places:
+        model = load()
+        none, own = (evaluate_prompt(model, TASK, each, texts) for each in ("", prompt))
+        print(f"{name:44} {none.accuracy:9.3f} {own.accuracy:8.3f} ± {own.error:.3f}", flush=True)
+
+
+def _model(name: str) -> Any:
+    if name == "embedded":
+        return embedded_caption_model()
+    return load_classifying_model(None if name == "installed" else name)
+
+
+def _options() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--model", default="installed")
+    parser.add_argument("--folder", type=Path, help="where the downloaded archive lies")
+    parser.add_argument("--methods", nargs="*", default=list(METHODS), choices=METHODS)
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--passes", type=int, default=4000)
+    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--compared", type=int, default=32)
+    parser.add_argument("--candidates", type=int, default=16)
+    parser.add_argument("--hold-out", type=int, default=500)
+    parser.add_argument("--test", type=int, default=500)
+    parser.add_argument("--longest", type=int, default=0, help="learn from texts of at most this many words")
+    parser.add_argument("--length", type=int, default=10)
+    parser.add_argument("--looks", type=int, default=4, help="how often prompts are tried on the held-out texts")
+    parser.add_argument("--precision", default="auto")
+    parser.add_argument("--vocabulary", default="words")
+    parser.add_argument("--fluency", type=float, default=0.0, help="one more row: PEZ with this fluency")
+    parser.add_argument("--from-person", action="store_true", help="one more row: swaps from a person's prompt")
+    parser.add_argument("--carry", nargs="*", default=[], help="other models for the best prompt")
+    parser.add_argument("--json", type=Path)
+    return parser
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,102 @@
+"""The command `classify` as a person types it."""
+
+from __future__ import annotations
+
+import io
+import json
+import signal
+import threading
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from pez_core.cli import main
+from pez_core.models.presets import EMBEDDED_FOLDER
+
+MOODS = str(EMBEDDED_FOLDER / "samples" / "moods.csv")
+TASK = ["--suffix", " feeling", "--labels", "happy|warm,sad|lonely"]
+QUICK = [*TASK, "--steps", "12", "--compare-every", "5"]
+
+
+def run(capsys: pytest.CaptureFixture, *arguments: str) -> tuple[int, str, str]:
+    try:
+        status = main(list(arguments))
+    except SystemExit as exit_:
+        status = exit_.code
+    out, err = capsys.readouterr()
+    return status, out, err
+
+
+def test_it_learns_prints_and_draws(capsys, tmp_path: Path):
+    plot = tmp_path / "run.png"
+    status, out, err = run(capsys, "classify", MOODS, *QUICK, "--plot", str(plot), "--also", "the mood")
+    assert status == 0, err
+    assert "learning from 192 texts: 96 cheerful, 96 gloomy" in err
+    assert "on the 48 held-out texts that chose it (no prompt: 0.688)" in out
+    assert f"picture     {plot}" in out
+    with Image.open(plot) as picture:
+        assert picture.size == (1200, 600)
+
+
+def test_json_has_the_prompt_its_test_and_where_it_was_carried(capsys, tmp_path: Path):
+    test = tmp_path / "test.tsv"
+    test.write_text("text\tlabel\na sunny garden\tcheerful\na stormy night\tgloomy\na broken line\n")
+    wanted = ["--test", str(test), "--also", "the mood", "--carry", "embedded", "--json"]
+    status, out, err = run(capsys, "classify", MOODS, *QUICK, *wanted)
+    assert status == 0, err
+    found = json.loads(out)
+    assert [each["prompt"] for each in found["test"]] == [found["prompt"], "", "the mood"]
+    assert found["carried"][0]["with"]["accuracy"] == found["test"][0]["accuracy"]
+    assert found["labels"] == {"cheerful": ["happy", "warm"], "gloomy": ["sad", "lonely"]}
+    assert found["accuracy"] == found["held_out"]["accuracy"] >= found["candidates"][-1]["accuracy"]
+    assert "test.tsv: Line 4: " in err  # the row without a label is not dropped in silence
+
+
+def test_the_same_seed_learns_the_same_prompt(capsys):
+    prompts = [json.loads(run(capsys, "classify", MOODS, *QUICK, "--json")[1])["prompt"] for _ in range(2)]
+    assert prompts[0] == prompts[1]
+
+
+def test_a_prompt_labels_a_file_and_standard_input(capsys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    file = tmp_path / "lines.txt"
+    file.write_text("a smiling child at a party\n\na lonely ruin in the rain\n", "utf-8")
+    names = ["--names", "cheerful,gloomy"]
+    status, out, _ = run(capsys, "classify", str(file), "--apply", "the mood", *TASK, *names)
+    assert status == 0
+    lines = [line.split("\t") for line in out.splitlines()]
+    assert [line[2] for line in lines] == ["a smiling child at a party", "a lonely ruin in the rain"]
+    assert all(line[0] in ("cheerful", "gloomy") and 0.5 <= float(line[1]) <= 1 for line in lines)
+    monkeypatch.setattr("sys.stdin", io.StringIO(file.read_text("utf-8")))
+    assert run(capsys, "classify", "--apply", "the mood", *TASK, *names)[1] == out
+
+
+def test_interrupting_keeps_the_best_prompt(capsys):
+    threading.Timer(3, signal.raise_signal, [signal.SIGINT]).start()
+    status, out, err = run(capsys, "classify", MOODS, *TASK, "--steps", "100000", "--json")
+    assert status == 0
+    assert json.loads(out)["stopped"] == "asked to"
+    assert "stopping with the best prompt so far" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ([], "Give either a FILE"),
+        ([MOODS, "--data", "movie-reviews"], "Give either a FILE"),
+        (["gone.csv"], "gone.csv"),
+        ([MOODS, "--labels", "happy"], "Expected words for 2 labels"),
+        ([MOODS, "--labels", "happy,happy"], "stands for two labels"),
+        ([MOODS, "--model", "gone.gguf"], "no language model at 'gone.gguf'"),
+        ([MOODS, "--text-column", "words"], "words"),
+        ([MOODS, "--few", "1000"], "fewer than 1000"),
+        ([MOODS, "--fluency", "2"], "fluency must be a number from 0 to 1"),
+        ([MOODS, "--length", "90"], "length must be from 1 to"),
+        (["--apply", "x"], "give --labels"),
+    ],
+)
+def test_bad_input_is_said_in_one_line(capsys, arguments, told):
+    status, out, err = run(capsys, "classify", *arguments)
+    assert (status, out) == (2, "")
+    assert told in err
+    assert err.count("error: ") == 1
