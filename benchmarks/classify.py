@@ -1,7 +1,7 @@
 """Prompts that classify, method against method: the paper's text-to-text experiment on film reviews.
 
     python -m benchmarks.classify [--model installed] [--methods pez ...] [--seeds 0 1 2] [--passes N] [--batch B]
-        [--compared C] [--hold-out H] [--test T] [--longest W] [--precision P] [--carry MODEL ...] [--json FILE]
+        [--compared C] [--hold-out H] [--test T] [--longest W] [--precision P] [--jobs J] [--carry MODEL ...] [--json FILE]
 
 Each method learns from the same texts with as many passes of the model (a prompt with one text, forward or backward) and the
 same seeds; the best prompt on held-out texts is measured on test texts that nothing else uses. The films come from PyPI (see
@@ -18,16 +18,19 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import asdict, dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from benchmarks.measuring import machine
 from pez_core.classification import evaluate_prompt, learn_classifier
 from pez_core.config.classifier import ClassifierConfig
 from pez_core.models.caption_model import embedded_caption_model
 from pez_core.models.language import load_classifying_model
-from pez_core.models.towers import tower_of
 from pez_core.objectives.label_judge import Accuracy
 from pez_core.search import METHODS
 from pez_core.targets.labelled import Examples
@@ -39,7 +42,8 @@ TASK = LabelTask.of(["negative", "positive"], ["terrible", "great"], " It was")
 PERSON = "The movie was terrible . It was terrible . The movie was great . It was great ."
 TRAIN = 8000
 RATES = {"autoprompt-sgd": 10.0, "fluentprompt": 1.0}  # plain rates; PEZ has the paper's
-SWAPS = 0.5  # share of the passes of pez+swaps that swaps take
+PERSON_RATE = 0.03  # so small that the words stay at first
+SWAPS = 0.25  # share of the passes of pez+swaps that swaps take
 
 
 @dataclass(frozen=True)
@@ -90,14 +94,39 @@ def config_of(method: str, seed: int, given: argparse.Namespace, **more: Any) ->
     )
 
 
-def run(model: Any, parts: tuple[Examples, Examples, Examples], config: ClassifierConfig, name: str) -> tuple[Row, str]:
+_ready: dict[str, Any] = {}  # the model and the texts of this process
+
+
+def prepare(given: argparse.Namespace) -> tuple[Any, tuple[Examples, Examples, Examples]]:
+    """The model, and the texts to learn from, to choose by and to test with; loaded once in each process."""
+    if not _ready:
+        if given.jobs > 1:
+            torch.set_num_threads(1)
+        films = read_examples(find_dataset("movie-reviews", given.folder))
+        train, held_out, test = films.split(TRAIN, given.hold_out, given.test, seed=0)
+        if given.longest:
+            train = train.select([i for i, text in enumerate(train.texts) if len(text.split()) <= given.longest])
+        _ready.update(model=_model(given.model), parts=(train, held_out, test))
+    return _ready["model"], _ready["parts"]
+
+
+def learn(given: argparse.Namespace, name: str, seed: int, changes: dict[str, Any]) -> tuple[Row, str]:
     """A row, and the prompt."""
-    train, held_out, test = parts
+    model, (train, held_out, test) = prepare(given)
+    config = config_of(name.split(" ")[0], seed, given, **changes)
     start = time.perf_counter()
     result = learn_classifier(model, TASK, train, held_out, config, explained=0)
     seconds = time.perf_counter() - start
     measured = evaluate_prompt(model, TASK, result.prompt, test)
-    return Row(name, config.seed, result.accuracy, measured, seconds, result.search.steps), result.prompt
+    return Row(name, seed, result.accuracy, measured, seconds, result.search.steps), result.prompt
+
+
+def measure(given: argparse.Namespace, name: str, prompt: str) -> tuple[Row, str]:
+    """A row of a prompt that nothing learned."""
+    model, (_, held_out, test) = prepare(given)
+    start = time.perf_counter()
+    held, tested = (evaluate_prompt(model, TASK, prompt, part) for part in (held_out, test))
+    return Row(name, 0, held.accuracy, tested, time.perf_counter() - start, 0), prompt
 
 
 def line(name: str, rows: Sequence[Row]) -> str:
@@ -107,7 +136,7 @@ def line(name: str, rows: Sequence[Row]) -> str:
     nll = [row.test.nll for row in rows if row.test.nll is not None]
     reads = f"{statistics.mean(nll):5.1f}" if nll else "    -"
     return (
-        f"{name:22} {statistics.mean(row.held_out for row in rows):8.3f} {statistics.mean(test):7.3f} ± {spread:.3f} "
+        f"{name:24} {statistics.mean(row.held_out for row in rows):8.3f} {statistics.mean(test):7.3f} ± {spread:.3f} "
         f"{reads} {statistics.mean(row.seconds for row in rows) / 60:7.1f} {rows[0].steps:6}"
     )
 
@@ -115,55 +144,57 @@ def line(name: str, rows: Sequence[Row]) -> str:
 def main() -> None:
     """Prints the tables."""
     given = _options().parse_args()
-    model = _model(given.model)
-    tower = tower_of(model)
-    print(
-        f"{tower.name}, {machine(tower.device)}, {given.passes} passes, batch {given.batch}, {len(given.seeds)} seeds"
-    )
-    films = read_examples(find_dataset("movie-reviews", given.folder))
-    train, held_out, test = films.split(TRAIN, given.hold_out, given.test, seed=0)
-    if given.longest:
-        train = train.select([i for i, text in enumerate(train.texts) if len(text.split()) <= given.longest])
-    print(f"train {len(train)}, held out {len(held_out)}, test {len(test)} texts")
-    print(f"{'':22} {'held out':>8} {'test':>7}   {'error':5} {'NLL':>5} {'minutes':>7} {'steps':>6}")
+    print(f"{given.model}, {machine(torch.device('cpu'))}, {given.jobs} at a time", end="")
+    print(f"; {given.passes} passes, batch {given.batch}, {len(given.seeds)} seeds")
+    print(f"{'':24} {'held out':>8} {'test':>7}   {'error':5} {'NLL':>5} {'minutes':>7} {'steps':>6}", flush=True)
     best: tuple[float, str] = (0.0, "")
     told: list[dict[str, Any]] = []
-    for name, prompt in (("no prompt", ""), ("a person's prompt", PERSON)):
-        start = time.perf_counter()
-        held, tested = (evaluate_prompt(model, TASK, prompt, part) for part in (held_out, test))
-        row = Row(name, 0, held.accuracy, tested, time.perf_counter() - start, 0)
-        print(line(name, [row]), flush=True)
-        told.append({**asdict(row), "prompt": prompt})
-    for name, changes in _variants(given, tower).items():
-        rows = []
-        for seed in given.seeds:
-            config = config_of(name.split(" ")[0], seed, given, **changes)
-            row, prompt = run(model, (train, held_out, test), config, name)
-            rows.append(row)
+    workers = ProcessPoolExecutor(given.jobs, mp_context=get_context("spawn")) if given.jobs > 1 else None
+    submit: Any = workers.submit if workers else _at_once
+    asked = [
+        (name, [submit(measure, given, name, prompt)])
+        for name, prompt in (("no prompt", ""), ("a person's prompt", PERSON))
+    ]
+    asked += [
+        (name, [submit(learn, given, name, seed, changes) for seed in given.seeds])
+        for name, changes in _variants(given).items()
+    ]
+    for name, waiting in asked:
+        found = [each.result() for each in waiting]
+        for row, prompt in found:
             told.append({**asdict(row), "prompt": prompt})
-            best = max(best, (row.held_out, prompt))
-            print(f"    {seed}: {row.test.accuracy:.3f}  {prompt}", file=sys.stderr, flush=True)
-        print(line(name, rows), flush=True)
+            if row.steps:
+                best = max(best, (row.held_out, prompt))
+                print(f"    {row.seed}: {row.test.accuracy:.3f}  {prompt}", file=sys.stderr, flush=True)
+        print(line(name, [row for row, _ in found]), flush=True)
+    if workers:
+        workers.shutdown()
     if best[1]:
-        _carry(given, best[1], test)
+        _carry(given, best[1])
     if given.json:
         given.json.write_text(json.dumps(told, indent=1, default=str))
 
 
-def _variants(given: argparse.Namespace, tower: Any) -> dict[str, dict[str, Any]]:
+def _at_once(work: Callable[..., Any], *arguments: Any) -> Future[Any]:
+    done: Future[Any] = Future()
+    done.set_result(work(*arguments))
+    return done
+
+
+def _variants(given: argparse.Namespace) -> dict[str, dict[str, Any]]:
     """The rows of the table: each method, and what is asked for on top."""
     rows: dict[str, dict[str, Any]] = {method: {} for method in given.methods}
-    if given.fluency:
-        rows[f"pez fluency {given.fluency:g}"] = {"fluency": given.fluency}
+    for weight in given.fluency:
+        rows[f"pez fluency {weight:g}"] = {"fluency": weight}
     if given.from_person:
-        length = len(tower.vocabulary.encode(PERSON))
-        own = {"start": "words", "words": PERSON, "length": length, "vocabulary": "any"}
-        rows["swaps from a person's"] = own
+        own = {"start": "words", "words": PERSON, "length": len(PERSON.split()), "vocabulary": "any"}
+        rows["pez from a person's"] = {**own, "learning_rate": PERSON_RATE}
     return rows
 
 
-def _carry(given: argparse.Namespace, prompt: str, test: Examples) -> None:
+def _carry(given: argparse.Namespace, prompt: str) -> None:
     """The best prompt on the other reviews, and in other models."""
+    test = prepare(given)[1][2]
     print(f"\nthe best prompt on held-out texts: {prompt}\n")
     print(f"{'carried to':44} {'no prompt':>9} {'with it':>8}   error")
     others = read_examples(find_dataset("amazon-reviews", given.folder))
@@ -202,8 +233,9 @@ def _options() -> argparse.ArgumentParser:
     parser.add_argument("--looks", type=int, default=4, help="how often prompts are tried on the held-out texts")
     parser.add_argument("--precision", default="auto")
     parser.add_argument("--vocabulary", default="words")
-    parser.add_argument("--fluency", type=float, default=0.0, help="one more row: PEZ with this fluency")
-    parser.add_argument("--from-person", action="store_true", help="one more row: swaps from a person's prompt")
+    parser.add_argument("--fluency", nargs="*", type=float, default=[], help="one more row each: PEZ with this fluency")
+    parser.add_argument("--from-person", action="store_true", help="one more row: PEZ from a person's prompt")
+    parser.add_argument("--jobs", type=int, default=1, help="searches at a time, each with one thread")
     parser.add_argument("--carry", nargs="*", default=[], help="other models for the best prompt")
     parser.add_argument("--json", type=Path)
     return parser
