@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from ..objectives.protocol import Judge
-from ..search import SearchState
 from .problem import Problem
 
 EVERY = 10  # steps
@@ -30,11 +29,10 @@ class Comparison:
         """Whether prompts are compared after step `step` of a stage of `last` steps."""
         return step % self._every == 0 or step == last
 
-    def take(self, state: SearchState) -> None:
-        """Scores the prompts of the last step that are new. It may raise Stopped; what was scored before it counts."""
-        each = zip(
-            self._problems, self.ids.chunk(len(self._problems)), state.current.chunk(len(self._problems)), strict=True
-        )
+    def take(self, prompts: Tensor) -> None:
+        """Scores the prompts [N, L] that are new. It may raise Stopped; what was scored before it counts."""
+        count = len(self._problems)
+        each = zip(self._problems, self.ids.chunk(count), prompts.chunk(count), strict=True)
         first = 0
         for problem, best, current in each:
             rows = [tuple(row) for row in current.tolist()]

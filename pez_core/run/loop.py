@@ -84,6 +84,8 @@ class Run:
         value: Tensor | None = None
         if self._objective.measure.sampled:
             self._comparison = Comparison(self._judge, self._problems, ids, self._compare_every)
+            if self._config.start == "words":  # a person's words are only left for better ones
+                self._compare(self._comparison, ids)
         stages = METHODS[self._config.method].stages(self._config)
         for stage in stages if not self._all_ended() else ():
             if value is not None:
@@ -182,8 +184,12 @@ class Run:
                     per_restart = self._cost(stage, problem.number).passes
                     problem.passes += per_restart * len(problem.running)
             self._state = stepper.state
-            if self._comparison and not self._compare(self._comparison, stage, step):
-                return
+            if self._comparison:
+                if self._comparison.due(step, stage.steps):
+                    self._compare(self._comparison, stepper.state.current)
+                self._comparison.trace(self._taken)
+                if self._all_ended():
+                    return
             if step % LOOK_EVERY == 0 or time.perf_counter() - self._looked >= LOOK_SECONDS:
                 reason = self._look()
                 if reason:
@@ -193,16 +199,12 @@ class Run:
             if self._all_ended():
                 return
 
-    def _compare(self, comparison: Comparison, stage: Stage, step: int) -> bool:
-        """Lets the judge compare the prompts if it is time to. Returns whether the run goes on."""
-        assert self._state is not None
+    def _compare(self, comparison: Comparison, prompts: Tensor) -> None:
+        """Lets the judge compare the prompts [N, L]."""
         try:
-            if comparison.due(step, stage.steps):
-                comparison.take(self._state)
+            comparison.take(prompts)
         except Stopped as stop:
             self._end(stop.reason)
-        comparison.trace(self._taken)
-        return not self._all_ended()
 
     def _read(self) -> None:
         """Makes the prompts readable, problem by problem; a plateau of the search before does not end this part."""

@@ -207,6 +207,16 @@ def test_a_run_that_is_stopped_at_once_returns_what_it_began_with():
     assert result.accuracy == evaluate_prompt(causal(), TASK, result.prompt, EXAMPLES).accuracy
 
 
+@pytest.mark.parametrize("method", ["pez", "swaps", "pez+swaps"])
+def test_a_search_from_own_words_is_never_worse_than_they_are(method: str):
+    model, words = causal(), "red bird it was"
+    config = replace(FAST, method=method, start="words", words=words, compare_every=4, learning_rate=5)
+    own = evaluate_prompt(model, TASK, words, EXAMPLES)
+    found = learn_classifier(model, TASK, EXAMPLES, EXAMPLES, config)
+    assert found.accuracy >= own.accuracy
+    assert words in {each.text for each in found.search.candidates}
+
+
 def test_long_texts_are_cut_and_the_question_stays():
     model = causal()
     long = " ".join(["dog"] * 500)
