@@ -45,7 +45,9 @@ class Manifest:
         if told is None:
             return None
         if not isinstance(told, dict) or told.get("version") != VERSION:
-            raise PezError(f"{self._path.name!r} is of another version of this program: give another name, or --restart.")
+            raise PezError(
+                f"{self._path.name!r} is of another version of this program: give another name, or --restart."
+            )
         return told["options"]
 
     def write(self, options: Mapping[str, Any]) -> None:
@@ -72,7 +74,9 @@ def read_options(path: Path) -> dict[str, Any]:
     try:
         return json.loads(path.read_text("utf-8"))["options"]
     except (OSError, ValueError, LookupError, TypeError) as error:
-        raise PezError(f"{path.name!r}, which says where the pictures are, cannot be read: {first_line(error)}.") from error
+        raise PezError(
+            f"{path.name!r}, which says where the pictures are, cannot be read: {first_line(error)}."
+        ) from error
 
 
 def difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:

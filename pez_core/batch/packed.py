@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from ..config import InversionConfig
-from ..errors import PezError, ShortOfMemory, first_line
+from ..errors import PezError, ShortOfMemoryError, first_line
 from ..inversion import invert_all
 from ..models.clip import ClipModel
 from ..objectives.fluency import LanguageModel
@@ -108,12 +108,12 @@ class Packs:
         try:
             results = self._search(pack)
         except PezError as error:
-            if len(pack) == 1 and not isinstance(error, ShortOfMemory):
+            if len(pack) == 1 and not isinstance(error, ShortOfMemoryError):
                 yield [error_row(pack[0].item.key, str(error))]
                 return
             if len(pack) == 1:
                 raise  # not even one picture has room: no other will
-            if isinstance(error, ShortOfMemory):
+            if isinstance(error, ShortOfMemoryError):
                 self.size.too_large(len(pack))
                 _free_memory()
             half = len(pack) // 2
@@ -142,10 +142,10 @@ class Packs:
         try:
             return invert_all(self.model, targets, pack[0].config, report, None, self.language, seeds)
         except (torch.cuda.OutOfMemoryError, MemoryError) as error:
-            raise ShortOfMemory(first_line(error)) from error
+            raise ShortOfMemoryError(first_line(error)) from error
         except RuntimeError as error:
             if "can't allocate memory" in str(error):  # torch's allocator of the CPU has no class for it
-                raise ShortOfMemory(first_line(error)) from error
+                raise ShortOfMemoryError(first_line(error)) from error
             raise
 
 

@@ -6,7 +6,7 @@ import os
 import queue
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -47,7 +47,7 @@ class Looks:
 
 def prepared(
     items: Iterable[Item], model: ClipModel, job: InversionConfig, looks: Looks, ahead: bool
-) -> Iterator[Prepared]:
+) -> Generator[Prepared, None, None]:
     """The items with their targets, in their order.
 
     ahead: whether they are prepared in threads while the caller does something else; without, in the caller's thread,
@@ -90,11 +90,7 @@ def _with_targets(read: Iterable[tuple[Prepared, list[Source]]], model: ClipMode
 
 def _encoded(group: Sequence[tuple[Prepared, list[Source]]], model: ClipModel) -> list[Prepared]:
     """The group with its targets. Those of single pictures are encoded in one call."""
-    alone = [
-        sources[0]
-        for _, sources in group
-        if len(sources) == 1 and isinstance(sources[0], PictureSource)
-    ]
+    alone = [sources[0] for _, sources in group if len(sources) == 1 and isinstance(sources[0], PictureSource)]
     targets = iter(_targets_of(alone, model))
     made = []
     for one, sources in group:

@@ -64,7 +64,9 @@ def open_results(path: str | Path) -> Results:
     if path.suffix.lower() == ".parquet":
         needed("pyarrow.parquet", "writing Parquet")
         return ParquetFolder(path)
-    raise PezError(f"The results are JSON Lines or Parquet: give a name that ends in .jsonl or .parquet, not {path.name!r}.")
+    raise PezError(
+        f"The results are JSON Lines or Parquet: give a name that ends in .jsonl or .parquet, not {path.name!r}."
+    )
 
 
 class JsonLines:
@@ -97,7 +99,7 @@ class JsonLines:
                     return  # cut off
                 try:
                     row = json.loads(line)
-                    row["key"], row["error"], row["prompt"], row["similarity"]
+                    _ = row["key"], row["error"], row["prompt"], row["similarity"]
                 except (ValueError, LookupError, TypeError) as error:
                     raise PezError(
                         f"Line {number} of {self._path.name!r} is no row of a batch: {first_line(error)}."

@@ -11,6 +11,7 @@ from ..config import SETTINGS, InversionConfig
 from ..errors import PezError
 from ..result import InversionResult
 from ..text.comfyui import escape_for_comfyui
+from .extras import needed
 
 Row = dict[str, Any]
 
@@ -64,8 +65,7 @@ def line_of(row: Row) -> bytes:
 
 def table_of(rows: Iterable[Row]) -> Any:
     """The rows as a table of pyarrow."""
-    import pyarrow  # imported late: an extra, asked for when the results are opened
-
+    pyarrow = needed("pyarrow", "writing Parquet")
     return pyarrow.Table.from_pylist(list(rows), schema=_schema(pyarrow))
 
 
@@ -74,8 +74,13 @@ def _schema(pyarrow: Any) -> Any:
     candidate = pyarrow.struct([("text", text), ("similarity", number), ("nll", number)])
     token = pyarrow.struct([("text", text), ("contribution", number), ("start", whole), ("end", whole)])
     kinds = {
-        **{"similarity": number, "nll": number, "seconds": number, "seed": pyarrow.uint64(), "steps": whole},
-        **{"candidates": pyarrow.list_(candidate), "tokens": pyarrow.list_(token)},
+        "similarity": number,
+        "nll": number,
+        "seconds": number,
+        "seed": pyarrow.uint64(),
+        "steps": whole,
+        "candidates": pyarrow.list_(candidate),
+        "tokens": pyarrow.list_(token),
     }
     return pyarrow.schema([(name, kinds.get(name, text)) for name in COLUMNS])
 

@@ -74,5 +74,7 @@ class Sidecars:
         inside = self.folder.joinpath(*(part.replace(":", "_") for part in parts))
         file = inside.with_name(inside.name + ".txt") if isinstance(item.picture, bytes) else inside.with_suffix(".txt")
         if not file.resolve().is_relative_to(self.folder.resolve()):
-            raise PezError(f"The caption {str(file)!r} would be written outside of its folder, through a link: remove it.")
+            raise PezError(
+                f"The caption {str(file)!r} would be written outside of its folder, through a link: remove it."
+            )
         return file

@@ -6,6 +6,8 @@ import csv
 import json
 import logging
 import os
+import tarfile
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -25,7 +27,7 @@ log = logging.getLogger(__name__)
 LISTS = (".csv", ".jsonl", ".parquet")
 SHARD = ".tar"
 TEXT_COLUMNS = ("path", "text")
-PIECE = 256  # items of a part, where a source has no parts of its own
+PIECE = 256  # items of a part
 
 
 class Part(Protocol):
@@ -45,8 +47,8 @@ class Source(Protocol):
         """How many items there are; None if only reading all of it could say."""
         ...
 
-    def parts(self) -> Iterator[Part]:
-        """The source in pieces."""
+    def parts(self, most: int = PIECE) -> Iterator[Part]:
+        """The source in pieces of at most `most` items, where it has no pieces of its own."""
         ...
 
 
@@ -92,11 +94,11 @@ class Piece:
         return iter(self.own)
 
 
-def _pieces(items: Iterator[Item]) -> Iterator[Piece]:
+def _pieces(items: Iterator[Item], most: int) -> Iterator[Piece]:
     own: list[Item] = []
     for item in items:
         own.append(item)
-        if len(own) == PIECE:
+        if len(own) == most:
             yield Piece(tuple(own))
             own = []
     if own:
@@ -125,9 +127,9 @@ class FolderSource:
             raise PezError(f"There is no picture in the folder {str(self._folder)!r}.{more}")
         return count
 
-    def parts(self) -> Iterator[Part]:
+    def parts(self, most: int = PIECE) -> Iterator[Part]:
         """See `Source`."""
-        return _pieces(iter(self))
+        return _pieces(iter(self), most)
 
     def _files(self, folder: Path) -> Iterator[Path]:
         try:
@@ -163,7 +165,7 @@ class ListSource:
 
     def __iter__(self) -> Iterator[Item]:
         seen: dict[str, int] = {}
-        for number, cells in enumerate(_rows(self._file), 1):
+        for number, cells in enumerate(read_rows(self._file), 1):
             if number == 1:
                 self._check(cells)
             path, text = (_text(cells.get(name)) for name in TEXT_COLUMNS)
@@ -196,21 +198,22 @@ class ListSource:
 
     def count(self) -> int:
         """See `Source`."""
-        count = sum(1 for _ in _rows(self._file))
+        count = sum(1 for _ in read_rows(self._file))
         if not count:
             raise PezError(f"The list {self._file.name!r} has no row.")
         return count
 
-    def parts(self) -> Iterator[Part]:
+    def parts(self, most: int = PIECE) -> Iterator[Part]:
         """See `Source`."""
-        return _pieces(iter(self))
+        return _pieces(iter(self), most)
 
 
 def _text(cell: Any) -> str:
     return "" if cell is None or cell != cell else str(cell)
 
 
-def _rows(file: Path) -> Iterator[Mapping[str, Any]]:
+def read_rows(file: Path) -> Iterator[Mapping[str, Any]]:
+    """The rows of a list (.csv, .jsonl, .parquet), by the names of its columns. Raises PezError if it cannot be read."""
     ending = file.suffix.lower()
     try:
         if ending == ".parquet":
@@ -231,7 +234,8 @@ def _rows(file: Path) -> Iterator[Mapping[str, Any]]:
     except (OSError, ValueError, csv.Error) as error:
         if isinstance(error, PezError):
             raise
-        raise PezError(f"The list {file.name!r} cannot be read: {first_line(error).rstrip('.')}.") from error
+        why = (error.strerror if isinstance(error, OSError) else None) or first_line(error)
+        raise PezError(f"The list {file.name!r} cannot be read: {why.rstrip('.')}.") from error
 
 
 @dataclass(frozen=True)
@@ -252,7 +256,7 @@ class Shard:
                 if picture is not None and key not in seen:
                     seen.add(key)
                     yield Item(key, picture)
-        except Exception as error:  # a damaged archive can make the reader raise anything
+        except (OSError, EOFError, ValueError, LookupError, tarfile.TarError, zlib.error) as error:
             yield Item(name, None, error=f"The shard cannot be read further: {first_line(error).rstrip('.')}.")
 
 
@@ -270,6 +274,6 @@ class ShardSource:
         """See `Source`: only reading all shards could say."""
         needed("webdataset", "reading .tar shards")  # missing: said before any work
 
-    def parts(self) -> Iterator[Shard]:
-        """See `Source`."""
+    def parts(self, most: int = PIECE) -> Iterator[Shard]:
+        """See `Source`: a part for each shard."""
         return (Shard(file) for file in self._files)

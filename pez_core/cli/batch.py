@@ -65,7 +65,9 @@ def add_batch(parser: argparse.ArgumentParser) -> None:
         default=MODES[0],
         help="for .txt files that exist: skip leaves them, append and prepend add to them (default: %(default)s)",
     )
-    parser.add_argument("--caption-prefix", default="", metavar="T", help="put before each prompt in .txt files, as it is")
+    parser.add_argument(
+        "--caption-prefix", default="", metavar="T", help="put before each prompt in .txt files, as it is"
+    )
     parser.add_argument(
         "--sidecar-escape", action="store_true", help="write parentheses in .txt files as CLIP Text Encode reads them"
     )
@@ -85,7 +87,10 @@ def add_batch(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--address", default="", metavar="A", help="of the Ray cluster (default: start Ray here)")
     parser.add_argument(
-        "--gpus", type=float, metavar="F", help="of a GPU for each worker of Ray, such as 0.5 (default: 1 if there is one)"
+        "--gpus",
+        type=float,
+        metavar="F",
+        help="of a GPU for each worker of Ray, such as 0.5 (default: 1 if there is one)",
     )
     add_model(parser)
     add_settings(parser)
@@ -108,7 +113,9 @@ def _batch(given: argparse.Namespace) -> int:
         def on_pack(progress: Sequence[Progress]) -> bool:
             nonlocal told
             if progress:
-                bar.set_description_str(f"step {progress[0].step}/{progress[0].steps} of {len(progress)}", refresh=False)
+                bar.set_description_str(
+                    f"step {progress[0].step}/{progress[0].steps} of {len(progress)}", refresh=False
+                )
                 bar.update(0)
             if interrupted and not told:
                 complain("stopping; the pictures that are done are saved; Ctrl-C again ends at once")
@@ -125,7 +132,9 @@ def _batch(given: argparse.Namespace) -> int:
 
 def _job(given: argparse.Namespace) -> Job:
     if given.sidecar is None and (given.caption_prefix or given.sidecar_escape or given.sidecar_mode != MODES[0]):
-        raise PezError("--sidecar-mode, --sidecar-escape and --caption-prefix are about .txt files: give --sidecar too.")
+        raise PezError(
+            "--sidecar-mode, --sidecar-escape and --caption-prefix are about .txt files: give --sidecar too."
+        )
     if given.pack < 0 or given.workers < 0:
         raise PezError("--pack and --workers must be 1 or more.")
     sidecars = None

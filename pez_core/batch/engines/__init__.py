@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from ...config import InversionConfig
@@ -28,7 +28,7 @@ class Plan:
 
     load: Callable[[str], tuple[ClipModel, Any]]
     config: InversionConfig
-    looks: Looks = Looks()
+    looks: Looks = field(default_factory=Looks)
     pack: int = 0
     ahead: bool = True
 
@@ -51,6 +51,8 @@ class Engine(Protocol):
 
     spent: Spent
 
-    def run(self, source: Source, done: Done, plan: Plan, on_pack: OnPack | None) -> Iterator[tuple[list[Item], list[Row]]]:
+    def run(
+        self, source: Source, done: Done, plan: Plan, on_pack: OnPack | None
+    ) -> Iterator[tuple[list[Item], list[Row]]]:
         """Items that are not done, with their rows, as they come. Stopped by on_pack, it ends early."""
         ...

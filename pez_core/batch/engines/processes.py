@@ -8,6 +8,7 @@ import signal
 import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
@@ -96,10 +97,8 @@ class _Worker:
     def hand(self, items: list[Item]) -> None:
         """Gives it items; none: nothing follows."""
         self.under_way |= {item.key: item for item in items}
-        try:
+        with suppress(OSError):  # it died, which the next look says
             self.connection.send(items)
-        except OSError:  # it died, which the next look says
-            pass
 
     def end(self) -> None:
         """Ends the process, wherever it is."""

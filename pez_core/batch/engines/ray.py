@@ -17,11 +17,12 @@ from ..extras import needed
 from ..items import Item
 from ..packed import OnPack, Packs, PackSize
 from ..rows import Row
-from ..sources import Source
+from ..sources import PIECE, Source
 from . import Done, Plan, Spent
 from .local import search
 
 PACK = 64  # items of a batch that an actor gets, where no pack is given
+PARTS = 4  # of the source for each actor, at least, so that all have work
 READING = 0.1  # CPUs that a task which reads takes: it mostly waits
 
 
@@ -35,6 +36,7 @@ class RayEngine:
 
     def __init__(self, address: str = "", workers: int = 1, gpus: float = 0.0):
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing goes out unless asked
+        os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # its warnings are not for the person at the terminal
         self._ray = needed("ray", "the engine ray")
         needed("ray.data", "the engine ray")
         self._address, self._workers, self._gpus = address, workers, gpus
@@ -52,7 +54,8 @@ class RayEngine:
         context.enable_progress_bars = False
         context.max_errored_blocks = 0
         logging.getLogger("ray.data").setLevel(logging.ERROR)
-        parts = [{"part": pickle.dumps(part)} for part in source.parts()]
+        share = (source.count() or PIECE) // (PARTS * self._workers)
+        parts = [{"part": pickle.dumps(part)} for part in source.parts(max(1, min(PIECE, share)))]
         if not parts:
             return
         data = ray.data.from_items(parts, override_num_blocks=len(parts))
@@ -61,7 +64,7 @@ class RayEngine:
             _Actor,
             fn_constructor_args=(plan, "cuda" if self._gpus else "cpu"),
             batch_size=plan.pack or PACK,
-            concurrency=self._workers,
+            concurrency=min(self._workers, len(parts)),
             num_cpus=1,
             num_gpus=self._gpus or None,
         )
@@ -89,9 +92,7 @@ class _Reader:
         self._done = done
 
     def __call__(self, row: dict[str, Any]) -> list[dict[str, Any]]:
-        import ray
-
-        done = ray.get(self._done)
+        done = needed("ray", "the engine ray").get(self._done)
         part = pickle.loads(row["part"])  # noqa: S301 - from our own driver
         return [{"item": pickle.dumps(item)} for item in part.items() if not done(item.key)]
 
