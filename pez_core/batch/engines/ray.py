@@ -79,6 +79,10 @@ class RayEngine:
             if on_pack and on_pack(()):
                 return
 
+    def end(self) -> None:
+        """Leaves Ray; what was started here ends."""
+        self._ray.shutdown()
+
 
 def _light(item: Item) -> Item:
     """The item without the bytes of its picture, which need not travel back."""
