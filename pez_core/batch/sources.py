@@ -63,6 +63,7 @@ def open_source(path: str | Path, recursive: bool = False, within: Path | None =
     path = Path(path)
     if path.is_dir():
         shards = sorted(each for each in path.iterdir() if each.suffix.lower() == SHARD and each.is_file())
+        shards = [shard for shard in shards if not outside(shard, within)]
         pictures = FolderSource(path, recursive, within)
         return pictures if not shards or pictures.any() else ShardSource(tuple(shards))
     if not path.is_file():
