@@ -24,6 +24,7 @@ from .preparing import Prepared
 from .rows import Row, error_row, row_of
 
 FIRST, MOST = 4, 256  # pictures of the first pack, and of the largest
+TRIES = 2  # packs of a size, of which the faster one counts: other work may disturb one
 GAIN = 0.95  # of the time of a picture: a larger pack has to be at least this much cheaper
 WAITING = 4  # packs whose pictures wait at most for others with the same settings
 
@@ -37,13 +38,17 @@ class PackSize:
     def __init__(self, fixed: int = 0):
         self.now = fixed or FIRST
         self._growing = not fixed
-        self._before = float("inf")  # seconds of a picture in the last smaller pack
+        self._before = float("inf")  # seconds of a picture in packs of half the size
+        self._tried: list[float] = []  # those of this size
 
     def took(self, pictures: int, seconds: float) -> None:
         """Learns what a pack took. Packs that were not full say nothing."""
         if not self._growing or pictures < self.now:
             return
-        each = seconds / pictures
+        self._tried.append(seconds / pictures)
+        if len(self._tried) < TRIES:
+            return
+        each, self._tried = min(self._tried), []
         if each > GAIN * self._before:
             self.now, self._growing = max(1, self.now // 2), False
         elif self.now >= MOST:

@@ -8,6 +8,7 @@ import threading
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -19,7 +20,7 @@ from ..models.clip import ClipModel
 from ..targets.sources import PictureSource, Source, TextSource, make_target
 from ..targets.target import Target
 from ..targets.views import Views
-from ..towers.image_tower import BATCH
+from ..towers.image_tower import BATCH, ImageTower
 from ..towers.plain import plain_torch
 from .items import Item
 
@@ -56,10 +57,24 @@ def prepared(
     if not ahead:
         yield from _with_targets((_read(item, job, looks) for item in items), model)
         return
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+    with _staying(model), ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         read = _mapped(pool, lambda item: _read(item, job, looks), items)
         with _Thread(_with_targets(read, model), AHEAD) as made:
             yield from made
+
+
+@contextmanager
+def _staying(model: ClipModel) -> Iterator[None]:
+    """Keeps the image towers on their device, where there is room: otherwise they would move for every group."""
+    towers = [tower for tower in model.image.towers if isinstance(tower, ImageTower)]
+    for tower in towers:
+        with suppress(torch.cuda.OutOfMemoryError):
+            tower.placement.bring([tower.module])
+    try:
+        yield
+    finally:
+        for tower in towers:
+            tower.placement.send_home(tower.module)
 
 
 def _read(item: Item, job: InversionConfig, looks: Looks) -> tuple[Prepared, list[Source]]:

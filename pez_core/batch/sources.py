@@ -170,10 +170,11 @@ class ListSource:
             if number == 1:
                 self._check(cells)
             path, text = (_text(cells.get(name)) for name in TEXT_COLUMNS)
-            key = path or shorten(text) or f"row {number}"
-            seen[key] = seen.get(key, 0) + 1
-            if seen[key] > 1:  # the same picture again, perhaps with other settings
-                key = f"{key}#{seen[key]}"
+            name = key = path or shorten(text) or f"row {number}"
+            while key in seen:  # the same picture again, perhaps with other settings
+                seen[name] += 1
+                key = f"{name}#{seen[name]}"
+            seen[key] = 1
             yield self._item(key, path, text, cells)
 
     def _item(self, key: str, path: str, text: str, cells: Mapping[str, Any]) -> Item:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -242,6 +243,7 @@ def test_packs_grow_while_that_is_cheaper():
     size, sizes = PackSize(), []
     for seconds in (1.0, 0.6, 0.5, 0.49, 0.49):  # of a picture
         sizes.append(size.now)
+        size.took(size.now, 9 * seconds * size.now)  # disturbed by other work
         size.took(size.now, seconds * size.now)
     assert sizes == [4, 8, 16, 32, 16]
     size.too_large(16)
@@ -315,6 +317,7 @@ def test_two_workers_find_the_same(pictures, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such names, links and pipes")
 def test_two_hundred_oddities(tmp_path):
     readable = draw_oddities(tmp_path / "odd")
     assert batch(tmp_path / "odd", tmp_path / "rows.jsonl", "--sidecar", str(tmp_path / "captions")) == 3
