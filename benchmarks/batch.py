@@ -5,6 +5,7 @@
     python -m benchmarks.batch full
     python -m benchmarks.batch ray [--pictures N]
     python -m benchmarks.batch memory [--pictures 5000]
+    python -m benchmarks.batch scale
 
 Each works in a temporary folder and prints what it saw; a broken promise ends it with an error.
 """
@@ -22,6 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import tracemalloc
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -37,6 +39,7 @@ from pez_core import ClipModel, InversionConfig, PictureSource, Vocabulary, inve
 from pez_core.batch.engines import Plan, Spent
 from pez_core.batch.engines.local import LocalEngine, search
 from pez_core.batch.engines.ray import RayEngine
+from pez_core.batch.items import Known
 from pez_core.batch.job import Job, Summary
 from pez_core.batch.loading import Loader
 from pez_core.batch.packed import Packs, PackSize
@@ -273,6 +276,37 @@ def memory(folder: Path, pictures: int, every: int) -> list[tuple[int, float]]:
     return seen
 
 
+def scale(folder: Path, rows: int = 20_000) -> dict[str, float]:
+    """What a job costs besides its searches, from `rows` rows made of real ones: bytes of a row on disk and in memory, and
+    the seconds that it takes when a job goes on."""
+    source = draw(folder / "pictures", 256)
+    plan = Plan(Loader([EMBEDDED], [None]), InversionConfig.preset("fast"))
+    Job(open_source(source), open_results(folder / "few.jsonl"), {}).run(LocalEngine("cpu"), plan)
+    few = [json.loads(line) for line in (folder / "few.jsonl").read_text("utf-8").splitlines()]
+    many = [{**few[i % len(few)], "key": f"folder-{i // 1000:03d}/picture-{i:08d}.jpg"} for i in range(rows)]
+    told: dict[str, float] = {}
+    for name in ("rows.jsonl", "rows.parquet"):
+        for some in (few, many):  # rows that repeat would look smaller than they are
+            out = open_results(folder / name)
+            out.begin(anew=True)
+            out.add(some)
+            out.close()
+            if some is few:
+                files = [folder / name] if name.endswith("jsonl") else list((folder / name).iterdir())
+                told[f"bytes, {name}"] = sum(file.stat().st_size for file in files) / len(few)
+        begun, known = time.perf_counter(), Known()
+        for row in out.rows():
+            known.add(row["key"])
+        told[f"seconds to go on, {name}"] = (time.perf_counter() - begun) / rows
+    tracemalloc.start()
+    held = Known()
+    for row in many:
+        held.add(row["key"])
+    told["bytes of memory"] = tracemalloc.get_traced_memory()[0] / rows
+    tracemalloc.stop()
+    return told
+
+
 def _throughput(given: argparse.Namespace, folder: Path) -> None:
     pictures, model = draw(folder / "pictures", given.pictures), model_of(given.model)
     print(f"{given.pictures} pictures, {given.model}, {machine(torch.device('cpu'))}")
@@ -311,6 +345,15 @@ def _memory(given: argparse.Namespace, folder: Path) -> None:
         print(f"{rows:7} rows{megabytes:9.1f} MB", flush=True)
 
 
+def _scale(given: argparse.Namespace, folder: Path) -> None:
+    print(f"{'for each picture':36}{'':>14}{'ten million':>16}")
+    for name, value in scale(folder).items():
+        if name.startswith("bytes"):
+            print(f"{name:36}{value:8.0f} bytes{value / 100:13.1f} GB")
+        else:
+            print(f"{name:36}{value * 1e6:11.1f} µs{value * 1e7 / 60:12.1f} min")
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     verbs: dict[str, Callable[[argparse.Namespace, Path], None]] = {
@@ -319,6 +362,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "full": _full,
         "ray": _ray,
         "memory": _memory,
+        "scale": _scale,
     }
     parser.add_argument("verb", choices=verbs)
     parser.add_argument("--pictures", type=int, metavar="N", help="default: 500; ray: 96; memory: 5000")
