@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from oddities import COUNT, draw_oddities
 
-from pez_core import InversionConfig, PezError, PictureSource, invert, make_target
+from pez_core import InversionConfig, PezError, PictureSource, invert, invert_all, make_target
 from pez_core.batch import packed
 from pez_core.batch.engines import Plan
 from pez_core.batch.engines.local import LocalEngine
@@ -76,6 +76,11 @@ def test_each_picture_gets_what_it_gets_alone(pictures, tmp_path, model):
         alone = invert(model, make_target(model, [PictureSource.of(item.picture, crops=True)]), config)
         assert rows[item.key]["prompt"] == alone.prompt
         assert rows[item.key]["similarity"] == pytest.approx(alone.similarity, abs=1e-5)
+
+
+def test_every_target_needs_its_seed(model, target):
+    with pytest.raises(PezError, match="Expected 2 seeds for 2 targets, got 1"):
+        invert_all(model, [target, target], CONFIG, seeds=[1])
 
 
 def test_rows_of_a_list_override_the_settings(pictures, tmp_path, model, capsys):
