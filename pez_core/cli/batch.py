@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
+from .. import inversion
 from ..batch.engines import Engine, Plan
 from ..batch.engines.local import LocalEngine
 from ..batch.engines.processes import ProcessEngine
@@ -101,7 +104,7 @@ def _batch(given: argparse.Namespace) -> int:
     job, plan, engine = _job(given), _plan(given), _engine(given)
     shown = sys.stderr is not None and sys.stderr.isatty()
     told = False
-    with first_interrupt() as interrupted, tqdm(unit="picture", disable=not shown, smoothing=0.1) as bar:
+    with _said_once(), first_interrupt() as interrupted, tqdm(unit="picture", disable=not shown, smoothing=0.1) as bar:
 
         def on_rows(summary: Summary) -> None:
             bar.total, bar.initial = summary.total, summary.before
@@ -128,6 +131,23 @@ def _batch(given: argparse.Namespace) -> int:
     if summary.stopped:
         return INTERRUPTED
     return SOME_FAILED if summary.failed + summary.failed_before else 0
+
+
+@contextmanager
+def _said_once() -> Iterator[None]:
+    """Lets each warning of a search pass once: every pack repeats it."""
+    said: set[str] = set()
+
+    def new(record: logging.LogRecord) -> bool:
+        message = record.getMessage()
+        return message not in said and not said.add(message)
+
+    log = logging.getLogger(inversion.__name__)
+    log.addFilter(new)
+    try:
+        yield
+    finally:
+        log.removeFilter(new)
 
 
 def _job(given: argparse.Namespace) -> Job:

@@ -212,6 +212,17 @@ def test_what_cannot_be_run_is_one_line(pictures, tmp_path, capsys, source, out,
     assert said in lines[0]
 
 
+def test_settings_that_no_picture_can_have_leave_no_row(pictures, tmp_path, capsys):
+    assert batch(pictures, tmp_path / "rows.jsonl", "--length", "80") == 2
+    assert "80" in capsys.readouterr().err
+    assert batch(pictures, tmp_path / "rows.jsonl", "--restart") == 0
+
+
+def test_a_warning_is_said_once(pictures, tmp_path, capsys):
+    assert batch(pictures, tmp_path / "rows.jsonl", "--pack", "1", "--prefix", "zzyzx") == 0
+    assert capsys.readouterr().err.count("zzyzx") == 1
+
+
 def test_a_search_that_fails_is_the_row_of_its_picture(pictures, tmp_path, monkeypatch):
     """A pack that fails as a whole is halved until the picture that is the cause is alone."""
     real = packed.invert_all

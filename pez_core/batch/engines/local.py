@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
+from typing import Any
 
+from ...inversion import warnings_of
+from ...models.clip import ClipModel
 from ..items import Item
 from ..packed import OnPack, Packs, PackSize
 from ..preparing import prepared
@@ -24,9 +27,16 @@ class LocalEngine:
         self, source: Source, done: Done, plan: Plan, on_pack: OnPack | None
     ) -> Iterator[tuple[list[Item], list[Row]]]:
         """See `Engine`."""
-        model, language = plan.load(self._device)
+        model, language = ready(plan, self._device)
         packs = Packs(model, PackSize(plan.pack), on_pack, language)
         yield from search(packs, (item for item in source if not done(item.key)), plan, self.spent)
+
+
+def ready(plan: Plan, device: str) -> tuple[ClipModel, Any]:
+    """The models of a plan. Raises PezError for settings that no picture could be searched with, before any has a row."""
+    model, language = plan.load(device)
+    warnings_of(model, plan.config)
+    return model, language
 
 
 def search(packs: Packs, items: Iterable[Item], plan: Plan, spent: Spent) -> Iterator[tuple[list[Item], list[Row]]]:

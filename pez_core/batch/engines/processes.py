@@ -18,7 +18,7 @@ from ..packed import OnPack, Packs, PackSize
 from ..rows import Row
 from ..sources import Source
 from . import Done, Plan, Spent
-from .local import search
+from .local import ready, search
 
 HANDED = 16  # items that a worker is handed at once
 LOOK_SECONDS = 0.25  # between two looks whether the job should stop
@@ -131,7 +131,7 @@ def _work(connection: Connection, device: str, plan: Plan) -> None:
 
     spent = Spent()
     try:
-        model, language = plan.load(device)
+        model, language = ready(plan, device)
         packs = Packs(model, PackSize(plan.pack), language=language)
         for _, rows in search(packs, handed(), plan, spent):
             say("rows", rows, spent)

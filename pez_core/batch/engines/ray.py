@@ -19,7 +19,7 @@ from ..packed import OnPack, Packs, PackSize
 from ..rows import Row
 from ..sources import PIECE, Source
 from . import Done, Plan, Spent
-from .local import search
+from .local import ready, search
 
 PACK = 64  # items of a batch that an actor gets, where no pack is given
 PARTS = 4  # of the source for each actor, at least, so that all have work
@@ -75,7 +75,8 @@ class RayEngine:
                 times[worker] = spent
                 self.spent.searching = sum(each.searching for each in times.values())
                 self.spent.working = sum(each.working for each in times.values())
-                yield items, [row for row in rows if not done(row["key"])]
+                new = [pair for pair in zip(items, rows, strict=True) if not done(pair[1]["key"])]
+                yield [item for item, _ in new], [row for _, row in new]
             if on_pack and on_pack(()):
                 return
 
@@ -105,7 +106,7 @@ class _Actor:
     """Holds a model and searches the batches that Ray gives it."""
 
     def __init__(self, plan: Plan, device: str):
-        model, language = plan.load(device)
+        model, language = ready(plan, device)
         self._plan, self._packs = plan, Packs(model, PackSize(plan.pack), language=language)
         self._name, self._spent = f"{os.uname().nodename}-{os.getpid()}", Spent()
 
