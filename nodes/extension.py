@@ -5,6 +5,7 @@ from __future__ import annotations
 from comfy_api.latest import ComfyExtension, io
 
 from . import metadata, stop
+from .batch import PEZBatchFolder
 from .combine import PEZCombineModels
 from .distill import PEZDistill
 from .from_clip import PEZModelFromCLIP
@@ -43,4 +44,5 @@ class PezExtension(ComfyExtension):
             PEZPlot,
             PEZSavePrompts,
             PEZSamplePicture,
+            PEZBatchFolder,
         ]

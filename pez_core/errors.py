@@ -5,6 +5,10 @@ class PezError(ValueError):
     """An input that cannot be used; the message names the value and how to fix it."""
 
 
+class ShortOfMemoryError(PezError):
+    """A device that has no room for what was asked."""
+
+
 class FetchError(PezError):
     """Weights that are not on this machine and could not be fetched; the message says where to get them."""
 
@@ -28,8 +32,8 @@ class NothingAccepted(PezError):  # noqa: N818 - reads better where it is caught
         self.best = best
 
 
-def short_of_memory(device: object, name: str) -> PezError:
+def short_of_memory(device: object, name: str) -> ShortOfMemoryError:
     """The error for a `device` that has no room to search with the model `name`."""
-    return PezError(
+    return ShortOfMemoryError(
         f"Not enough memory on {device} to search with {name}: free some, or use a smaller model or another device."
     )

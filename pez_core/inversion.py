@@ -23,7 +23,7 @@ from .result import InversionResult, Progress
 from .run.loop import OnProgress, Run
 from .run.memory import search_bytes
 from .run.reading import Reader
-from .targets.target import Target
+from .targets.target import Target, count_mismatch
 from .text.template import Template, template_of
 from .towers.plain import plain_torch
 
@@ -77,13 +77,14 @@ def invert_all(
     on_progress: OnProgress | None = None,
     accept: Callable[[str], bool] | None = None,
     language: LanguageModel | None = None,
+    seeds: Sequence[int] | None = None,
 ) -> list[InversionResult]:
     """Searches for a prompt for each of the targets, side by side; each result is that of `invert` alone.
 
-    on_progress is called with the progress of all targets, in their order; returning True stops all of them. For the
-    rest see `invert`.
+    on_progress is called with the progress of all targets, in their order; returning True stops all of them.
+    seeds: one for each target; None: the configuration's for all. For the rest see `invert`.
     """
-    return search_with(model, targets, config, MatchObjective, MatchJudge, on_progress, accept, language)
+    return search_with(model, targets, config, MatchObjective, MatchJudge, on_progress, accept, language, seeds)
 
 
 @plain_torch()
@@ -96,6 +97,7 @@ def search_with(
     on_progress: OnProgress | None = None,
     accept: Callable[[str], bool] | None = None,
     language: LanguageModel | None = None,
+    seeds: Sequence[int] | None = None,
 ) -> list[InversionResult]:
     """What every verb over a CLIP model and targets does: checks, fixed text, room in memory, the run.
 
@@ -108,6 +110,8 @@ def search_with(
         return []
     for target in targets:
         target.check(model)
+    if seeds is not None and len(seeds) != len(targets):
+        raise PezError(count_mismatch(len(targets), "seed", "target", len(seeds)))
     template = template_for(model, config)
     words = template.start_ids(config.words)[0] if config.start == "words" else []
     copies = [Target(target.features.clone(), target.weights.clone()) for target in targets]  # not inference tensors
@@ -118,7 +122,7 @@ def search_with(
     except torch.cuda.OutOfMemoryError as error:
         raise short_of_memory(model.device, model.name) from error
     own = judge(model, copies, template)
-    run = Run(aim, own, config, model.name, template.kept, words, on_progress, accept, reader)
+    run = Run(aim, own, config, model.name, template.kept, words, on_progress, accept, reader, seeds)
     warnings = warnings_of(model, config, language)
     for warning in warnings:
         log.warning(warning)

@@ -14,7 +14,9 @@ from ..errors import PezError, shorten
 from ..models.presets import PRESETS
 from ..scoring import Score, score
 from ..targets.sources import PictureSource, Source, TextSource, make_target, one_for_each
+from .batch import add_batch
 from .classify import add_classify
+from .evaluate import add_evaluate
 from .files import files_for
 from .options import add_model, add_settings, config_of, language_of, model_of
 from .output import PROGRAM, JsonList, say, say_json
@@ -76,6 +78,10 @@ def make_parser() -> argparse.ArgumentParser:
     scored.add_argument("--json", action="store_true", help="print one JSON object (with --also: a list of them)")
 
     add_classify(commands.add_parser("classify", help="learn a prompt that makes a language model classify texts"))
+    add_batch(
+        commands.add_parser("batch", help="search a prompt for each of thousands of pictures, and go on after a kill")
+    )
+    add_evaluate(commands.add_parser("evaluate", help="how good a batch's prompts are according to other models"))
     add_paint(commands.add_parser("paint", help="paint a text with the embedded painter"), _TEXT_HELP)
     return parser
 

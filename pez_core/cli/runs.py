@@ -45,7 +45,7 @@ def watching(steps: int, title: str, whole: str = "program") -> Iterator[Callabl
     told = False
     shown = sys.stderr is not None and sys.stderr.isatty()
     with (
-        _first_interrupt() as interrupted,
+        first_interrupt() as interrupted,
         tqdm(total=steps, unit="step", desc=title, disable=not shown) as bar,
     ):
 
@@ -109,7 +109,7 @@ def draw(
 
 
 @contextmanager
-def _first_interrupt() -> Iterator[list[int]]:
+def first_interrupt() -> Iterator[list[int]]:
     """Records the first Ctrl-C; the second one acts as before."""
     taken: list[int] = []
 

@@ -41,6 +41,7 @@ class Run:
     on_progress: called with the progress of every problem; see `inversion.invert_all`.
     accept: whether a text may be returned; None for all.
     reader: what makes the prompts readable at the end; None to leave them.
+    seeds: one for each problem; None: the configuration's for all.
     compare_every: for an objective whose values are samples, the steps after which the judge compares the prompts.
     """
 
@@ -55,6 +56,7 @@ class Run:
         on_progress: OnProgress | None = None,
         accept: Callable[[str], bool] | None = None,
         reader: Reader | None = None,
+        seeds: Sequence[int] | None = None,
         compare_every: int = EVERY,
     ):
         self._started = time.perf_counter()
@@ -63,7 +65,8 @@ class Run:
         self._kept, self._words = kept, words
         self._on_progress, self._accept, self._reader = on_progress, accept, reader
         self._problems = [Problem(p, list(range(config.restarts))) for p in range(len(objective.parts))]
-        self._generators = [torch.Generator().manual_seed(config.seed) for _ in self._problems]
+        self._seeds = [config.seed] * len(self._problems) if seeds is None else list(seeds)
+        self._generators = [torch.Generator().manual_seed(seed) for seed in self._seeds]
         self._taken = 0  # steps
         self._most = config.steps + (reader.most_steps * len(self._problems) if reader else 0)
         self._state: SearchState | None = None
@@ -351,7 +354,7 @@ class Run:
             steps=len(problem.trace),
             passes=problem.passes,
             seconds=problem.seconds + time.perf_counter() - begun,
-            seed=config.seed,
+            seed=self._seeds[problem.number],
             model=self._name,
             stopped=problem.ended,
             measure=self._judge.measure,

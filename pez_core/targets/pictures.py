@@ -48,7 +48,7 @@ _SHOWN = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"eXIf", b"IEND")  # the chunks of
 def as_rgb(pictures: Any) -> list[Image.Image]:
     """One or several pictures as a list of RGB images.
 
-    Accepts PIL images, paths, numpy arrays and torch tensors [H, W], [H, W, C] or [B, H, W, C] with 1, 3
+    Accepts PIL images, paths, the bytes of picture files, numpy arrays and torch tensors [H, W], [H, W, C] or [B, H, W, C] with 1, 3
     or 4 channels (uint8, uint16, or floating point in 0..1, as ComfyUI's IMAGE), and lists that
     mix them. Transparent parts become white, 16 bits are scaled to 8, EXIF orientation is applied.
 
@@ -75,6 +75,8 @@ def _each(pictures: Any) -> Iterable[Image.Image]:
         yield _from_pil(pictures)
     elif isinstance(pictures, str | os.PathLike):
         yield _from_file(Path(pictures))
+    elif isinstance(pictures, bytes):
+        yield _from_bytes(pictures)
     elif isinstance(pictures, torch.Tensor):
         yield from _from_array(_array(pictures))
     elif isinstance(pictures, np.ndarray):
@@ -98,6 +100,15 @@ def _from_file(path: Path) -> Image.Image:
             if path.stat().st_size <= MOST_BYTES:
                 return _open(_without_metadata(path.read_bytes()))
         raise PezError(f"{str(path)!r} cannot be read as a picture: {_why(error).rstrip('.')}.") from error
+
+
+def _from_bytes(data: bytes) -> Image.Image:
+    try:
+        return _open(BytesIO(data))
+    except Exception as error:  # as for files
+        with suppress(Exception):
+            return _open(_without_metadata(data))
+        raise PezError(f"The picture cannot be read: {_why(error).rstrip('.')}.") from error
 
 
 def _why(error: Exception) -> str:

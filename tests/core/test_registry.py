@@ -23,6 +23,7 @@ else:
 ROOT = Path(__file__).parents[2]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 IDS = {
+    "PEZBatchFolder",
     "PEZBlendTargets",
     "PEZCombineModels",
     "PEZDistill",

@@ -10,6 +10,13 @@ import pytest
 
 RESULTS = ["prompt", "similarity", "candidates", "result"]
 INTERFACE = {
+    "PEZBatchFolder": (
+        [
+            *("pez_model", "folder", "recursive", "file", "captions", "restart", "preset", "length", "seed"),
+            *("words", "settings", "readability"),
+        ],
+        ["prompt", "name", "file"],
+    ),
     "PEZBlendTargets": (["targets", "weights"], ["target"]),
     "PEZCombineModels": (["models", "weights"], ["pez_model"]),
     "PEZDistill": (

@@ -1,0 +1,146 @@
+"""A batch from beginning to end: what is left to do, the engine, captions, results."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..errors import PezError
+from .engines import Engine, Plan
+from .items import Known
+from .manifest import Manifest, difference
+from .packed import OnPack
+from .results import Results
+from .sidecars import Sidecars
+from .sources import Source
+
+
+@dataclass
+class Summary:
+    """How a job stands.
+
+    total: pictures of the source, None if only reading all of it could say. before: rows that were there at the start,
+    of which failed_before have an error. done, failed: rows of this run, those with an error. seconds: of this run.
+    searching: the share of its workers' time in which they searched. last: the prompt of the last row.
+    """
+
+    total: int | None
+    before: int = 0
+    failed_before: int = 0
+    done: int = 0
+    failed: int = 0
+    seconds: float = 0.0
+    searching: float = 0.0
+    stopped: bool = False
+    last: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        rate = self.done / self.seconds if self.seconds else 0.0
+        return {
+            "pictures": self.total,
+            "rows": self.before + self.done,
+            "rows_before": self.before,
+            "failed": self.failed_before + self.failed,
+            "seconds": round(self.seconds, 2),
+            "per_second": round(rate, 3),
+            "searching": round(self.searching, 4),
+            "stopped": self.stopped,
+        }
+
+
+@dataclass
+class Job:
+    """A source, where its rows go, and the options that they depend on.
+
+    options: plain values; results are continued only with the same ones. `settings`, if there, is a dict of settings.
+    restart: begins anew, and removes the rows that are there.
+    """
+
+    source: Source
+    results: Results
+    options: dict[str, Any]
+    sidecars: Sidecars | None = None
+    restart: bool = False
+    _known: Known = field(default_factory=Known)
+
+    def run(
+        self,
+        engine: Engine,
+        plan: Plan,
+        on_rows: Callable[[Summary], None] = lambda summary: None,
+        on_pack: OnPack | None = None,
+    ) -> Summary:
+        """Searches what is left; on_rows is called at the start and after each write.
+
+        Raises PezError if the results cannot be continued or written. Whatever ends it, no row is lost or doubled.
+        """
+        manifest = Manifest(self.results.manifest)
+        summary = Summary(self.source.count())
+        manifest.lock()
+        try:
+            self._begin(manifest)
+            for row in self.results.rows():
+                self._known.add(row["key"])
+                summary.before += 1
+                summary.failed_before += row["error"] is not None
+            self._search(engine, plan, summary, on_rows, on_pack)
+        finally:
+            try:
+                self.results.close()
+            finally:
+                manifest.release()
+        return summary
+
+    def _begin(self, manifest: Manifest) -> None:
+        before = None if self.restart else manifest.options()
+        if before is None:
+            if self.results.exists() and not self.restart:
+                raise PezError(
+                    "The results exist, but no options are recorded beside them: give another name, or --restart to "
+                    "replace them."
+                )
+            self.results.begin(anew=True)
+            manifest.write(self.options)
+            return
+        if other := difference(before, self.options):
+            raise PezError(
+                f"These results were started with other options: {other}. Give the same, another name, or --restart to "
+                "begin anew."
+            )
+        self.results.begin(anew=False)
+
+    def _search(
+        self,
+        engine: Engine,
+        plan: Plan,
+        summary: Summary,
+        on_rows: Callable[[Summary], None],
+        on_pack: OnPack | None,
+    ) -> None:
+        begun = time.perf_counter()
+        on_rows(summary)
+        if summary.total is not None and all(self._known(item.key) for item in self.source):  # no model is needed
+            return
+        for items, rows in engine.run(self.source, self._known, plan, on_pack):
+            for item, row in zip(items, rows, strict=True):
+                if self.sidecars and row["error"] is None:
+                    self.sidecars.write(item, row)
+            if rows:
+                self.results.add(rows)
+            for row in rows:
+                self._known.add(row["key"])
+            summary.done += len(rows)
+            summary.failed += sum(row["error"] is not None for row in rows)
+            summary.last = next((row["prompt"] for row in reversed(rows) if row["prompt"]), summary.last)
+            summary.seconds, summary.searching = time.perf_counter() - begun, engine.spent.share
+            on_rows(summary)
+        summary.seconds = time.perf_counter() - begun
+
+
+def where(source: str | Path) -> str:
+    """The source as the options record it: results belong to one place, from wherever the command is run."""
+    return str(Path(source).resolve())

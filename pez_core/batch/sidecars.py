@@ -1,0 +1,80 @@
+"""Text files with the prompts, named like the pictures: what trainers of LoRAs read."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from ..errors import PezError, first_line
+from .items import Item
+from .rows import Row
+
+MODES = ("skip", "replace", "append", "prepend")
+BETWEEN = ", "
+_MARK = ".pez-half"  # of a file that is being written
+
+
+@dataclass(frozen=True)
+class Sidecars:
+    """Writes captions.
+
+    folder: where they go, in sub-folders like the pictures'; None: beside each picture.
+    mode: for files that exist. skip: they stay. append, prepend: the caption is put after or before their text.
+    prefix: put before each prompt, as it is. escape: whether parentheses are written as CLIP Text Encode reads them.
+    """
+
+    folder: Path | None = None
+    mode: str = "skip"
+    prefix: str = ""
+    escape: bool = False
+
+    def write(self, item: Item, row: Row) -> None:
+        """Writes the caption of a row that has a prompt. Doing it again changes nothing: a job may be killed after it.
+
+        Raises PezError if the file cannot be written, and for pictures in shards if there is no folder.
+        """
+        prompt = (row["escaped"] if self.escape else None) or row["prompt"]
+        if not prompt:
+            return
+        file, caption = self._file(item), self.prefix + prompt
+        try:
+            before = file.read_text("utf-8").rstrip("\n") if file.exists() else None
+            text = self._merged(before, caption)
+            if text is not None:
+                file.parent.mkdir(parents=True, exist_ok=True)
+                half = file.with_name(file.name[:100] + _MARK)
+                half.write_text(text + "\n", "utf-8", newline="\n")
+                half.replace(file)
+        except (OSError, UnicodeError) as error:
+            why = (error.strerror if isinstance(error, OSError) else None) or first_line(error)
+            raise PezError(
+                f"The caption {str(file)!r} cannot be written: {why.rstrip('.')}. The rows before are saved, and the same "
+                "command goes on from there."
+            ) from error
+
+    def _merged(self, before: str | None, caption: str) -> str | None:
+        """The text of the file, None to leave it as it is."""
+        if not before:
+            return caption if before is None or self.mode != "skip" else None
+        if self.mode == "skip":
+            return None
+        if self.mode == "replace":
+            return caption
+        if self.mode == "append":
+            return None if before.endswith(caption) else before + BETWEEN + caption
+        return None if before.startswith(caption) else caption + BETWEEN + before
+
+    def _file(self, item: Item) -> Path:
+        if self.folder is None:
+            if not isinstance(item.picture, Path):
+                raise PezError(f"{item.key!r} has no file to put a caption beside: give --sidecar a folder.")
+            return item.picture.with_suffix(".txt")
+        parts = [part for part in PurePosixPath(item.key.replace(os.sep, "/")).parts if part not in ("..", "/")]
+        inside = self.folder.joinpath(*(part.replace(":", "_") for part in parts))
+        file = inside.with_name(inside.name + ".txt") if isinstance(item.picture, bytes) else inside.with_suffix(".txt")
+        if not file.resolve().is_relative_to(self.folder.resolve()):
+            raise PezError(
+                f"The caption {str(file)!r} would be written outside of its folder, through a link: remove it."
+            )
+        return file

@@ -1,0 +1,83 @@
+"""The command `evaluate`: how good the prompts of a batch are according to models that did not search them."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from pathlib import Path
+from typing import Any
+
+from ..batch.evaluation import evaluate, read_captions
+from ..batch.manifest import read_options
+from ..batch.results import open_results
+from ..batch.sources import open_source
+from ..errors import PezError
+from ..models.clip import ClipModel
+from .options import add_device, device_of
+from .output import say, say_json
+
+log = logging.getLogger(__name__)
+
+COLUMNS = ("similarity", "first", "rank", "painted", "caption", "captioned")
+
+
+def add_evaluate(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of the command."""
+    parser.set_defaults(run=_evaluate)
+    parser.add_argument("results", metavar="RESULTS", help="of the command batch")
+    parser.add_argument(
+        "--judge",
+        action="append",
+        required=True,
+        metavar="MODEL",
+        help="a model that did not search, by name or as a folder with model.json; may be repeated",
+    )
+    parser.add_argument("--source", metavar="SOURCE", help="where the pictures are now (default: where they were)")
+    parser.add_argument(
+        "--painted", type=Path, metavar="FOLDER", help="pictures painted from the prompts, with the same names"
+    )
+    parser.add_argument("--captions", type=Path, metavar="FILE", help="a list with the columns path and caption")
+    add_device(parser)
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def _evaluate(given: argparse.Namespace) -> int:
+    results = open_results(given.results)
+    options = read_options(results.manifest)
+    source = open_source(given.source or options["source"], options["recursive"])
+    if given.painted and not given.painted.is_dir():
+        raise PezError(f"There is no folder {str(given.painted)!r}: --painted takes one with pictures.")
+    captions = read_captions(given.captions) if given.captions else {}
+    judges = {name: _load(name, str(device_of(given))) for name in given.judge}
+    for name, judge in judges.items():
+        if judge.name in options["model"] or name in options["model"]:
+            log.warning("%s searched these prompts itself: its figures are not those of a held-out model.", name)
+    figures = evaluate(results, source, judges, given.painted, captions)
+    if given.json:
+        say_json(figures)
+    else:
+        _print(figures)
+    return 0
+
+
+def _load(name: str, device: str) -> ClipModel:
+    from ..models.loading import load_folder, load_model  # imported late: open_clip would delay --help
+
+    if (Path(name) / "model.json").is_file():
+        return load_folder(Path(name), Path(name).name).to(device)
+    return load_model(name, device=device)
+
+
+def _print(figures: dict[str, Any]) -> None:
+    say(f"{figures['pictures']} pictures, {figures['failed']} failed; ranks are among {figures['pool']} pictures")
+    for judge, folders in figures["judges"].items():
+        shown = [name for name in COLUMNS if any(own[name] for own in folders.values())]
+        say(f"\n{judge}\n{'':24}" + "".join(f"{name:>18}" for name in shown))
+        for folder, own in folders.items():
+            say(f"{folder[-24:]:24}" + "".join(f"{_cell(own[name]):>18}" for name in shown))
+
+
+def _cell(mean: dict[str, Any] | None) -> str:
+    if mean is None:
+        return "-"
+    return f"{mean['mean']:.3f}" + ("" if mean["error"] is None else f" ± {mean['error']:.3f}")

@@ -1,0 +1,346 @@
+"""The command `batch`: rows, what it goes on with, what it refuses, captions."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from oddities import COUNT, draw_oddities
+
+from pez_core import InversionConfig, PezError, PictureSource, invert, invert_all, make_target
+from pez_core.batch import packed
+from pez_core.batch.engines import Plan
+from pez_core.batch.engines.local import LocalEngine
+from pez_core.batch.job import Job, Summary
+from pez_core.batch.packed import Packs, PackSize
+from pez_core.batch.preparing import Looks, prepared
+from pez_core.batch.results import open_results
+from pez_core.batch.rows import COLUMNS
+from pez_core.batch.sources import open_source
+from pez_core.cli import main
+from pez_core.errors import ShortOfMemoryError
+from pez_core.models.presets import EMBEDDED_FOLDER
+
+SAMPLES = sorted((EMBEDDED_FOLDER / "samples").glob("*.png"))[:6]
+QUICK = ["--method", "pez", "--steps", "3", "--restarts", "2", "--length", "3"]
+CONFIG = InversionConfig(method="pez", steps=3, restarts=2, length=3)
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for sample in SAMPLES:
+        shutil.copy(sample, folder)
+    return folder
+
+
+def batch(source: Path, out: Path, *more: str) -> int:
+    return main(["batch", str(source), "--out", str(out), *QUICK, *more])
+
+
+def rows_of(out: Path) -> dict[str, dict]:
+    lines = [json.loads(line) for line in out.read_text("utf-8").splitlines()]
+    assert len({row["key"] for row in lines}) == len(lines), "a row is doubled"
+    return {row["key"]: row for row in lines}
+
+
+def test_a_folder_becomes_a_row_for_each_picture(pictures, tmp_path, capsys):
+    out = tmp_path / "rows.jsonl"
+    (pictures / "notes.txt").write_text("no picture")
+    (pictures / ".hidden.png").write_bytes(b"")
+    assert batch(pictures, out, "--json") == 0
+    rows = rows_of(out)
+    assert list(rows) == [sample.name for sample in SAMPLES]
+    for row in rows.values():
+        assert tuple(row) == COLUMNS
+        assert row["error"] is None
+        assert len(row["prompt"].split()) == 3 == len(row["tokens"])
+        assert row["candidates"][0] == {"text": row["prompt"], "similarity": row["similarity"], "nll": None}
+        assert (row["model"], row["seed"], row["steps"]) == ("embedded", 0, 3)
+        assert json.loads(row["settings"]) == {"method": "pez", "steps": 3, "restarts": 2, "length": 3}
+    told = json.loads(capsys.readouterr().out)
+    assert (told["pictures"], told["rows"], told["failed"], told["stopped"]) == (len(SAMPLES), len(SAMPLES), 0, False)
+
+
+def test_each_picture_gets_what_it_gets_alone(pictures, tmp_path, model):
+    config = InversionConfig.preset("fast", seed=7)
+    items = list(open_source(pictures))
+    packs = Packs(model, PackSize(len(items)))
+    ready = prepared(items, model, config, Looks(crops=True), ahead=True)
+    rows = {row["key"]: row for some in packs.rows(ready) for row in some}
+    for item in items:
+        alone = invert(model, make_target(model, [PictureSource.of(item.picture, crops=True)]), config)
+        assert rows[item.key]["prompt"] == alone.prompt
+        assert rows[item.key]["similarity"] == pytest.approx(alone.similarity, abs=1e-5)
+
+
+def test_every_target_needs_its_seed(model, target):
+    with pytest.raises(PezError, match="Expected 2 seeds for 2 targets, got 1"):
+        invert_all(model, [target, target], CONFIG, seeds=[1])
+
+
+def test_rows_of_a_list_override_the_settings(pictures, tmp_path, model, capsys):
+    first, second = SAMPLES[0].name, SAMPLES[1].name
+    table = tmp_path / "list.csv"
+    table.write_text(
+        "path,seed,prefix,text,length,caption\n"
+        f"pictures/{first},5,,,,x\npictures/{first},6,a photo of,,,x\npictures/{second},,,a red ball,2,x\n,,,a dog,,x\n"
+        f"pictures/{first},many,,,,x\npictures/none.png,,,,,x\n,,,,,x\npictures/{first},,,,0,x\n",
+        "utf-8",
+    )
+    out = tmp_path / "rows.jsonl"
+    assert batch(table, out) == 3
+    assert "not used: caption" in capsys.readouterr().err
+    rows = rows_of(out)
+    assert len(rows) == 8
+    five = rows[f"pictures/{first}"]
+    assert five["seed"] == 5
+    target = make_target(model, [PictureSource.of(SAMPLES[0])])
+    assert five["prompt"] == invert(model, target, InversionConfig(**{**vars(CONFIG), "seed": 5})).prompt
+    assert rows[f"pictures/{first}#2"]["prompt"].startswith("a photo of ")
+    assert len(rows[f"pictures/{second}"]["tokens"]) == 2
+    assert rows["a dog"]["prompt"]
+    assert "seed must be a number, not 'many'" in rows[f"pictures/{first}#3"]["error"]
+    assert "There is no file" in rows["pictures/none.png"]["error"]
+    assert "neither a path nor a text" in rows["row 7"]["error"]
+    assert "length must be a whole number" in rows[f"pictures/{first}#4"]["error"]
+
+
+def test_a_list_in_json_lines(pictures, tmp_path):
+    table = tmp_path / "list.jsonl"
+    lines = [{"path": f"pictures/{each.name}", "seed": i, "banned": ["red"]} for i, each in enumerate(SAMPLES)]
+    table.write_text("\n".join(map(json.dumps, lines)), "utf-8")
+    assert batch(table, tmp_path / "rows.jsonl") == 0
+    assert [row["seed"] for row in rows_of(tmp_path / "rows.jsonl").values()] == list(range(len(SAMPLES)))
+
+
+def test_sub_folders_only_if_asked(pictures, tmp_path):
+    (pictures / "more").mkdir()
+    shutil.copy(SAMPLES[0], pictures / "more")
+    assert batch(pictures, tmp_path / "flat.jsonl") == 0
+    assert batch(pictures, tmp_path / "deep.jsonl", "--recursive") == 0
+    deep = rows_of(tmp_path / "deep.jsonl").keys()
+    assert deep - rows_of(tmp_path / "flat.jsonl").keys() == {f"more/{SAMPLES[0].name}"}
+
+
+class _Killed(BaseException):
+    pass
+
+
+def test_a_killed_job_goes_on_where_it_was(pictures, tmp_path, model):
+    out, plan = tmp_path / "rows.jsonl", Plan(lambda device: (model, None), CONFIG, pack=2)
+
+    def job() -> Job:
+        return Job(open_source(pictures), open_results(out), {"settings": {}})
+
+    def die(summary: Summary) -> None:
+        if summary.done >= 2:
+            raise _Killed
+
+    with pytest.raises(_Killed):
+        job().run(LocalEngine("cpu"), plan, die)
+    before = out.read_bytes()
+    out.write_bytes(before + b'{"key": "cut o')  # as a kill within a write leaves it
+    assert job().run(LocalEngine("cpu"), plan).to_json()["rows"] == len(SAMPLES)
+    assert out.read_bytes().startswith(before)
+    assert len(rows_of(out)) == len(SAMPLES)
+    assert job().run(LocalEngine("cpu"), plan).done == 0
+
+
+def test_pictures_that_come_later_are_searched_too(pictures, tmp_path):
+    out = tmp_path / "rows.jsonl"
+    assert batch(pictures, out) == 0
+    shutil.copy(SAMPLES[0], pictures / "later.png")
+    assert batch(pictures, out) == 0
+    assert len(rows_of(out)) == len(SAMPLES) + 1
+
+
+def test_other_options_are_refused_by_name(pictures, tmp_path, capsys):
+    out = tmp_path / "rows.jsonl"
+    assert batch(pictures, out) == 0
+    before = out.read_bytes()
+    assert batch(pictures, out, "--seed", "4", "--prefix", "a") == 2
+    assert 'other options: seed 4 (was 0), prefix "a" (was "").' in capsys.readouterr().err
+    assert out.read_bytes() == before
+    assert batch(pictures, out, "--seed", "4", "--restart") == 0
+    assert {row["seed"] for row in rows_of(out).values()} == {4}
+
+
+def test_a_file_that_is_not_ours_is_left_alone(pictures, tmp_path, capsys):
+    out = tmp_path / "mine.jsonl"
+    out.write_text('{"mine": 1}\n')
+    assert batch(pictures, out) == 2
+    assert "no options are recorded" in capsys.readouterr().err
+    assert out.read_text() == '{"mine": 1}\n'
+
+
+def test_two_processes_do_not_write_the_same_results(pictures, tmp_path, model):
+    out, said = tmp_path / "rows.jsonl", []
+
+    def meanwhile(summary: Summary) -> None:
+        with pytest.raises(PezError, match="Another process"):
+            Job(open_source(pictures), open_results(out), {}).run(LocalEngine("cpu"), plan)
+        said.append(summary.done)
+
+    plan = Plan(lambda device: (model, None), CONFIG)
+    Job(open_source(pictures), open_results(out), {}).run(LocalEngine("cpu"), plan, meanwhile)
+    assert said[-1] == len(SAMPLES) == len(rows_of(out))
+
+
+@pytest.mark.parametrize(
+    ("source", "out", "said"),
+    [
+        ("nowhere", "rows.jsonl", "There is no folder or file"),
+        ("empty", "rows.jsonl", "There is no picture in the folder"),
+        ("pictures", "rows.txt", "ends in .jsonl or .parquet"),
+        ("pictures", "no/rows.jsonl", "There is no folder"),
+        ("list.csv", "rows.jsonl", "no column path"),
+        ("list.doc", "rows.jsonl", "is no source of pictures"),
+    ],
+)
+def test_what_cannot_be_run_is_one_line(pictures, tmp_path, capsys, source, out, said):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "list.csv").write_text("file,seed\nx.png,1\n")
+    (tmp_path / "list.doc").write_text("")
+    assert batch(tmp_path / source, tmp_path / out) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1
+    assert said in lines[0]
+
+
+def test_settings_that_no_picture_can_have_leave_no_row(pictures, tmp_path, capsys):
+    assert batch(pictures, tmp_path / "rows.jsonl", "--length", "80") == 2
+    assert "80" in capsys.readouterr().err
+    assert batch(pictures, tmp_path / "rows.jsonl", "--restart") == 0
+
+
+def test_a_warning_is_said_once(pictures, tmp_path, capsys):
+    assert batch(pictures, tmp_path / "rows.jsonl", "--pack", "1", "--prefix", "zzyzx") == 0
+    assert capsys.readouterr().err.count("zzyzx") == 1
+
+
+def test_a_search_that_fails_is_the_row_of_its_picture(pictures, tmp_path, monkeypatch):
+    """A pack that fails as a whole is halved until the picture that is the cause is alone."""
+    real = packed.invert_all
+
+    def fragile(model, targets, config, report, accept, language, seeds):
+        if any(seed == 3 for seed in seeds):
+            raise PezError("three is not allowed")
+        return real(model, targets, config, report, accept, language, seeds)
+
+    monkeypatch.setattr(packed, "invert_all", fragile)
+    table = tmp_path / "list.csv"
+    table.write_text("path,seed\n" + "".join(f"pictures/{each.name},{i}\n" for i, each in enumerate(SAMPLES)))
+    assert batch(table, tmp_path / "rows.jsonl", "--pack", "6") == 3
+    errors = [row["error"] for row in rows_of(tmp_path / "rows.jsonl").values()]
+    assert sorted(map(str, errors)) == ["None"] * 5 + ["three is not allowed"]
+
+
+def test_a_pack_is_halved_when_memory_runs_out(pictures, tmp_path, model, monkeypatch):
+    real, tried = packed.invert_all, []
+
+    def small(model, targets, *more):
+        tried.append(len(targets))
+        if len(targets) > 1:
+            raise ShortOfMemoryError("none left")
+        return real(model, targets, *more)
+
+    monkeypatch.setattr(packed, "invert_all", small)
+    assert batch(pictures, tmp_path / "rows.jsonl", "--pack", "4") == 0
+    assert tried == [4, 2, 1, 1, 2, 1, 1, *[1] * (len(SAMPLES) - 4)]
+    assert len(rows_of(tmp_path / "rows.jsonl")) == len(SAMPLES)
+
+
+def test_packs_grow_while_that_is_cheaper():
+    size, sizes = PackSize(), []
+    for seconds in (1.0, 0.6, 0.5, 0.49, 0.49):  # of a picture
+        sizes.append(size.now)
+        size.took(size.now, 9 * seconds * size.now)  # disturbed by other work
+        size.took(size.now, seconds * size.now)
+    assert sizes == [4, 8, 16, 32, 16]
+    size.too_large(16)
+    assert size.now == 8
+
+
+def test_a_stopped_search_leaves_no_row(pictures, tmp_path, model):
+    config = InversionConfig(method="pez", steps=30, restarts=1, length=3)
+    out, plan, packs = tmp_path / "rows.jsonl", Plan(lambda device: (model, None), config, pack=2), []
+
+    def stop(progress) -> bool:
+        packs.append(progress[0].step)
+        return packs.count(10) == 2  # within the second pack
+
+    def job() -> Job:
+        return Job(open_source(pictures), open_results(out), {})
+
+    assert job().run(LocalEngine("cpu"), plan, on_pack=stop).done == 2 == len(rows_of(out))
+    job().run(LocalEngine("cpu"), plan)
+    assert {(row["stopped"], row["steps"]) for row in rows_of(out).values()} == {("steps", 30)}
+    assert len(rows_of(out)) == len(SAMPLES)
+
+
+def test_captions_beside_the_pictures(pictures, tmp_path):
+    assert batch(pictures, tmp_path / "rows.jsonl", "--sidecar", "--caption-prefix", "sks style, ") == 0
+    for key, row in rows_of(tmp_path / "rows.jsonl").items():
+        assert (pictures / key).with_suffix(".txt").read_text("utf-8") == f"sks style, {row['prompt']}\n"
+
+
+@pytest.mark.parametrize("mode", ["skip", "replace", "append", "prepend"])
+def test_captions_that_exist(pictures, tmp_path, mode):
+    folder = tmp_path / "captions"
+    folder.mkdir()
+    name = SAMPLES[0].stem
+    (folder / f"{name}.txt").write_text("mine\n")
+    options = ("--sidecar", str(folder), "--sidecar-mode", mode)
+    for _ in range(2):  # again, as after a kill between caption and row
+        assert batch(pictures, tmp_path / "rows.jsonl", *options, "--restart") == 0
+    prompt = rows_of(tmp_path / "rows.jsonl")[SAMPLES[0].name]["prompt"]
+    wanted = {"skip": "mine", "replace": prompt, "append": f"mine, {prompt}", "prepend": f"{prompt}, mine"}
+    assert (folder / f"{name}.txt").read_text("utf-8") == wanted[mode] + "\n"
+    assert len(list(folder.iterdir())) == len(SAMPLES)
+
+
+def test_captions_escape_parentheses_if_asked(pictures, tmp_path):
+    for flag, said in (((), "(a) "), (("--sidecar-escape",), "\\(a\\) ")):
+        assert (
+            batch(
+                pictures,
+                tmp_path / "r.jsonl",
+                "--restart",
+                "--prefix",
+                "(a)",
+                "--sidecar",
+                str(tmp_path),
+                *flag,
+                "--sidecar-mode",
+                "replace",
+            )
+            == 0
+        )
+        assert (tmp_path / f"{SAMPLES[0].stem}.txt").read_text("utf-8").startswith(said)
+        assert rows_of(tmp_path / "r.jsonl")[SAMPLES[0].name]["escaped"].startswith("\\(a\\) ")
+
+
+def test_two_workers_find_the_same(pictures, tmp_path):
+    assert batch(pictures, tmp_path / "one.jsonl") == 0
+    assert batch(pictures, tmp_path / "two.jsonl", "--workers", "2") == 0
+    one, two = (rows_of(tmp_path / name) for name in ("one.jsonl", "two.jsonl"))
+    assert {key: row["prompt"] for key, row in one.items()} == {key: row["prompt"] for key, row in two.items()}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such names, links and pipes")
+def test_two_hundred_oddities(tmp_path):
+    readable = draw_oddities(tmp_path / "odd")
+    assert batch(tmp_path / "odd", tmp_path / "rows.jsonl", "--sidecar", str(tmp_path / "captions")) == 3
+    rows = rows_of(tmp_path / "rows.jsonl")
+    assert len(rows) == COUNT
+    assert {name: rows[name]["error"] for name in readable} == dict.fromkeys(readable)
+    broken = ("empty.png", "text.jpg", "bomb.png", "tiny.png", "broken link.png", "loop.png", "pipe.png", "nan.tif")
+    assert all(rows[name]["error"] for name in broken)
+    assert all(bool(row["prompt"]) != bool(row["error"]) for row in rows.values())
+    assert all("\n" not in row["error"] for row in rows.values() if row["error"])
