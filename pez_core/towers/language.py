@@ -104,6 +104,7 @@ class CausalTower:
         self._start = torch.tensor(vocabulary.start_ids, dtype=torch.long, device=module.device)
         self._bare_head = self._shared = True
         self._check()
+        self._tied = self._bare_head and self._predicts_by_its_table()
 
     @property
     def device(self) -> torch.device:
@@ -148,15 +149,22 @@ class CausalTower:
         return torch.stack([each for each in found if each is not None], dim=1)
 
     def prompt_log_probability(self, prompts: Tensor, ids: Tensor) -> Tensor:
-        """See `LanguageTower`. Without a start token, the first token has nothing before it and is not counted."""
+        """See `LanguageTower`. Without a start token, the first token has nothing before it and is not counted.
+
+        Where a model predicts tokens with the table that it reads them by, the gradient also says which tokens would be more
+        likely at each place; otherwise only which tokens make the next ones likelier, as in the published code.
+        """
         whole = torch.cat([self.embed(self._start).expand(len(prompts), -1, -1), prompts], dim=1)
         own = ids if len(self._start) else ids[:, 1:]
         if not own.shape[1]:
             return prompts.new_zeros(len(prompts))
         hidden = self._base_hidden(inputs_embeds=whole[:, :-1].to(self._module.dtype))
-        first = max(0, len(self._start) - 1)
-        each = self._log_softmax(hidden[:, first:]).gather(2, own[..., None])
-        return each[..., 0].mean(1)
+        hidden = hidden[:, max(0, len(self._start) - 1) :]
+        if not self._tied:
+            return self._log_softmax(hidden).gather(2, own[..., None])[..., 0].mean(1)
+        logits = self._module.get_output_embeddings()(hidden).float()
+        said = (hidden.float() * prompts[:, -own.shape[1] :]).sum(-1)
+        return (said - logits.logsumexp(-1)).mean(1)
 
     def _hidden(self, state: State, ids: Tensor) -> tuple[Tensor, int]:
         """What the head reads at each position [M, P, H], and how many positions come before the texts."""
@@ -174,6 +182,13 @@ class CausalTower:
     def _log_softmax(self, hidden: Tensor) -> Tensor:
         logits = self._module.get_output_embeddings()(hidden) if self._bare_head else hidden
         return logits.float().log_softmax(-1)
+
+    @torch.no_grad()
+    def _predicts_by_its_table(self) -> bool:
+        head = self._module.get_output_embeddings()
+        few = torch.arange(min(8, self.vocabulary.size), device=self.device)
+        same = getattr(head, "bias", None) is None and head.weight.shape[1] == self.width
+        return same and torch.equal(head.weight[few].float(), self.embed(few))
 
     @torch.no_grad()
     def _check(self) -> None:

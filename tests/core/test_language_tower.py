@@ -99,6 +99,17 @@ def test_a_prompt_is_as_natural_as_the_plain_model_says(kind: str):
     assert found.item() == pytest.approx(each.mean().item(), abs=1e-4)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_gradient_of_naturalness_says_which_token_would_be_likelier(kind: str):
+    tower = tower_of(causal(kind))
+    ids = torch.tensor([tower.vocabulary.encode("the red bird was good")])
+    embeddings = tower.embed(ids).requires_grad_()
+    (gradient,) = torch.autograd.grad(tower.prompt_log_probability(embeddings, ids).sum(), embeddings)
+    tied = kind != "llama"  # that one has a head of its own here
+    assert bool(gradient[0, -1].abs().max() > 0) == tied  # what the last token is matters to itself only
+    assert gradient[0, 0].abs().max() > 0
+
+
 def test_a_model_whose_cache_cannot_be_trusted_reads_each_row_whole(monkeypatch):
     right = tower_of(causal())
     expected = read(right, prompt_of(right))
