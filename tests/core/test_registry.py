@@ -24,10 +24,12 @@ ROOT = Path(__file__).parents[2]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 IDS = {
     "PEZBlendTargets",
+    "PEZClassifyText",
     "PEZCombineModels",
     "PEZDistill",
     "PEZImageTarget",
     "PEZInvert",
+    "PEZLearnClassifier",
     "PEZLoadLanguageModel",
     "PEZLoadModel",
     "PEZModelFromCLIP",
