@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 from pathlib import Path
 
 import folder_paths
@@ -66,9 +67,9 @@ def unused(examples: Examples) -> list[str]:
 
 def _files() -> dict[str, Path]:
     """The files with texts in the input folder by their names. Links that lead out of the folder are none of them."""
-    folder = Path(folder_paths.get_input_directory()).resolve()
-    try:
-        places = {each.name: each.resolve() for each in folder.iterdir() if each.suffix.lower() in ENDINGS}
-    except OSError:  # no such folder, or a loop of links
+    folder = Path(os.path.realpath(folder_paths.get_input_directory()))
+    if not folder.is_dir():
         return {}
+    found = [each for each in folder.iterdir() if each.suffix.lower() in ENDINGS]
+    places = {each.name: Path(os.path.realpath(each)) for each in found}  # Path.resolve may fail at loops of links
     return {name: path for name, path in places.items() if path.is_relative_to(folder) and path.is_file()}

@@ -140,10 +140,8 @@ class PEZLearnClassifier(PezNode):
         candidate: int = 1,
         language_model: LanguageModel | None = None,
     ) -> io.NodeOutput:
-        from ..pez_core.classification import (
-            learn_classifier,  # imported late: open_clip would slow down every start
-            pick_prompt,
-        )
+        # imported late: open_clip would slow down every start
+        from ..pez_core.classification import learn_classifier, pick_prompt
 
         model = given_or_embedded(language_model)
         config = ClassifierConfig(length=length, seed=seed, steps=steps)

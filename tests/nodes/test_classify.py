@@ -142,14 +142,17 @@ def test_files_outside_the_input_folder_are_refused(comfy):
     outside.write_text((SAMPLES / "moods.csv").read_text())
     link = comfy.base / "input" / "link.csv"
     link.symlink_to(outside)
+    loop = comfy.base / "input" / "loop.csv"
+    loop.symlink_to(loop)
     try:
-        for name in (outside.name, "../secret.csv", str(outside), link.name):
+        for name in (outside.name, "../secret.csv", str(outside), link.name, loop.name):
             said = refused(comfy, examples=name)
             assert "in ComfyUI's input folder" in said, name
         options = comfy.get("/object_info/PEZLearnClassifier")["PEZLearnClassifier"]["input"]["required"]["examples"]
         assert link.name not in options[1]["options"]
     finally:
         link.unlink()
+        loop.unlink()
 
 
 def test_an_empty_text_has_no_label(comfy):
