@@ -6,10 +6,12 @@ from comfy_api.latest import ComfyExtension, io
 
 from . import metadata, stop
 from .batch import PEZBatchFolder
+from .classify_text import PEZClassifyText
 from .combine import PEZCombineModels
 from .distill import PEZDistill
 from .from_clip import PEZModelFromCLIP
 from .invert import PEZInvert
+from .learn_classifier import PEZLearnClassifier
 from .load import PEZLoadModel
 from .load_language import PEZLoadLanguageModel
 from .paint import PEZPaint
@@ -41,6 +43,8 @@ class PezExtension(ComfyExtension):
             PEZBlendTargets,
             PEZScore,
             PEZPaint,
+            PEZLearnClassifier,
+            PEZClassifyText,
             PEZPlot,
             PEZSavePrompts,
             PEZSamplePicture,

@@ -36,7 +36,7 @@ class PEZLoadLanguageModel(PezNode):
             display_name="PEZ Load Language Model",
             category="PEZ",
             description="Loads the language model that says how naturally a prompt reads, for PEZ Invert and PEZ Distill with a "
-            "readability above 0. Without it they use the embedded one.",
+            "readability above 0, or that learns to classify texts. Without it the nodes use the embedded one.",
             search_aliases=["llm", "gguf", "smollm", "qwen", "gemma", "fluency"],
             inputs=[
                 io.Combo.Input(
@@ -70,6 +70,15 @@ class PEZLoadLanguageModel(PezNode):
             return io.NodeOutput(ConnectedLanguageModel(clip))
         with torch.inference_mode(False):
             return io.NodeOutput(_load(language_model))
+
+
+def given_or_embedded(model: Any) -> Any:
+    """The connected language model, else the embedded one."""
+    if model is not None:
+        return model
+    require()
+    with torch.inference_mode(False):
+        return _load(EMBEDDED)
 
 
 def _load(chosen: str) -> Any:

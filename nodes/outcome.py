@@ -10,7 +10,7 @@ from typing import Any
 
 from PIL import Image
 
-from ..pez_core import Candidate, InversionResult, escape_for_comfyui
+from ..pez_core import Candidate, InversionResult
 from ..pez_core.objectives.fluency import word_count
 from ..pez_core.search.front import price
 from .wires import NodeResult
@@ -29,13 +29,14 @@ def outcome(kind: str, found: NodeResult) -> dict[str, Any]:
         "id": found.search,
         "node": kind,
         "model": result.model,
+        "measure": result.measure,
         "seed": result.seed,
         "candidate": found.number,
         "text": result.prompt,
         "delivered": plain["prompt"],
         "similarity": result.similarity,
         "tokens": plain["tokens"],
-        "candidates": [_candidate(each) for each in _ranked(found)],
+        "candidates": [_candidate(found, each) for each in _ranked(found)],
         "trace": _points(result),
         "steps": result.steps,
         "most": found.config.steps,
@@ -66,10 +67,11 @@ def _ranked(found: NodeResult) -> list[Candidate]:
     return [*others[: found.number - 1], first, *others[found.number - 1 :]]
 
 
-def _candidate(each: Candidate) -> dict[str, Any]:
-    """price: what a search counts against the similarity, for the slider of the panel."""
-    read = {} if each.nll is None else {"price": price(each.nll, word_count(each.text))}
-    return {**each.to_json(), **read, "delivered": escape_for_comfyui(each.text)}
+def _candidate(found: NodeResult, each: Candidate) -> dict[str, Any]:
+    """price: what a readable search counts against the similarity, for the slider of the panel."""
+    readable = each.nll is not None and found.result.measure == "similarity"
+    read = {"price": price(each.nll, word_count(each.text))} if readable else {}
+    return {**each.to_json(), **read, "delivered": found.delivered(each.text)}
 
 
 def _points(result: InversionResult) -> list[tuple[int, float]]:

@@ -21,10 +21,12 @@ class Reporter:
     """Shows a run on its node. Passes ComfyUI's interrupt through; ends searches when the panel asks.
 
     Several searches of one node (one for each picture) share a run and a bar. `parts`: their number.
-    Use it as a context manager. `hidden`: the node's unique_id, prompt and extra_pnginfo.
+    Use it as a context manager. `hidden`: the node's unique_id, prompt and extra_pnginfo. `measure`: what the exact scores
+    are, as in `InversionResult`.
     """
 
-    def __init__(self, hidden: Any, parts: int, seed: int, model: str):
+    def __init__(self, hidden: Any, parts: int, seed: int, model: str, measure: str = "similarity"):
+        self._measure = measure
         self._node_id, self._parts, self._seed, self._model = hidden.unique_id, parts, seed, model
         self._speaker = Speaker(hidden)
         self._part = 0
@@ -76,7 +78,8 @@ class Reporter:
             "parts": self._parts,
             "seed": self._seed,
             "prompt": progress.prompt,
-            "delivered": escape_for_comfyui(progress.prompt),
+            "delivered": progress.prompt if self._measure == "accuracy" else escape_for_comfyui(progress.prompt),
+            "measure": self._measure,
             "similarity": progress.similarity,
             "best": progress.best if math.isfinite(progress.best) else None,
             "step": progress.step,

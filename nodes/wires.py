@@ -1,7 +1,7 @@
 """The types of connections between this pack's nodes, and the inputs and outputs that several nodes share.
 
-PEZ_MODEL carries a ClipModel, PEZ_LANGUAGE_MODEL a LanguageModel, PEZ_TARGET a tuple of sources, PEZ_RESULT a NodeResult;
-PEZ_WORDS and PEZ_SETTINGS carry the values of widgets by their names.
+PEZ_MODEL carries a ClipModel, PEZ_LANGUAGE_MODEL a LanguageModel, PEZ_TARGET a tuple of sources, PEZ_RESULT a NodeResult, PEZ_CLASSIFIER a
+Classifier; PEZ_WORDS and PEZ_SETTINGS carry the values of widgets by their names.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from PIL import Image
 import nodes
 
 from ..pez_core import InversionConfig, InversionResult, escape_for_comfyui
+from ..pez_core.targets.task import LabelTask
 
 PezModel = io.Custom("PEZ_MODEL")
 PezLanguageModel = io.Custom("PEZ_LANGUAGE_MODEL")
@@ -22,12 +23,15 @@ PezTarget = io.Custom("PEZ_TARGET")
 PezResult = io.Custom("PEZ_RESULT")
 PezWords = io.Custom("PEZ_WORDS")
 PezSettings = io.Custom("PEZ_SETTINGS")
+PezClassifier = io.Custom("PEZ_CLASSIFIER")
+FOUND = {PezResult.io_type, PezClassifier.io_type}
+"""What only nodes that search return."""
 
 
 def searches(kind: Any) -> bool:
     """Whether nodes of this kind search, which their outputs show."""
     known = nodes.NODE_CLASS_MAPPINGS.get(kind) if isinstance(kind, str) else None
-    return PezResult.io_type in (getattr(known, "RETURN_TYPES", None) or ())
+    return not FOUND.isdisjoint(getattr(known, "RETURN_TYPES", None) or ())
 
 
 def model_input() -> io.Input:
@@ -55,8 +59,20 @@ def language_input() -> io.Input:
 def language_output() -> io.Output:
     """The output of the node that loads a language model."""
     return PezLanguageModel.Output(
-        "language_model", display_name="language_model", tooltip="Connect to PEZ Invert or PEZ Distill."
+        "language_model",
+        display_name="language_model",
+        tooltip="Connect to PEZ Invert, PEZ Distill, PEZ Learn Classifier Prompt or PEZ Classify Text.",
     )
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """A learned prompt and what it answers: what PEZ_CLASSIFIER carries. model: the name of the language model that it was
+    learned with."""
+
+    task: LabelTask
+    prompt: str
+    model: str
 
 
 def picture_input(tooltip: str) -> io.Input:
@@ -81,11 +97,15 @@ class NodeResult:
     def __str__(self) -> str:
         return self.result.prompt
 
+    def delivered(self, text: str) -> str:
+        """A prompt as the node returns it: escaped for CLIP Text Encode; one that classifies is returned as it is."""
+        return escape_for_comfyui(text) if self.result.measure == "similarity" else text
+
     def to_json(self) -> dict[str, Any]:
         """Plain values: the result, and the settings that differ from their defaults."""
-        plain = asdict(InversionConfig())
+        plain = asdict(type(self.config)())
         settings = {name: value for name, value in asdict(self.config).items() if value != plain[name]}
-        return {**self.result.to_json(), "prompt": escape_for_comfyui(self.result.prompt), "settings": settings}
+        return {**self.result.to_json(), "prompt": self.delivered(self.result.prompt), "settings": settings}
 
 
 def result_outputs(similarity: str) -> list[io.Output]:

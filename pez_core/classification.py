@@ -14,7 +14,14 @@ from .config.classifier import ClassifierConfig
 from .errors import PezError, short_of_memory
 from .models.towers import tower_of
 from .objectives.fluency import LanguageModel
-from .objectives.label_judge import Accuracy, LabelJudge, accuracy_of, label_scores, prompt_nll
+from .objectives.label_judge import (
+    Accuracy,
+    LabelJudge,
+    accuracy_of,
+    label_scores,
+    prompt_contributions,
+    prompt_nll,
+)
 from .objectives.labels import LabelObjective
 from .result import InversionResult, Progress
 from .run.loop import Run
@@ -52,6 +59,11 @@ class ClassifierResult:
     def accuracy(self) -> float:
         """Its share of right labels on the held-out texts."""
         return self.search.similarity
+
+    @property
+    def stopped(self) -> str:
+        """Why the search ended, as in `InversionResult`."""
+        return self.search.stopped
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for `json.dumps`, without the trace."""
@@ -135,8 +147,34 @@ def learn_classifier(
     (found,) = run.go()
     learned = judge.accuracy(found.prompt)
     return ClassifierResult(
-        replace(found, warnings=warnings), task, learned, evaluate_prompt(model, task, "", held_out)
+        replace(found, warnings=warnings), task, learned, evaluate_prompt(model, task, "", held_out, judge.between)
     )
+
+
+@plain_torch()
+def pick_prompt(
+    model: LanguageModel,
+    result: ClassifierResult,
+    held_out: Examples,
+    number: int,
+    between: Callable[[], None] | None = None,
+) -> ClassifierResult:
+    """The result with candidate `number` (from 1) moved to the front; the last one if there are fewer.
+
+    held_out: the texts that the result was measured on. between: called every few texts; it may raise.
+
+    Raises PezError for a number below 1.
+    """
+    if number < 1:
+        raise PezError(f"The number of a candidate must be 1 or more, not {number!r}.")
+    search, task = result.search, result.task
+    place = min(number, len(search.candidates)) - 1
+    if place == 0:
+        return result
+    first, others = search.candidates[place], search.candidates[:place] + search.candidates[place + 1 :]
+    tokens = prompt_contributions(tower_of(model), task, first.text, held_out, EXPLAINED, between)
+    learned = evaluate_prompt(model, task, first.text, held_out, between)
+    return replace(result, search=replace(search, candidates=(first, *others), tokens=tokens), learned=learned)
 
 
 @plain_torch()

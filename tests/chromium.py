@@ -88,7 +88,8 @@ def look_at(page: Page) -> None:
     """Brings the first node that searches into view: the page hides what is outside."""
     page.evaluate(
         """() => {
-            const node = window.app.graph.nodes.find(each => each.outputs?.some(one => one.type === "PEZ_RESULT"))
+            const node = window.app.graph.nodes.find(each => each.outputs?.some(
+                one => ["PEZ_RESULT", "PEZ_CLASSIFIER"].includes(one.type)))
             if (!node) return
             Object.assign(window.app.canvas.ds, { scale: 0.8, offset: [250 - node.pos[0], 120 - node.pos[1]] })
             window.app.canvas.setDirty(true, true)

@@ -48,11 +48,14 @@ HELP = {
     "distill": ("shorten a long prompt", ("distill",)),
     "two-encoders": ("one prompt for both encoders of SDXL", ("model", "small", "both")),
     "language": ("prompt that reads", ("model", "picture", "language", "invert")),
+    "classify": ("switch a style by the mood of a prompt", ("learn", "classify")),
     "clip": ("SDXL with the CLIP of the workflow", ("checkpoint", "vision", "model", "invert")),
 }
 """The help pages' pictures: from which workflow, and which of its nodes."""
-RUN = ("PEZ", "Batch", "Primitive", "PreviewAny", "StringConcatenate")
+RUN = ("PEZ", "Batch", "Primitive", "PreviewAny", "String", "ComfySwitch")
 """The nodes that run before a picture is taken: they need nothing but the pack."""
+SHOWN = {"PEZDistill": "text", "PrimitiveStringMultiline": "value"}
+"""The nodes whose text a thumbnail shows as what goes in, with their widgets."""
 CAPTION = "a cat plays with a ball"
 """Stands in for what a language model writes."""
 SETTINGS: Workflow = {"settings": Node("PEZSearchSettings", (0, 0), {"method": "pez+swaps"}, size=(400, 330))}
@@ -174,10 +177,19 @@ def _make(page: Any, server: Comfy, everything: bool) -> None:
         run = server.run(graph)
         assert not run.error, (title, run.error)
         found = [each for output in run.history["outputs"].values() for each in output.get("pez", ())]
-        before = next((each["inputs"]["text"] for each in graph.values() if each["class_type"] == "PEZDistill"), "")
+        before = next(
+            (each["inputs"][SHOWN[each["class_type"]]] for each in graph.values() if each["class_type"] in SHOWN), ""
+        )
+        texts = [each["text"] for each in found]
+        if any(each["class_type"] == "PEZClassifyText" for each in graph.values()):
+            texts = next(
+                run.history["outputs"][name]["text"]
+                for name, each in graph.items()
+                if each["class_type"] == "PreviewAny"
+            )
         paintings = [run.history["outputs"][name] for name, each in graph.items() if each["class_type"] == "PEZPaint"]
         pictures = pictures_of(graph) + painted(server, paintings)
-        image = thumbnail(title, pictures, before, [each["text"] for each in found])
+        image = thumbnail(title, pictures, before, texts)
         image.save(WORKFLOWS / f"{title}.jpg", quality=88)
         for name, (source, nodes) in HELP.items():
             if source == title:

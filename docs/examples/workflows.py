@@ -257,6 +257,69 @@ EXAMPLES: dict[str, Workflow] = {
         ),
         "table": text((1460, 480), "score", 1, "Before and after"),
     },
+    "switch a style by the mood of a prompt": {
+        "note": note(
+            "A prompt is learned that makes a language model name the mood of a text. Your prompt's mood then chooses its style: a "
+            "bright one for *cheerful*, a dark one for *gloomy*.\n\nFor labels of your own, put a CSV file with the columns *text* "
+            "and *label* into ComfyUI's input folder, and connect a larger model with **PEZ Load Language Model** to both nodes."
+        ),
+        "learn": Node(
+            "PEZLearnClassifier",
+            (0, 280),
+            {"label_words": "happy|warm, sad|lonely", "suffix": " feeling"},
+            size=(440, 520),
+        ),
+        "prompt": Node(
+            "PrimitiveStringMultiline",
+            (500, 0),
+            {"value": "an abandoned graveyard under dark clouds"},
+            title="Your prompt",
+            size=(320, 120),
+        ),
+        "classify": Node(
+            "PEZClassifyText", (500, 190), {}, {"text": ("prompt", 0), "classifier": ("learn", 3)}, size=(320, 130)
+        ),
+        "is_cheerful": Node(
+            "StringCompare",
+            (500, 400),
+            {"string_b": "cheerful", "mode": "Equal"},
+            {"string_a": ("classify", 0)},
+            "Is it cheerful?",
+            (320, 200),
+        ),
+        "bright": Node(
+            "PrimitiveString",
+            (880, 0),
+            {"value": "pastel colors, morning light"},
+            title="Style of a cheerful prompt",
+            size=(320, 60),
+        ),
+        "dark": Node(
+            "PrimitiveString",
+            (880, 130),
+            {"value": "charcoal drawing, deep shadows"},
+            title="Style of a gloomy prompt",
+            size=(320, 60),
+        ),
+        "style": Node(
+            "ComfySwitchNode",
+            (880, 260),
+            {},
+            {"switch": ("is_cheerful", 0), "on_true": ("bright", 0), "on_false": ("dark", 0)},
+            "Style",
+            (320, 100),
+        ),
+        "whole": Node(
+            "StringConcatenate",
+            (880, 430),
+            {"delimiter": ", "},
+            {"string_a": ("prompt", 0), "string_b": ("style", 0)},
+            "Prompt with its style",
+            (320, 170),
+        ),
+        "text": text((1260, 0), "whole", width=320),
+        "label": text((1260, 220), "classify", title="Mood", width=320),
+    },
     "a blend of a picture and words": {
         "note": note(
             "A penguin, but on red: a text beside a picture, each with its weight.\n\nTo let only a part of the picture count, paint a "

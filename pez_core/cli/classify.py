@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..config.classifier import CLASSIFIER_SETTINGS, ClassifierConfig
 from ..errors import PezError, shorten
-from ..targets.labelled import Examples
+from ..targets.labelled import HELD_OUT, Examples
 from ..targets.labelled_archive import DATASETS, find_dataset
 from ..targets.labelled_files import read_examples
 from ..targets.task import SUFFIX, LabelTask
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from ..objectives.label_judge import Accuracy
 
 EMBEDDED = "embedded"
-HELD_OUT = 500  # texts that choose the prompt, at most
-SHARE = 0.2  # and at most this share of the texts
 _OTHER = ("suffix", "readability", "swap_from")  # settings whose option means something else here, or nothing
 _SHOWN = 3  # rows that could not be used, of which a line is printed
 _MOST_LINE = 1_000_000  # characters of a line on standard input
@@ -193,8 +191,7 @@ def _read(
 
 def _divide(given: argparse.Namespace, examples: Examples, seed: int) -> tuple[Examples, Examples]:
     """The texts to learn from, and those that choose."""
-    held = min(HELD_OUT, int(len(examples) * SHARE)) if given.hold_out is None else given.hold_out
-    train, held_out = examples.split(max(1, len(examples) - held), max(1, held), seed=seed)
+    train, held_out = examples.hold_out(given.hold_out, seed)
     if given.few is not None:
         train = train.few(given.few, seed)
     elif given.balance:

@@ -143,7 +143,7 @@ class TransformersModel:
 
     def _read(self, ids: Tensor, cache: Any) -> TransformersState:
         out = self.module(input_ids=ids, use_cache=True, logits_to_keep=1, **{self._cache: cache})
-        return TransformersState(out.logits[:, -1].float(), out.past_key_values)
+        return TransformersState(out.logits[:, -1].float(), getattr(out, self._cache))
 
     def _check(self, length: int) -> None:
         if length > self.longest:

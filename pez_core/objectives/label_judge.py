@@ -100,17 +100,7 @@ class LabelJudge:
     def contributions(self, text: str, problem: int) -> tuple[Token, ...]:
         """How much each token adds to the mean log-probability of the right label: the nats lost without it."""
         del problem
-        spans = token_spans(self._tower.vocabulary, text) if self._explained else []
-        some = self._held_out.select(range(min(self._explained, len(self._held_out))))
-        values = []
-        for start, end in [(0, 0), *spans] if spans else []:
-            prompt = " ".join((text[:start] + text[end:]).split())
-            scores = torch.cat(list(label_scores(self._tower, self._task, prompt, some, self.between)))
-            values.append(_certainty(scores, some))
-        return tuple(
-            Token(text[start:end], values[0] - value, start, end)
-            for (start, end), value in zip(spans, values[1:], strict=True)
-        )
+        return prompt_contributions(self._tower, self._task, text, self._held_out, self._explained, self.between)
 
     def _judge(self, text: str) -> Candidate | None:
         """The prompt with its accuracy; None if it was given up."""
@@ -174,6 +164,30 @@ def prompt_nll(tower: LanguageTower, prompt: str) -> float | None:
     row = torch.tensor([ids], device=tower.device)
     mean = float(tower.prompt_log_probability(tower.embed(row), row))
     return -mean * counted / max(1, len(prompt.split()) - (len(ids) - counted))
+
+
+def prompt_contributions(
+    tower: LanguageTower,
+    task: LabelTask,
+    prompt: str,
+    held_out: Examples,
+    explained: int,
+    between: Callable[[], None] | None = None,
+) -> tuple[Token, ...]:
+    """The tokens of a prompt, each with the nats of the right label that are lost without it.
+
+    explained: of how many of the texts that is the mean; 0 for no tokens.
+    """
+    spans = token_spans(tower.vocabulary, prompt) if explained else []
+    some = held_out.select(range(min(explained, len(held_out))))
+    values = []
+    for start, end in [(0, 0), *spans] if spans else []:
+        left = " ".join((prompt[:start] + prompt[end:]).split())
+        values.append(_certainty(torch.cat(list(label_scores(tower, task, left, some, between))), some))
+    return tuple(
+        Token(prompt[start:end], values[0] - value, start, end)
+        for (start, end), value in zip(spans, values[1:], strict=True)
+    )
 
 
 def accuracy_of(prompt: str, scores: Tensor, examples: Examples, nll: float | None) -> Accuracy:

@@ -11,6 +11,9 @@ from dataclasses import dataclass
 
 from ..errors import PezError
 
+HELD_OUT = 500  # texts that choose the prompt, at most
+SHARE = 0.2  # and at most this share of the texts
+
 
 @dataclass(frozen=True)
 class Examples:
@@ -79,6 +82,15 @@ class Examples:
             order.shuffle(chosen)
             parts.append(self.select(chosen))
         return parts
+
+    def hold_out(self, count: int | None, seed: int) -> tuple[Examples, Examples]:
+        """The examples to learn from, and `count` others that choose the prompt; None: a fifth of all, 500 at most.
+
+        Raises PezError when `count` leaves none to learn from.
+        """
+        held = max(1, min(HELD_OUT, int(len(self) * SHARE)) if count is None else count)
+        train, held_out = self.split(max(1, len(self) - held), held, seed=seed)
+        return train, held_out
 
     def few(self, k: int, seed: int) -> Examples:
         """`k` examples of each label, drawn by `seed` and shuffled.

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from ..errors import PezError, shorten
 from .labelled import Examples
 from .labelled_archive import DataFile
-from .labelled_rows import Table, open_table, text_table
+from .labelled_rows import Row, Table, open_table, text_table
 
 MOST_LABELS = 1000  # different ones; a column with more holds something else
 MOST_REPORTED = 10_000  # rows that could not be used; more are counted
@@ -63,8 +63,29 @@ def read_examples(
         wanted = list(table.text)
     if names is not None and (len(set(names)) != len(names) or len(names) < 2):
         raise PezError(f"Labels need two or more names, all different, not {list(names)}.")
+    return _examples(table, wanted, label, names, title)
 
-    rows, skipped = _usable(table, wanted, label, title)
+
+def read_lines(written: str, title: str) -> Examples:
+    """The texts with labels in lines of the form `label: text`; empty lines are ignored. title: what messages call it.
+
+    Each other line without a label or a text has a sentence in `skipped`, with its number.
+
+    Raises PezError when no line can be used, or all have the same label.
+    """
+    if not written.strip():
+        raise PezError(f"{title.capitalize()} is empty: write one text per line, as label: text.")
+    lines = ((number, line.partition(":")) for number, line in enumerate(written.splitlines(), 1) if line.strip())
+    rows = (
+        Row(f"Line {number}", (label, text) if colon else f"it has no colon after its label: {shorten(label, 30)!r}")
+        for number, (label, colon, text) in lines
+    )
+    return _examples(Table(["label", "text"], rows), ["text"], "label", None, title)
+
+
+def _examples(table: Table, text: Sequence[str], label: str, names: Sequence[str] | None, title: str) -> Examples:
+    """The examples in the rows of a table. text: its columns with texts. label: that with the labels."""
+    rows, skipped = _usable(table, text, label, title)
     labels, order = _named([row.label for row in rows], table, names, label, title)
     number = {name: i for i, name in enumerate(order)}
     texts, numbers = [], []

@@ -129,7 +129,8 @@ class CausalTower:
         whole = torch.cat([self.embed(self._start).expand(len(prompts), -1, -1), prompts], dim=1)
         if not self._shared or not whole.shape[1]:
             return (whole,)
-        cache = self._base(inputs_embeds=whole.to(self._module.dtype), use_cache=True).past_key_values
+        out = self._base(inputs_embeds=whole.to(self._module.dtype), use_cache=True)
+        cache = getattr(out, self._cache)
         return tuple(tensor for layer in cache.layers for tensor in (layer.keys, layer.values))
 
     def read(self, state: State, ids: Tensor, lengths: Tensor, words: Sequence[Sequence[int]]) -> Tensor:

@@ -11,7 +11,7 @@ import torch
 from tiny_language import causal, encoder_decoder
 
 from pez_core import PezError, Progress
-from pez_core.classification import classify, evaluate_prompt, learn_classifier
+from pez_core.classification import classify, evaluate_prompt, learn_classifier, pick_prompt
 from pez_core.config.classifier import ClassifierConfig
 from pez_core.models.caption_model import embedded_caption_model
 from pez_core.models.language import installed_language_model, load_classifying_model, load_language_model
@@ -199,6 +199,24 @@ def test_progress_tells_accuracies_and_stopping_keeps_the_best():
     assert shown
     assert all(each.similarity == each.best and 0 <= each.best <= 1 for each in shown)
     assert result.accuracy >= max(each.best for each in shown)
+
+
+def test_another_candidate_comes_with_its_own_accuracy_and_contributions():
+    model = causal()
+    result = learn_classifier(model, TASK, EXAMPLES, EXAMPLES, replace(FAST, steps=12))
+    assert len(result.search.candidates) > 1
+    assert pick_prompt(model, result, EXAMPLES, 1) is result
+    second = pick_prompt(model, result, EXAMPLES, 2)
+    assert second.prompt == result.search.candidates[1].text
+    assert second.accuracy == second.learned.accuracy == evaluate_prompt(model, TASK, second.prompt, EXAMPLES).accuracy
+    assert second.search.tokens
+    assert all(second.prompt[each.start : each.end] == each.text for each in second.search.tokens)
+    assert sorted(each.text for each in second.search.candidates) == sorted(
+        each.text for each in result.search.candidates
+    )
+    assert pick_prompt(model, result, EXAMPLES, 99).prompt == result.search.candidates[-1].text
+    with pytest.raises(PezError, match="1 or more, not 0"):
+        pick_prompt(model, result, EXAMPLES, 0)
 
 
 def test_a_run_that_is_stopped_at_once_returns_what_it_began_with():

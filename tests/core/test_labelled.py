@@ -17,7 +17,7 @@ from pez_core import PezError
 from pez_core.targets import labelled_archive, labelled_files, labelled_rows
 from pez_core.targets.labelled import Examples
 from pez_core.targets.labelled_archive import find_dataset
-from pez_core.targets.labelled_files import read_examples
+from pez_core.targets.labelled_files import read_examples, read_lines
 
 
 @pytest.fixture
@@ -271,6 +271,38 @@ def test_splits_that_are_not_possible():
         many(5, 5).split(8, 2, 1, seed=0)
     with pytest.raises(PezError, match="at least 1 text, not 4, 0"):
         many(5, 5).split(4, 0, seed=0)
+
+
+def test_a_fifth_is_held_out_and_500_at_most():
+    assert [len(part) for part in many(50, 50).hold_out(None, seed=0)] == [80, 20]
+    assert [len(part) for part in many(3000, 3000).hold_out(None, seed=0)] == [5500, 500]
+    assert [len(part) for part in many(5, 5).hold_out(7, seed=0)] == [3, 7]
+    assert [len(part) for part in many(1, 1).hold_out(None, seed=0)] == [1, 1]
+    with pytest.raises(PezError, match="too few"):
+        many(5, 5).hold_out(10, seed=0)
+
+
+def test_lines_with_a_label_before_a_colon():
+    examples = read_lines("b: one: two\n\n a :three\nnothing\n: four\nc:\n", "the widget")
+    assert pairs(examples) == [("one: two", "b"), ("three", "a")]
+    assert examples.skipped == (
+        "Line 4: it has no colon after its label: 'nothing'.",
+        "Line 5: the label is missing.",
+        "Line 6: the text is empty.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        (" \n", "The widget is empty: write one text per line, as label: text"),
+        ("one\ntwo", "No row of 'the widget' can be used. Line 1"),
+        ("a: one\na: two", "two or more labels"),
+    ],
+)
+def test_lines_that_are_of_no_use(written, said):
+    with pytest.raises(PezError, match=said):
+        read_lines(written, "the widget")
 
 
 def test_a_few_of_each_label():

@@ -25,10 +25,12 @@ WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 IDS = {
     "PEZBatchFolder",
     "PEZBlendTargets",
+    "PEZClassifyText",
     "PEZCombineModels",
     "PEZDistill",
     "PEZImageTarget",
     "PEZInvert",
+    "PEZLearnClassifier",
     "PEZLoadLanguageModel",
     "PEZLoadModel",
     "PEZModelFromCLIP",

@@ -18,6 +18,7 @@ INTERFACE = {
         ["prompt", "name", "file"],
     ),
     "PEZBlendTargets": (["targets", "weights"], ["target"]),
+    "PEZClassifyText": (["text", "classifier", "language_model"], ["label", "probability", "number"]),
     "PEZCombineModels": (["models", "weights"], ["pez_model"]),
     "PEZDistill": (
         [
@@ -53,6 +54,21 @@ INTERFACE = {
         ],
         RESULTS,
     ),
+    "PEZLearnClassifier": (
+        [
+            "examples",
+            "text",
+            "label_words",
+            "suffix",
+            "length",
+            "seed",
+            "steps",
+            "hold_out",
+            "candidate",
+            "language_model",
+        ],
+        ["prompt", "accuracy", "candidates", "classifier"],
+    ),
     "PEZLoadLanguageModel": (["language_model", "clip"], ["language_model"]),
     "PEZLoadModel": (["model", "name", "checkpoint"], ["pez_model"]),
     "PEZModelFromCLIP": (["clip", "clip_vision"], ["pez_model"]),
@@ -79,6 +95,8 @@ METHODS = {
     "random": [],
 }
 TYPES = {
+    ("PEZClassifyText", "classifier"): "PEZ_CLASSIFIER",
+    ("PEZLearnClassifier", "language_model"): "PEZ_LANGUAGE_MODEL",
     ("PEZInvert", "image"): "IMAGE,PEZ_TARGET",
     ("PEZInvert", "words"): "PEZ_WORDS",
     ("PEZInvert", "language_model"): "PEZ_LANGUAGE_MODEL",

@@ -27,7 +27,7 @@ NAMES = [
     "SDXL, Stable Cascade (ViT-bigG-14 laion2b_s39b_b160k)",
 ]
 """Choices of widgets that are the same in every language."""
-OWN_CHOICES = {"checkpoint": 0, "language_model": 1}
+OWN_CHOICES = {"checkpoint": 0, "language_model": 1, "examples": 2}
 """Lists of files: how many choices before the files have translations."""
 
 

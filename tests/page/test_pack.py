@@ -18,7 +18,7 @@ CHOOSE = """([id, words, within]) => {
     if (within) item = item.submenu.options.find(each => each.content === within)
     return item.callback()
 }"""
-WIRES = ("PEZ_MODEL", "PEZ_LANGUAGE_MODEL", "PEZ_TARGET", "PEZ_RESULT", "PEZ_WORDS", "PEZ_SETTINGS")
+WIRES = ("PEZ_MODEL", "PEZ_LANGUAGE_MODEL", "PEZ_TARGET", "PEZ_RESULT", "PEZ_WORDS", "PEZ_SETTINGS", "PEZ_CLASSIFIER")
 WORDS = (
     "id => window.app.collectNodeMenuItems(window.app.graph.getNodeById(id)).filter(Boolean).map(each => each.content)"
 )

@@ -108,6 +108,9 @@ CHECKS = {
     "refine a caption": lambda texts, _: (
         {*texts["PEZInvert"]} <= {line.split("  ", 1)[1].strip() for line in texts["PreviewAny"][0].splitlines()[1:]}
     ),
+    "switch a style by the mood of a prompt": lambda texts, _: (
+        texts["PreviewAny"] == ["an abandoned graveyard under dark clouds, charcoal drawing, deep shadows", "gloomy"]
+    ),
     "a blend of a picture and words": lambda texts, _: len(texts["PEZInvert"][0].split()) == 8,
     "one prompt for each picture": lambda texts, base: all(
         text in (base / "output" / "pez" / "prompts.csv").read_text("utf-8") for text in texts["PEZInvert"]

@@ -2,7 +2,7 @@
 
 import { api } from "../../../scripts/api.js";
 import { app } from "../../../scripts/app.js";
-import { nodeByLocator, nodesWithPaths, pathsOf } from "./graph/nodes.js";
+import { isSearching, nodeByLocator, nodesWithPaths, pathsOf } from "./graph/nodes.js";
 import { checked, VERSION } from "./outcome/check.js";
 import { adopt, keep, saveWith } from "./outcome/keep.js";
 import { remember, settle } from "./outcome/pick.js";
@@ -11,7 +11,6 @@ import { onShownParts } from "./page/settings.js";
 import { record } from "./page/history.js";
 import { loadWords, say } from "./panel/words.js";
 
-const RESULT = "PEZ_RESULT"; // the output type that makes a node one that searches
 
 const WIDTH = 400; // of a new node
 
@@ -66,7 +65,7 @@ app.registerExtension({
   init: loadWords,
   setup: () => saveWith(app.rootGraph),
   beforeRegisterNodeDef(_nodeType, nodeData) {
-    if (nodeData.output?.includes(RESULT)) searching.add(nodeData.name);
+    if (isSearching(nodeData.output)) searching.add(nodeData.name);
   },
   nodeCreated(node) {
     if (!searching.has(node.comfyClass)) return;

@@ -1,6 +1,10 @@
 // Nodes by the names that ComfyUI gives them, and what lies around a node.
 
+const FOUND = ["PEZ_RESULT", "PEZ_CLASSIFIER"]; // what only nodes that search return
 const SUBGRAPH_INPUT = -10; // the id that a link from outside a sub-graph has as its origin
+
+// Whether a node with outputs of these types searches.
+export const isSearching = (types) => FOUND.some((each) => types?.includes(each));
 
 // A running node is named by its path: the ids of the sub-graph nodes around it, then its own.
 export function nodeByPath(graph, path) {

@@ -2,6 +2,7 @@
 // dropped as a whole, so that no workflow fails to open.
 
 export const VERSION = 1;
+const MEASURES = ["similarity", "accuracy"];
 const THUMBNAIL = /^data:image\/(png|jpeg|webp);base64,[A-Za-z0-9+/=]+$/; // nothing is fetched for a foreign workflow
 
 const isText = (value) => typeof value === "string";
@@ -30,7 +31,9 @@ function isOutcome(value) {
     isList(value.tokens, isToken) &&
     isList(value.candidates, isCandidate) &&
     isList(value.trace, isPoint) &&
-    isList(value.warnings, isText)
+    isList(value.warnings, isText) &&
+    MEASURES.includes(value.measure ?? MEASURES[0]) && // older ones have none
+    isNumber(value.without ?? 0)
   );
 }
 

@@ -6,7 +6,7 @@ import { add, asOneStep, selectOnly } from "../graph/make.js";
 import { set } from "../outcome/pick.js";
 import { keepReadable } from "../panel/colors.js";
 import { button, copyButton, made } from "../panel/elements.js";
-import { score } from "../panel/format.js";
+import { isAccuracy, score } from "../panel/format.js";
 import { picture } from "../panel/rows.js";
 import { say } from "../panel/words.js";
 import { UserFile } from "./user_file.js";
@@ -25,8 +25,8 @@ const key = (each) => `${each.id}:${each.text}`;
 // Adds what a run found, newest first. The same prompt of the same search is listed once.
 export async function record(outcomes) {
   const time = new Date().toISOString();
-  const found = outcomes.map(({ id, text, delivered, similarity, model, seed, thumbnail }) => {
-    return { id, time, text, delivered, similarity, model, seed, thumbnail };
+  const found = outcomes.map(({ id, text, delivered, similarity, measure, model, seed, thumbnail }) => {
+    return { id, time, text, delivered, similarity, measure, model, seed, thumbnail };
   });
   const keys = new Set(found.map(key));
   await file.change((entries) => [...found, ...entries.filter((each) => !keys.has(key(each)))].slice(0, MOST));
@@ -52,9 +52,10 @@ function insert(entry) {
 
 function row(entry) {
   const words = made("div", "pez-prompt", {}, made("span", "pez-text", {}, entry.text), " ");
-  words.append(made("span", "pez-similarity", {}, score(entry.similarity)));
+  words.append(made("span", "pez-similarity", {}, score(entry.similarity, entry.measure)));
   const about = made("div", "pez-which", {}, [entry.model, say("seed", { seed: entry.seed })].join(" · "));
-  const buttons = made("div", "pez-head", {}, button("pez-insert", say("insert"), () => insert(entry)));
+  const buttons = made("div", "pez-head");
+  if (!isAccuracy(entry.measure)) buttons.append(button("pez-insert", say("insert"), () => insert(entry))); // no text for pictures
   buttons.append(copyButton("pez-copy", say("copy"), say("copied"), () => entry.delivered));
   buttons.append(button("pez-remove", say("remove"), () => remove(entry)));
   return made("li", "pez-row", {}, ...picture(thumbnail(entry.thumbnail), 1), made("div", "pez-body", {}, words, about, buttons));

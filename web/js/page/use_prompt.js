@@ -70,7 +70,7 @@ app.registerExtension({
     };
     return [
       item("copy the prompt", () => copyText(panel.delivered()), none),
-      item("make encode", () => makeEncode(node)),
+      ...(node.outputs.some((each) => each.type === "PEZ_RESULT") ? [item("make encode", () => makeEncode(node))] : []),
       ...(inputSlot(node, "words") >= 0 ? [item("start from", () => startFrom(node), none)] : []),
       item("use seed", seed, !outcome),
       ...presetItems(node),

@@ -9,6 +9,7 @@ const COLORS = {
   PEZ_RESULT: "#7fb069",
   PEZ_WORDS: "#5fb3b3",
   PEZ_SETTINGS: "#9d8fd9",
+  PEZ_CLASSIFIER: "#6f9fd8",
 };
 
 function color() {

@@ -14,23 +14,23 @@ export class Candidates {
     this.shown = null;
   }
 
-  // marked: the number of the chosen one, from 1.
-  draw(candidates, marked) {
+  // marked: the number of the chosen one, from 1. measure: what the scores are.
+  draw(candidates, marked, measure) {
     this.element.hidden = candidates.length < 2;
     if (candidates !== this.shown) {
       this.shown = candidates;
       this.summary.textContent = say("candidates", { count: candidates.length });
-      this.list.replaceChildren(...candidates.map((each, i) => this.item(each, i + 1)));
+      this.list.replaceChildren(...candidates.map((each, i) => this.item(each, i + 1, measure)));
     }
     for (const [i, item] of [...this.list.children].entries()) {
       item.querySelector(".pez-choice").setAttribute("aria-pressed", String(i + 1 === marked));
     }
   }
 
-  item({ text, similarity, delivered }, number) {
+  item({ text, similarity, delivered }, number, measure) {
     const choice = button("pez-choice", "", () => this.choose(number));
     choice.append(made("span", "pez-number", {}, `${number}`), made("span", "pez-text", {}, text));
-    choice.append(made("span", "pez-similarity", {}, score(similarity)));
+    choice.append(made("span", "pez-similarity", {}, score(similarity, measure)));
     const copy = copyButton("pez-copy", say("copy"), say("copied"), () => delivered);
     copy.setAttribute("aria-label", say("copy candidate", { number }));
     return made("li", "", {}, choice, copy);

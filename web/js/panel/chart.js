@@ -2,6 +2,7 @@
 // reading of single points.
 
 import { made, setText } from "./elements.js";
+import { estimate, isAccuracy } from "./format.js";
 import { Reading } from "./reading.js";
 import { say } from "./words.js";
 
@@ -20,17 +21,17 @@ export class Chart {
       made("span", `pez-${name}`, { "aria-hidden": "true" }), // the chart's label says the same
     );
     this.restarts = made("span", "pez-key pez-key-restart", {}, say("restarts"));
-    this.legend = made("span", "pez-legend", { "aria-hidden": "true" }, made("span", "pez-key pez-key-best", {}, say("best")));
-    this.legend.append(this.restarts);
+    this.best = made("span", "pez-key pez-key-best");
+    this.legend = made("span", "pez-legend", { "aria-hidden": "true" }, this.best, this.restarts);
     this.reading = new Reading(() => this.drawReading());
     const parts = [this.high, this.low, this.svg, this.reading.element, this.from, this.legend, this.reading.text, this.to];
     this.element = made("div", "pez-chart", {}, ...parts);
-    this.draw([], [], 0);
+    this.draw([], [], 0, "similarity");
   }
 
   // best: [[step, estimate], ...]; restarts: a list of such lists; steps: all steps of the search, the chart's width.
-  // Fewer than two points draw nothing.
-  draw(best, restarts, steps) {
+  // measure: what the estimates are of. Fewer than two points draw nothing.
+  draw(best, restarts, steps, measure) {
     this.element.hidden = best.length < 2;
     if (this.element.hidden) return;
     const all = [best, ...restarts].flat();
@@ -43,13 +44,15 @@ export class Chart {
       line(best, this.place, "pez-best"),
     );
     this.restarts.hidden = !restarts.length;
-    const label = { first: best[0][1].toFixed(2), last: best.at(-1)[1].toFixed(2), steps: last };
-    this.svg.setAttribute("aria-label", say("estimate", label));
-    setText(this.high, high.toFixed(2));
-    setText(this.low, low.toFixed(2));
+    const [first, end, top, bottom] = [best[0][1], best.at(-1)[1], high, low].map((each) => estimate(each, measure));
+    const accuracy = isAccuracy(measure);
+    setText(this.best, say(accuracy ? "accuracy" : "best"));
+    this.svg.setAttribute("aria-label", say(accuracy ? "accuracy by step" : "estimate", { first, last: end, steps: last }));
+    setText(this.high, top);
+    setText(this.low, bottom);
     setText(this.from, "0");
     setText(this.to, say("axis", { steps: last }));
-    this.reading.draw(best, last);
+    this.reading.draw(best, last, measure);
     this.drawReading();
   }
 

@@ -15,6 +15,18 @@ export function remaining(seconds) {
   return seconds < 60 ? say("seconds", { seconds: Math.ceil(seconds) }) : duration(seconds);
 }
 
-export const score = (value) => (typeof value === "number" ? value.toFixed(4) : "");
+const percent = (value, digits) => `${(100 * value).toFixed(digits)}\u00a0%`;
+
+export const isAccuracy = (measure) => measure === "accuracy";
+
+// An exact score; measure: "similarity", or "accuracy" of a prompt that classifies.
+export function score(value, measure) {
+  if (typeof value !== "number") return "";
+  return isAccuracy(measure) ? percent(value, 1) : value.toFixed(4);
+}
+
+// A search's own estimate. digits: after the point, of a similarity.
+export const estimate = (value, measure, digits = 2) =>
+  isAccuracy(measure) ? percent(value, digits - 2) : value.toFixed(digits);
 
 export const megabytes = (bytes) => Math.round(bytes / 1e6);

@@ -7,7 +7,7 @@ import { Chart } from "./chart.js";
 import { Dial } from "./dial.js";
 import { keepReadable } from "./colors.js";
 import { button, copyButton, made, setText, show } from "./elements.js";
-import { score } from "./format.js";
+import { estimate, isAccuracy, score } from "./format.js";
 import { drawPrompt, spokenContributions } from "./prompt.js";
 import { picture, Rows } from "./rows.js";
 import { Run } from "./run.js";
@@ -41,7 +41,7 @@ export class Panel {
     const head = made("div", "pez-head", {}, this.foldButton, this.state, ...buttons);
     this.bar = made("progress", "pez-bar");
     this.warnings = made("div", "pez-warnings pez-detail");
-    this.prompts = made("div", "pez-prompts", { role: "group", "aria-label": say("prompt"), tabindex: "0" });
+    this.prompts = made("div", "pez-prompts", { role: "group", tabindex: "0" });
     this.found = made("div", "pez-found", {}, this.prompts);
     this.chart = new Chart();
     this.chart.element.classList.add("pez-detail");
@@ -118,16 +118,21 @@ export class Panel {
     });
   }
 
+  // What the scores are: "similarity" or "accuracy".
+  get measure() {
+    return (this.run ?? this.outcomes?.[0])?.measure ?? "similarity";
+  }
+
   draw() {
     this.drawHead();
     this.drawWarnings();
     this.drawPrompts();
     const parts = shownParts();
     const single = this.outcomes?.length === 1 ? this.outcomes[0] : null;
-    if (this.run) this.chart.draw(this.run.best, [...this.run.restarts.values()], this.run.steps);
-    else this.chart.draw(single?.trace ?? [], this.lines ?? [], single?.most ?? 0);
+    if (this.run) this.chart.draw(this.run.best, [...this.run.restarts.values()], this.run.steps, this.measure);
+    else this.chart.draw(single?.trace ?? [], this.lines ?? [], single?.most ?? 0, this.measure);
     if (!parts.chart) this.chart.element.hidden = true;
-    this.candidates.draw(this.run ? [] : single?.candidates ?? [], this.marked);
+    this.candidates.draw(this.run ? [] : single?.candidates ?? [], this.marked, this.measure);
     this.dial.draw(this.run ? [] : single?.candidates ?? [], this.marked);
     this.element.classList.toggle("pez-best-only", !parts.candidates);
     this.element.classList.toggle("pez-plain", !parts.contributions);
@@ -164,6 +169,7 @@ export class Panel {
   }
 
   drawPrompts() {
+    this.prompts.setAttribute("aria-label", say(isAccuracy(this.measure) ? "prompt accuracy" : "prompt"));
     const prompts = this.shownPrompts();
     if (this.outcomes && this.outcomes === this.drawn?.outcomes && this.marked === this.drawn.marked) return; // keeps the focus
     this.drawn = { outcomes: this.outcomes, marked: this.marked };
@@ -181,13 +187,22 @@ export class Panel {
     this.prompts.replaceChildren(prompts.length ? this.prompt(prompts[0]) : this.instead());
   }
 
-  prompt({ text, similarity, estimate, tokens }) {
+  prompt({ text, similarity, estimate: about, tokens }) {
+    const { measure } = this;
     const words = made("span", "pez-text");
     drawPrompt(words, text, tokens);
-    const known = typeof similarity === "number" ? score(similarity) : say("about", { value: estimate?.toFixed(2) ?? "…" });
-    const line = made("div", "pez-prompt", {}, words, " ", made("span", "pez-similarity", {}, known));
-    line.append(made("span", "pez-hidden", {}, spokenContributions(tokens)), this.which());
+    const exact = typeof similarity === "number";
+    const known = exact ? score(similarity, measure) : say("about", { value: typeof about === "number" ? estimate(about, measure) : "…" });
+    const shown = isAccuracy(measure) ? say("accurate", { value: known }) : known;
+    const line = made("div", "pez-prompt", {}, words, " ", made("span", "pez-similarity", {}, shown));
+    line.append(made("span", "pez-hidden", {}, spokenContributions(tokens)), this.without(), this.which());
     return line;
+  }
+
+  // How often the model is right with no prompt, where that is known.
+  without() {
+    const value = this.outcomes?.[0].without;
+    return value === undefined ? "" : made("span", "pez-which", {}, say("without", { value: score(value, this.measure) }));
   }
 
   // Which candidate this is, where there are several.

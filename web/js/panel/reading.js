@@ -1,6 +1,7 @@
 // A reading of the chart: the step and the estimate under the pointer, or where the arrow keys lead.
 
 import { made, setText } from "./elements.js";
+import { estimate, isAccuracy } from "./format.js";
 import { say } from "./words.js";
 
 const STEPS = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1, PageDown: -10, PageUp: 10 };
@@ -12,7 +13,7 @@ export class Reading {
     this.points = []; // [[step, estimate], ...]
     this.at = null; // which of them is read
     this.text = made("span", "pez-reading", { "aria-hidden": "true" }); // the slider says the same
-    this.element = made("div", "pez-reader", { role: "slider", tabindex: "0", "aria-label": say("reading") });
+    this.element = made("div", "pez-reader", { role: "slider", tabindex: "0" });
     const { element } = this;
     element.addEventListener("pointermove", (event) => this.read(this.nearest(event)));
     element.addEventListener("pointerleave", () => this.read(null));
@@ -28,10 +29,9 @@ export class Reading {
     return this.at === null ? null : this.points[Math.min(this.at, this.points.length - 1)];
   }
 
-  // points: those of the line that is read; last: the step at the right edge.
-  draw(points, last) {
-    this.points = points;
-    this.last = last;
+  // points: those of the line that is read; last: the step at the right edge; measure: what they are estimates of.
+  draw(points, last, measure) {
+    Object.assign(this, { points, last, measure });
     this.show();
   }
 
@@ -60,9 +60,10 @@ export class Reading {
   }
 
   show() {
-    const [step, estimate] = this.point ?? this.points.at(-1) ?? [0, 0];
-    const words = say("point", { step, value: estimate.toFixed(3) });
-    const range = { "aria-valuemin": 0, "aria-valuemax": this.last, "aria-valuenow": step, "aria-valuetext": words };
+    const [step, value] = this.point ?? this.points.at(-1) ?? [0, 0];
+    const words = say("point", { step, value: estimate(value, this.measure, 3) });
+    const label = say(isAccuracy(this.measure) ? "accuracy reading" : "reading");
+    const range = { "aria-label": label, "aria-valuemin": 0, "aria-valuemax": this.last, "aria-valuenow": step, "aria-valuetext": words };
     for (const [name, value] of Object.entries(range)) this.element.setAttribute(name, String(value));
     setText(this.text, words);
     this.text.hidden = this.at === null;

@@ -46,10 +46,10 @@ class Row {
     this.delivered = delivered;
     const words = made("span", "pez-text");
     drawPrompt(words, text, tokens);
-    this.prompt.replaceChildren(words, " ", made("span", "pez-similarity", {}, score(similarity)));
+    this.prompt.replaceChildren(words, " ", made("span", "pez-similarity", {}, score(similarity, "similarity")));
     this.element.querySelector(":scope > .pez-picture")?.remove();
     this.element.prepend(...picture(thumbnail, this.number));
-    this.candidates.draw(candidates, Math.min(marked, candidates.length));
+    this.candidates.draw(candidates, Math.min(marked, candidates.length), "similarity");
   }
 }
 

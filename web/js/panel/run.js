@@ -4,7 +4,7 @@ export class Run {
   // detail: what the server says about the node (pez.state, pez.progress).
   constructor() {
     Object.assign(this, { id: null, state: "loading", part: 0, parts: 1, model: "", done: 0, total: 0, stopping: false });
-    Object.assign(this, { step: 0, steps: 0, left: null, seed: null, prompts: [], warnings: [], thumbnails: [] });
+    Object.assign(this, { measure: "similarity", step: 0, steps: 0, left: null, seed: null, prompts: [], warnings: [], thumbnails: [] });
     this.clearLines();
   }
 
@@ -22,9 +22,9 @@ export class Run {
   }
 
   advance(detail) {
-    const { run, part, parts, step, steps, left, seed, prompt, delivered } = detail;
+    const { run, part, parts, step, steps, left, seed, prompt, delivered, measure } = detail;
     if (part !== this.part) this.startPart();
-    Object.assign(this, { state: "searching", id: run, part, parts, step, steps, left, seed });
+    Object.assign(this, { state: "searching", id: run, measure, part, parts, step, steps, left, seed });
     const before = this.prompts[part];
     // the exact score comes seldom; until then the search's own estimate stands for it
     const similarity = detail.similarity ?? (before?.text === prompt ? before.similarity : null);
