@@ -139,9 +139,11 @@ def test_pez_takes_the_steps_of_the_published_loop():
     search = AdafactorPezSearch(objective, config, 50, [torch.Generator()])
     first = torch.tensor([tower.vocabulary.encode("red bird tree")])
     state = search.begin(first)
+    ours = []
     for step in range(50):
         search.prepare(step)
         state = search.step(state)
+        ours.append(state.current[0].tolist())
 
     table = model.module.get_input_embeddings().weight
     allowed = objective.space.of(0)
@@ -150,8 +152,10 @@ def test_pez_takes_the_steps_of_the_published_loop():
     optimizer = Adafactor([prompt], lr=0.3, relative_step=False, scale_parameter=False, warmup_init=False)
     words = TASK.word_ids(tower.vocabulary)
     rows, lengths = padded(tower.vocabulary.encode_all([text + TASK.suffix for text in TEXTS]))
+    published = []
     for _ in range(50):
         nearest = allowed[(torch.nn.functional.normalize(prompt.detach(), dim=1) @ directions.T).argmax(1)]
+        published.append(nearest.tolist())
         at = table[nearest].clone().requires_grad_()
         loss = torch.zeros(())
         for row, length, label in zip(rows, lengths, EXAMPLES.labels, strict=True):
@@ -165,11 +169,8 @@ def test_pez_takes_the_steps_of_the_published_loop():
         (prompt.grad,) = torch.autograd.grad(loss, at)
         torch.nn.utils.clip_grad_norm_([prompt], 1.0)
         optimizer.step()
-    last = allowed[(torch.nn.functional.normalize(state.prompt[0], dim=1) @ directions.T).argmax(1)]
-    expected = allowed[(torch.nn.functional.normalize(prompt.detach(), dim=1) @ directions.T).argmax(1)]
-    assert last.tolist() == expected.tolist()
-    assert not torch.equal(last, first[0])  # the loop went somewhere
-    torch.testing.assert_close(state.prompt[0], prompt.detach(), atol=1e-2, rtol=1e-2)
+    assert ours == published
+    assert len({tuple(ids) for ids in ours}) > 10  # the loop went somewhere
 
 
 def test_fluency_makes_prompts_that_surprise_the_model_less():
