@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from comfy_api.latest import io
 
-from ..pez_core.plot import plot_run
+from ..pez_core.plot.run import plot_run
 from .node import PezNode
 from .wires import NodeResult, PezResult
 

@@ -129,9 +129,8 @@ def learn_classifier(
     fixed = (config.prefix, config.suffix, config.keep, config.banned, config.vocabulary)
     template = template_of(tower.vocabulary, tower.name, config.length, *fixed)
     words, told = template.start_ids(config.words) if config.start == "words" else ([], ())
-    order = train.split(len(train), seed=config.seed)[
-        0
-    ]  # the first ones are compared: both labels, in their proportions
+    # The first texts are those that are compared: all labels, in their proportions.
+    (order,) = train.split(len(train), seed=config.seed)
     batch = config.batch_size or len(train)
     try:
         searched = tower.in_format(_format(tower, task, order, config.precision))

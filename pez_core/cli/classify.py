@@ -100,7 +100,7 @@ def _learn(given: argparse.Namespace) -> int:
     else:
         _print(result, measured, carried)
     if plot:
-        from ..plot_classifier import save_classifier_plot
+        from ..plot.classifier import save_classifier_plot
 
         save_classifier_plot(result, plot)
         if not given.json:

@@ -15,7 +15,7 @@ from tqdm import tqdm
 from ..errors import PezError, shorten
 from ..models.clip import ClipModel
 from ..painting import GUIDANCE, STEPS, embedded_painter, paint
-from ..png import save_png
+from ..plot.png import save_png
 from .files import files_for
 from .options import add_device, device_of
 from .output import say, say_json

@@ -17,7 +17,7 @@ from ..errors import PezError
 from ..inversion import invert
 from ..models.clip import ClipModel
 from ..objectives.fluency import LanguageModel
-from ..plot import save_plot
+from ..plot.run import save_plot
 from ..result import InversionResult, Progress
 from ..run.stopping import ASKED
 from ..targets.target import Target

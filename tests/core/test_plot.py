@@ -8,7 +8,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from pez_core import Candidate, InversionResult, PezError, Token
-from pez_core.plot import plot_run, save_plot
+from pez_core.plot.run import plot_run, save_plot
 
 
 def result_of(prompt: str, *words: tuple[str, float]) -> InversionResult:

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from .classification import ClassifierResult
-from .errors import shorten
-from .objectives.label_judge import Accuracy
-from .plot import FAINT, INK, PAPER, SCALE, SIZE, draw_chart, draw_prompt, plot_font, shade
+from ..classification import ClassifierResult
+from ..errors import shorten
+from ..objectives.label_judge import Accuracy
 from .png import save_png
+from .run import FAINT, INK, PAPER, SCALE, SIZE, draw_chart, draw_prompt, plot_font, shade
 
 _TABLE = (40, 130, 400, 400)  # left, top, right, bottom of the cells
 _MOST = 12  # labels that are drawn; the others would be too small to read

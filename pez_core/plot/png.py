@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from PIL import Image
 
-from .errors import PezError, first_line
+from ..errors import PezError, first_line
 
 
 def save_png(picture: Image.Image, path: Path, what: str) -> None:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
+from ..result import InversionResult, Token
 from .png import save_png
-from .result import InversionResult, Token
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 

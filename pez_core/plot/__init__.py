@@ -1,0 +1,1 @@
+"""Pictures of runs: one file for each kind of search."""
