@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 EMBEDDED = "embedded"
 _OTHER = ("suffix", "readability", "swap_from")  # settings whose option means something else here, or nothing
 _SHOWN = 3  # rows that could not be used, of which a line is printed
-_MOST_LINE = 1_000_000  # characters of a line on standard input
+_COLUMN = 10  # characters of a column in the table of answers
 
 
 def add_classify(parser: argparse.ArgumentParser) -> None:
@@ -165,8 +165,9 @@ def _print(result: ClassifierResult, measured: Sequence[Accuracy], carried: Sequ
         )
     if learned.nll is not None:
         say(f"reads       {learned.nll:.2f} nats per word (lower is more natural)")
+    say(f"answers     {'':20} {' '.join(f'{shorten(name, _COLUMN):>{_COLUMN}}' for name in result.task.names)}")
     for name, row in zip(result.task.names, learned.confusion, strict=True):
-        say(f"            {shorten(name, 20):20} {' '.join(f'{count:5}' for count in row)}")
+        say(f"            {shorten(name, 20):20} {' '.join(f'{count:{_COLUMN}}' for count in row)}")
     search = result.search
     say(f"steps       {search.steps} in {search.seconds:.1f} s ({search.stopped}), model {search.model}")
     for candidate in search.candidates[1:4]:

@@ -57,7 +57,7 @@ def _confusion(draw: ImageDraw.ImageDraw, learned: Accuracy, names: tuple[str, .
             shorten(names[row], max(3, int(wide / 8))),
             fill=INK,
             font=letters,
-            anchor="mb",
+            anchor="ms",
         )
         total = max(1, sum(learned.confusion[row]))
         for column in range(shown):
