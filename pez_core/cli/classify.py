@@ -93,7 +93,11 @@ def _learn(given: argparse.Namespace) -> int:
     measured = _measured(given, model, task, result, test)
     carried = _carried(given, task, result.prompt, test or held_out)
     if given.json:
-        own = {"test": [each.to_json() for each in measured], "carried": carried, "skipped": [*examples.skipped, *(test.skipped if test else ())]}
+        own = {
+            "test": [each.to_json() for each in measured],
+            "carried": carried,
+            "skipped": [*examples.skipped, *(test.skipped if test else ())],
+        }
         say_json({**result.to_json(), **own, **({"plot": str(plot)} if plot else {})})
     else:
         _print(result, measured, carried)

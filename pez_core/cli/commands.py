@@ -15,6 +15,7 @@ from ..models.presets import PRESETS
 from ..scoring import Score, score
 from ..targets.sources import PictureSource, Source, TextSource, make_target, one_for_each
 from .classify import add_classify
+from .doctor import add_doctor
 from .files import files_for
 from .options import add_model, add_settings, config_of, language_of, model_of
 from .output import PROGRAM, JsonList, say, say_json
@@ -76,6 +77,7 @@ def make_parser() -> argparse.ArgumentParser:
     scored.add_argument("--json", action="store_true", help="print one JSON object (with --also: a list of them)")
 
     add_classify(commands.add_parser("classify", help="learn a prompt that makes a language model classify texts"))
+    add_doctor(commands.add_parser("doctor", help="check this machine and a model on it, for a report of a problem"))
     add_paint(commands.add_parser("paint", help="paint a text with the embedded painter"), _TEXT_HELP)
     return parser
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from tqdm import std
 
@@ -33,3 +34,26 @@ def watching(report: Callable[[int, int], None]) -> Iterator[None]:
         yield
     finally:
         std.tqdm.update = plain
+
+
+def cached_weights(architecture: str, tag: str) -> Path | None:
+    """The weights of a pretrained model of open_clip where an earlier download left them; None if there are none.
+
+    Nothing is fetched. Models are looked for in the Hugging Face cache, those that only have a plain address in
+    open_clip's own, `~/.cache/clip`.
+    """
+    import open_clip  # imported late: it takes seconds
+    from huggingface_hub import try_to_load_from_cache
+    from open_clip.constants import HF_SAFE_WEIGHTS_NAME, HF_WEIGHTS_NAME
+
+    config = open_clip.get_pretrained_cfg(architecture, tag)
+    if not config.get("hf_hub"):
+        file = Path.home() / ".cache" / "clip" / config.get("url", "").rpartition("/")[2]
+        return file if file.is_file() else None
+    repository, _, name = config["hf_hub"].rpartition("/")
+    name = name or HF_WEIGHTS_NAME
+    for each in (HF_SAFE_WEIGHTS_NAME, str(Path(name).with_suffix(".safetensors")), name):
+        found = try_to_load_from_cache(repository, each)
+        if isinstance(found, str):
+            return Path(found)
+    return None
