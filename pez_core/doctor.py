@@ -95,7 +95,7 @@ def examine(
     Args:
         name, checkpoint, device: as in `load_model`. Weights that are not here are fetched only if `name` needs them.
         on_finding: called with each finding as soon as it is there. What it raises passes through.
-        model: a loaded model to look at instead of loading one; the other arguments are then only shown.
+        model: a loaded model to look at instead of loading one; `name`, `checkpoint` and `device` are then ignored.
 
     Returns:
         A finding for each of CHECKS, in their order. No path and no user name is in them.
@@ -105,7 +105,10 @@ def examine(
         >>> print(report.text())
     """
     started = time.perf_counter()
-    patient = Patient(name, checkpoint, torch.device(device) if model is None else model.device, model)
+    if model is None:
+        patient = Patient(name, checkpoint, torch.device(device))
+    else:
+        patient = Patient(model.name, None, model.device, model)
     findings: list[Finding] = []
 
     def take(check: Check, named: str) -> None:
@@ -122,7 +125,7 @@ def examine(
     take(_load, LOADING)
     for named, check in MODEL.items():
         take(check if patient.loaded else _without_model, named)
-    return Report(without_paths(name), str(patient.device), tuple(findings), time.perf_counter() - started)
+    return Report(without_paths(patient.name), str(patient.device), tuple(findings), time.perf_counter() - started)
 
 
 def heading(model: str, device: str) -> str:
@@ -170,11 +173,10 @@ def _load(patient: Patient) -> Finding:
 
         patient.loaded = load_model(patient.name, patient.checkpoint, patient.device)
     model = patient.model.ready()
-    towers_ = ", ".join(
-        f"text tower of width {tower.width}, {'lean' if tower.lean else 'full length'}" for tower in model.text.towers
-    )
+    patient.device = model.device  # a placement may have chosen another one
+    text = ", ".join(f"width {tower.width}, {'lean' if tower.lean else 'full length'}" for tower in model.text.towers)
     seconds = time.perf_counter() - started
-    return Finding(OK, f"{model.name}: {towers_}, {model.vocabulary.size} tokens, loaded in {seconds:.1f} s")
+    return Finding(OK, f"{model.name}: text tower of {text}, {model.vocabulary.size} tokens, ready in {seconds:.1f} s")
 
 
 def _without_model(patient: Patient) -> Finding:

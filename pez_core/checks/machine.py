@@ -104,6 +104,8 @@ def language_wheel(patient: Patient) -> Finding:
 def weights(patient: Patient) -> Finding:
     """Where the weights of the model come from. Nothing is fetched."""
     name = resolve(patient.name)
+    if patient.loaded is not None and name != EMBEDDED:
+        return skipped("the model was loaded before")
     if patient.checkpoint is not None:
         file = Path(patient.checkpoint)
         if not file.is_file():
@@ -113,9 +115,13 @@ def weights(patient: Patient) -> Finding:
         return Finding(OK, f"{file.name}, {file.stat().st_size / 2**20:.0f} MiB")
     if name == EMBEDDED:
         return Finding(OK, "embedded")
-    from ..models.downloads import cached_weights  # imported late: with open_clip missing, other lines still say so
+    import open_clip  # imported late: where it is missing, other lines still say so
+
+    from ..models.downloads import cached_weights
 
     architecture, _, tag = name.partition("/")
+    if not open_clip.get_pretrained_cfg(architecture, tag):
+        return skipped("open_clip knows no weights of this name")
     found = cached_weights(architecture, tag)
     if found is None:
         return Finding(OK, "not on this machine yet: fetched for the next line")

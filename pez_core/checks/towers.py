@@ -112,7 +112,7 @@ def pair(patient: Patient) -> Finding:
     """Whether image and text tower agree on plain colors."""
     model = patient.model
     share = pairing.chance(model.encode_images(pairing.color_pictures()), model.encode_texts(pairing.COLORS))
-    figure = f"{share:.1%} of random names match plain colors as well as the right ones"
+    figure = f"{share:.1%} of random orders of the names match plain colors as well as the right one"
     if share >= pairing.CHANCE:
         return Finding(
             WRONG,

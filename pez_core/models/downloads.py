@@ -37,20 +37,17 @@ def watching(report: Callable[[int, int], None]) -> Iterator[None]:
 
 
 def cached_weights(architecture: str, tag: str) -> Path | None:
-    """The weights of a pretrained model of open_clip where an earlier download left them; None if there are none.
+    """The weights of a pretrained model of open_clip in the Hugging Face cache; None if they are not there.
 
-    Nothing is fetched. Models are looked for in the Hugging Face cache, those that only have a plain address in
-    open_clip's own, `~/.cache/clip`.
+    Nothing is fetched.
     """
     import open_clip  # imported late: it takes seconds
     from huggingface_hub import try_to_load_from_cache
     from open_clip.constants import HF_SAFE_WEIGHTS_NAME, HF_WEIGHTS_NAME
 
-    config = open_clip.get_pretrained_cfg(architecture, tag)
-    if not config.get("hf_hub"):
-        file = Path.home() / ".cache" / "clip" / config.get("url", "").rpartition("/")[2]
-        return file if file.is_file() else None
-    repository, _, name = config["hf_hub"].rpartition("/")
+    repository, _, name = open_clip.get_pretrained_cfg(architecture, tag).get("hf_hub", "").rpartition("/")
+    if not repository:
+        return None
     name = name or HF_WEIGHTS_NAME
     for each in (HF_SAFE_WEIGHTS_NAME, str(Path(name).with_suffix(".safetensors")), name):
         found = try_to_load_from_cache(repository, each)

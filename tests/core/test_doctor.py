@@ -8,6 +8,7 @@ import json
 import re
 from pathlib import Path
 
+import huggingface_hub
 import pytest
 import torch
 from stand_ins import small
@@ -157,7 +158,7 @@ def test_memory_above_the_estimate_is_wrong(patient, monkeypatch):
     patient.device = torch.device("cuda")
     monkeypatch.setattr(steps, "extra_megabytes", lambda *_: 1.0)
     assert steps.memory(patient).status == OK
-    monkeypatch.setattr(steps, "extra_megabytes", lambda *_: 1e6)
+    monkeypatch.setattr(steps, "extra_megabytes", lambda *_: 1e5)
     assert steps.memory(patient).status == WRONG
 
 
@@ -220,22 +221,17 @@ def test_missing_files_are_wrong(monkeypatch):
 
 def test_weights_are_looked_for_and_not_fetched(monkeypatch, tmp_path):
     monkeypatch.setattr("socket.socket.connect", lambda *_: pytest.fail("fetched"))
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    finding = machine.weights(Patient("ViT-L-14/openai", None, CPU))
-    assert "not on this machine" in finding.figure
+    plain = huggingface_hub.try_to_load_from_cache
+    monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", lambda *given: plain(*given, cache_dir=tmp_path))
+    patient = Patient("SD 1.5 (ViT-L-14 openai)", None, CPU)
+    assert "not on this machine" in machine.weights(patient).figure
     folder = tmp_path / "models--timm--vit_large_patch14_clip_224.openai"
     (folder / "refs").mkdir(parents=True)
     (folder / "refs" / "main").write_text("1" * 40)
     (folder / "snapshots" / ("1" * 40)).mkdir(parents=True)
     (folder / "snapshots" / ("1" * 40) / "open_clip_model.safetensors").write_bytes(b"0" * 2**20)
-    import huggingface_hub.file_download as download
-
-    plain = download.try_to_load_from_cache
-    monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", lambda *given: plain(*given, cache_dir=tmp_path))
-    assert (
-        machine.weights(Patient("ViT-L-14/openai", None, CPU)).figure
-        == "open_clip_model.safetensors in the cache, 1 MiB"
-    )
+    assert machine.weights(patient).figure == "open_clip_model.safetensors in the cache, 1 MiB"
+    assert machine.weights(Patient("ViT-L-14/no-such-tag", None, CPU)).status == SKIPPED
 
 
 def test_a_model_that_cannot_be_loaded_is_wrong_and_the_machine_is_shown_anyway(tmp_path):
@@ -256,6 +252,18 @@ def test_a_check_that_breaks_does_not_end_the_others(model, monkeypatch):
     found = {finding.name: finding for finding in report.findings}
     assert (found["CLIP pair"].status, found["lean tower"].status) == (WRONG, OK)
     assert found["CLIP pair"].figure == "IndexError: list index out of range"
+
+
+def test_an_interrupt_within_a_check_passes_through(model, monkeypatch):
+    class Interrupted(Exception):  # a direct child of Exception, as ComfyUI's is
+        pass
+
+    def interrupt(*_):
+        raise Interrupted
+
+    monkeypatch.setattr(ClipModel, "encode_images", interrupt)
+    with pytest.raises(Interrupted):
+        examine(model=model)
 
 
 @pytest.mark.parametrize(
