@@ -32,7 +32,6 @@ import open_clip
 import torch
 from open_clip.transform import PreprocessCfg, image_transform_v2
 
-from benchmarks.measuring import machine
 from benchmarks.pictures import held_out
 from benchmarks.random_models import random_clip
 from pez_core import ClipModel, InversionConfig, PictureSource, Vocabulary, invert, load_model, make_target
@@ -45,6 +44,7 @@ from pez_core.batch.loading import Loader
 from pez_core.batch.packed import Packs, PackSize
 from pez_core.batch.results import open_results
 from pez_core.batch.sources import open_source
+from pez_core.checks.measuring import machine
 from pez_core.models.presets import EMBEDDED
 
 SETTINGS = {

@@ -26,7 +26,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.measuring import machine
+from pez_core.checks.measuring import machine
 from pez_core.classification import evaluate_prompt, learn_classifier
 from pez_core.config.classifier import ClassifierConfig
 from pez_core.models.caption_model import embedded_caption_model

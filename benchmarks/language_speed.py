@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from benchmarks.measuring import extra_megabytes, in_turn
 from benchmarks.published_text_loop import PublishedTextLoop
+from pez_core.checks.measuring import extra_megabytes, in_turn
 from pez_core.config.classifier import ClassifierConfig
 from pez_core.objectives.labels import LabelObjective
 from pez_core.search import Stepper, make_stepper

@@ -19,8 +19,8 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from benchmarks.measuring import machine, milliseconds
 from pez_core import ClipModel, InversionConfig, Target, load_model
+from pez_core.checks.measuring import machine, milliseconds
 from pez_core.inversion import template_for
 from pez_core.models.loading import vocabulary_of
 from pez_core.objectives.match import MatchObjective

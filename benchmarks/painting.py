@@ -34,11 +34,11 @@ from torch import Tensor
 
 from benchmarks.judges import known_styles
 from benchmarks.judging import load_judges
-from benchmarks.measuring import machine
 from benchmarks.painters import ComfyUI, Paint, embedded
 from benchmarks.pictures import held_out, other_pictures, style_pictures
 from benchmarks.quality import CROPPED, METHODS, PLAIN, Pictures, header, line, summary
 from pez_core import ClipModel, InversionConfig, PezError, PictureSource, invert, invert_all, load_model
+from pez_core.checks.measuring import machine
 from pez_core.targets.sources import make_target
 from training.world.captions import STYLE_WORDS
 

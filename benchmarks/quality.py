@@ -29,9 +29,9 @@ from torch import Tensor
 
 from benchmarks.comparing import knows, paired_gain
 from benchmarks.judging import load_judges
-from benchmarks.measuring import machine
 from benchmarks.pictures import held_out_pictures
 from pez_core import ClipModel, InversionConfig, PezError, PictureSource, Target, invert, load_model
+from pez_core.checks.measuring import machine
 from pez_core.targets.pictures import as_rgb
 from pez_core.targets.sources import make_target
 

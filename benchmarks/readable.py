@@ -20,10 +20,10 @@ from typing import Any
 
 from benchmarks.comparing import knows, paired_gain
 from benchmarks.judging import load_judges
-from benchmarks.measuring import machine
 from benchmarks.pictures import HeldOut, held_out_pictures
 from benchmarks.vgd import vgd
 from pez_core import ClipModel, InversionConfig, Target, invert, load_model
+from pez_core.checks.measuring import machine
 from pez_core.models.caption_model import embedded_caption_model
 from pez_core.models.language import installed_language_model, load_language_model
 from pez_core.objectives.fluency import LanguageModel, nll_per_word

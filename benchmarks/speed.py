@@ -21,18 +21,17 @@ import torch
 from torch import Tensor
 
 from benchmarks import language_speed
-from benchmarks.measuring import extra_megabytes, free_megabytes, in_turn, machine
 from benchmarks.published_loop import PublishedLoop
 from benchmarks.random_models import random_clip
 from pez_core import ClipModel, InversionConfig, Target, Vocabulary
+from pez_core.checks.floor import Floor
+from pez_core.checks.measuring import extra_megabytes, free_megabytes, in_turn, machine
 from pez_core.config import PRECISIONS
 from pez_core.inversion import template_for
 from pez_core.objectives.match import MatchObjective
 from pez_core.search import Stepper, make_stepper, starts
 from pez_core.search.pez import PezSearch
 from pez_core.towers.precision import DTYPES
-from pez_core.towers.products import product
-from pez_core.towers.weights import CausalWeights
 
 MODELS = ("ViT-B-32", "ViT-L-14", "ViT-H-14", "ViT-bigG-14")
 RESTARTS = (1, 4, 8, 16)
@@ -74,39 +73,6 @@ def ours(model: ClipModel, target: Target, restarts: int, precision: str) -> Our
     return Ours(objective, search, start, make_stepper(search, search.begin(start), model.device), name)
 
 
-class Floor:
-    """Only the matrix products of a step, on the same weights and with as many rows as our step."""
-
-    def __init__(self, model: ClipModel, restarts: int, dtype: torch.dtype):
-        weights = CausalWeights.of_open_clip(model.text.module)
-        assert weights is not None
-        layers = [layer.to(dtype) for layer in weights.layers]
-        self._products = []
-        for layer in layers:
-            rows = restarts * (LENGTH + 1)
-            inner = rows if layer is not layers[-1] else restarts
-            for (weight, bias), count in (
-                (layer.qkv, rows),
-                (layer.out, inner),
-                (layer.up, inner),
-                (layer.down, inner),
-            ):
-                x, gradient = (
-                    torch.randn(count, size, dtype=dtype, device=weight.device) for size in weight.shape[::-1]
-                )
-                self._products.append((weight, bias, x, gradient))
-        self._table = model.text.table.detach()
-        self._queries = torch.randn(restarts * LENGTH, self._table.shape[1], device=model.device)
-
-    @torch.no_grad()
-    def __call__(self) -> None:
-        self._queries @ self._table.T
-        for weight, bias, x, _ in self._products:
-            product(x, weight, bias)
-        for weight, _, _, gradient in reversed(self._products):
-            gradient @ weight
-
-
 def compare(published: PublishedLoop, own: Ours) -> tuple[int, float]:
     """Compares both loops over COMPARED steps.
 
@@ -145,7 +111,7 @@ def measure(name: str, restarts: list[int], device: torch.device, precision: str
             return PublishedLoop(model.text.module, feature, start, decode=model.vocabulary.decode)
 
         published = loop()
-        floor: Any = Floor(model, count, DTYPES[own.precision])
+        floor: Any = Floor(model.text.towers[0], count, LENGTH, DTYPES[own.precision], model.text.table)
         if device.type == "cuda":
             graph = torch.cuda.CUDAGraph()
             floor()

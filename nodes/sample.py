@@ -7,6 +7,8 @@ import torch
 from comfy_api.latest import io, ui
 from PIL import Image
 
+from ..pez_core import PezError
+from ..pez_core.errors import shorten
 from ..pez_core.models.presets import EMBEDDED_FOLDER
 from .node import PezNode
 
@@ -40,7 +42,12 @@ class PEZSamplePicture(PezNode):
 
     @classmethod
     def execute(cls, picture: str) -> io.NodeOutput:
-        with Image.open(SAMPLES / f"{picture}.png") as image:
+        files = {file.stem: file for file in SAMPLES.glob("*.png")}
+        if picture not in files:  # a connected text, which ComfyUI does not check
+            raise PezError(
+                f"There is no sample picture {shorten(repr(picture))}: choose one of {', '.join(sorted(files))}."
+            )
+        with Image.open(files[picture]) as image:
             pixels = np.asarray(image.convert("RGB"), dtype=np.float32) / 255
         image = torch.from_numpy(pixels)[None]
         return io.NodeOutput(image, ui=ui.PreviewImage(image, cls=cls))

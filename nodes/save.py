@@ -141,8 +141,8 @@ def _csv_line(row: dict[str, Any]) -> str:
 
 def _csv_text(cells: Iterable[Any]) -> str:
     text = text_io.StringIO()
-    csv.writer(text, lineterminator="\n").writerow(map(_no_formula, cells))
-    return text.getvalue()
+    csv.writer(text, lineterminator="\r\n").writerow(map(_no_formula, cells))  # so it also quotes a cell with a "\r"
+    return text.getvalue().removesuffix("\r\n") + "\n"
 
 
 def _no_formula(cell: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The command line: `python -m pez_core invert | blend | distill | score | batch | evaluate | classify | paint | models`."""
+"""The command line: `python -m pez_core invert | blend | distill | score | batch | evaluate | classify | paint | doctor | models`."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ BAD_INPUT, INTERRUPTED, BROKEN_PIPE = 2, 130, 141  # the last two as in shells: 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line; results go to standard output, everything else to standard error.
 
-    Returns the exit status: 0, also for a stopped search that has printed its best prompt; 2 for bad input, and for
-    output or a plot that cannot be written; 130 after Ctrl-C; 141 if the output pipe was closed; 3 for a batch some of whose
-    pictures failed.
+    Returns the exit status: 0, also for a stopped search that has printed its best prompt; 1 if
+    `doctor` has found something wrong; 2 for bad input, and for output or a plot that cannot be written; 130 after
+    Ctrl-C; 141 if the output pipe was closed; 3 for a batch some of whose pictures failed.
     """
     try:
         with escape_unencodable(), plain_warnings():

@@ -16,6 +16,7 @@ from ..scoring import Score, score
 from ..targets.sources import PictureSource, Source, TextSource, make_target, one_for_each
 from .batch import add_batch
 from .classify import add_classify
+from .doctor import add_doctor
 from .evaluate import add_evaluate
 from .files import files_for
 from .options import add_model, add_settings, config_of, language_of, model_of
@@ -82,6 +83,7 @@ def make_parser() -> argparse.ArgumentParser:
         commands.add_parser("batch", help="search a prompt for each of thousands of pictures, and go on after a kill")
     )
     add_evaluate(commands.add_parser("evaluate", help="how good a batch's prompts are according to other models"))
+    add_doctor(commands.add_parser("doctor", help="check this machine and a model on it, for a report of a problem"))
     add_paint(commands.add_parser("paint", help="paint a text with the embedded painter"), _TEXT_HELP)
     return parser
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from tqdm import std
 
@@ -33,3 +34,23 @@ def watching(report: Callable[[int, int], None]) -> Iterator[None]:
         yield
     finally:
         std.tqdm.update = plain
+
+
+def cached_weights(architecture: str, tag: str) -> Path | None:
+    """The weights of a pretrained model of open_clip in the Hugging Face cache; None if they are not there.
+
+    Nothing is fetched.
+    """
+    import open_clip  # imported late: it takes seconds
+    from huggingface_hub import try_to_load_from_cache
+    from open_clip.constants import HF_SAFE_WEIGHTS_NAME, HF_WEIGHTS_NAME
+
+    repository, _, name = open_clip.get_pretrained_cfg(architecture, tag).get("hf_hub", "").rpartition("/")
+    if not repository:
+        return None
+    name = name or HF_WEIGHTS_NAME
+    for each in (HF_SAFE_WEIGHTS_NAME, str(Path(name).with_suffix(".safetensors")), name):
+        found = try_to_load_from_cache(repository, each)
+        if isinstance(found, str):
+            return Path(found)
+    return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import importlib.util
 import inspect
+import pickle
 import re
 import struct
 from collections.abc import Sequence
@@ -234,6 +235,11 @@ def _load(place: Path | str, device: str | torch.device, dtype: torch.dtype) -> 
     except ImportError as error:
         raise PezError(
             f"Language models need more packages: python -m pip install transformers gguf accelerate ({first_line(error)})"
+        ) from error
+    except pickle.UnpicklingError as error:  # torch's message advises loading the file with its code
+        raise PezError(
+            f"{name} cannot be loaded as a language model: its weights are damaged, or loading them would run code. Fetch the "
+            "same model as .safetensors."
         ) from error
     except (OSError, ValueError, RuntimeError, LookupError, AttributeError, TypeError, *_DAMAGED) as error:
         raise PezError(f"{name} cannot be loaded as a language model: {first_line(error)}") from error

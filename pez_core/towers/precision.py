@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from typing import Protocol
 
 import torch
@@ -63,9 +64,31 @@ def fused_agrees(dtype: torch.dtype, device: torch.device, sample: Sample, name:
         return False
 
 
-def _agree(found: tuple[Tensor, Tensor], exact: tuple[Tensor, Tensor], what: str) -> bool:
+@dataclass(frozen=True)
+class Agreement:
+    """How near results are to exact ones. distance: the largest of unit features. cosine: the least of gradients."""
+
+    distance: float
+    cosine: float
+
+    def __str__(self) -> str:
+        return f"features within {self.distance:.1e}, cosine of gradients {self.cosine:.3f}"
+
+    @property
+    def holds(self) -> bool:
+        """Whether that is near enough to search with. False for NaN."""
+        return self.distance <= _FEATURE and self.cosine >= _GRADIENT
+
+
+def compare(found: tuple[Tensor, Tensor], exact: tuple[Tensor, Tensor]) -> Agreement:
+    """Compares the results of two runs of a `Sample`."""
     (features, gradients), (true_features, true_gradients) = found, exact
     distance = (features - true_features).norm(dim=-1).max().item()
     cosine = torch.cosine_similarity(gradients.flatten(1), true_gradients.flatten(1)).min().item()
-    log.info("%s: features within %.1e, cosine of gradients %.3f.", what, distance, cosine)
-    return distance <= _FEATURE and cosine >= _GRADIENT  # False for NaN
+    return Agreement(distance, cosine)
+
+
+def _agree(found: tuple[Tensor, Tensor], exact: tuple[Tensor, Tensor], what: str) -> bool:
+    agreement = compare(found, exact)
+    log.info("%s: %s.", what, agreement)
+    return agreement.holds

@@ -113,17 +113,24 @@ class TextTower:
 
         It refers to the weights where they are now: make a new one when the model has moved.
         """
+        dtype, fused = self.chosen(precision)
+        if not self.lean:
+            return self._full_length(before, after)
+        encode = self._lean(before, after, self.table.dtype if dtype == torch.float32 else dtype, fused)
+        return lambda embeddings, _: encode(embeddings)
+
+    def chosen(self, precision: str) -> tuple[torch.dtype, bool]:
+        """The format that searches compute in on the present device, and whether the fused kernels are used.
+
+        Raises PezError if the requested format does not agree with float32.
+        """
         device = self.table.device
         chosen = self._chosen.get((precision, device))
         if chosen is None:
-            dtype = choose(precision, device, self._run_sample if self.lean else None, self._name)
-            fused = fused_agrees(dtype, device, self._run_sample, self._name)
+            dtype = choose(precision, device, self.run_sample if self.lean else None, self._name)
+            fused = fused_agrees(dtype, device, self.run_sample, self._name)
             chosen = self._chosen[precision, device] = dtype, fused
-        if not self.lean:
-            return self._full_length(before, after)
-        dtype, fused = chosen
-        encode = self._lean(before, after, self.table.dtype if dtype == torch.float32 else dtype, fused)
-        return lambda embeddings, _: encode(embeddings)
+        return chosen
 
     @torch.no_grad()
     def encode(self, rows: Tensor) -> Tensor:
@@ -166,8 +173,8 @@ class TextTower:
         generator = torch.Generator().manual_seed(seed)
         return torch.randint(self._vocabulary.size // 2, (1, length), generator=generator).to(self.table.device)
 
-    def _run_sample(self, dtype: torch.dtype, fused: bool = False) -> tuple[Tensor, Tensor]:
-        """The features and gradients of a few random prompts, for `precision.choose` and `precision.fused_agrees`."""
+    def run_sample(self, dtype: torch.dtype, fused: bool = False) -> tuple[Tensor, Tensor]:
+        """The features and gradients of a few random prompts the lean way: a `precision.Sample`."""
         ids = torch.cat([self._sample(min(8, self._vocabulary.room), seed) for seed in range(4)])
         with torch.enable_grad():
             embeddings = self._embedding(ids).detach().requires_grad_()
@@ -190,22 +197,31 @@ class TextTower:
                 f"The text tower of {self._name} cannot be searched: no gradient reaches its token embeddings."
             )
 
-    @torch.no_grad()
     def _lean_is_exact(self) -> bool:
+        apart = self.lean_error()
+        return apart is not None and apart <= LEAN_TOLERANCE
+
+    @torch.no_grad()
+    def lean_error(self) -> float | None:
+        """The largest difference in a coordinate of a unit feature between the lean way and full length, in float32, for
+        a few random prompts; infinite or NaN where they cannot be compared; None where the architecture has no lean way.
+        """
         if CausalWeights.of_open_clip(self.module) is None:
-            return False
+            return None
         room = self._vocabulary.room
         samples = [self._sample(length) for length in sorted({1, min(8, room), room})]
-        full = self.encode(torch.cat([self._vocabulary.rows(ids) for ids in samples]))
+        full = self.encode(torch.cat([self._vocabulary.rows(ids) for ids in samples]).to(self.device))
+        apart = []
         for ids, expected in zip(samples, full, strict=True):
             text = ids[0].tolist()
             searched = len(text) - len(text) // 3  # the rest is before and after it
             first = len(text) // 6
             encode = self._lean(text[:first], text[first + searched :], self.table.dtype)
             found = encode(self._embedding(ids[:, first : first + searched]))[0]
-            if found.shape != expected.shape or not (found - expected).abs().max() <= LEAN_TOLERANCE:
-                return False
-        return True
+            if found.shape != expected.shape:
+                return float("inf")
+            apart.append((found - expected).abs().max())
+        return torch.stack(apart).max().item()  # NaN if one is
 
 
 _REPLACED: ContextVar[tuple[nn.Embedding, Tensor] | None] = ContextVar("replaced token embeddings", default=None)

@@ -13,9 +13,9 @@ import torch
 from PIL import Image
 
 from benchmarks import painting, quality, speed
-from benchmarks.measuring import extra_megabytes
 from benchmarks.pictures import held_out, other_pictures
 from benchmarks.random_models import random_clip
+from pez_core.checks.measuring import extra_megabytes
 from training.world.captions import STYLE_WORDS
 
 CPU = torch.device("cpu")

@@ -10,8 +10,8 @@ import torch
 from objectives import matching
 from stand_ins import small
 
-from benchmarks.measuring import extra_megabytes
 from pez_core import ClipModel, InversionConfig, Target, Vocabulary, invert
+from pez_core.checks.measuring import extra_megabytes
 from pez_core.objectives.match import POSITIONS
 from pez_core.run.memory import search_bytes
 from pez_core.search.draws import BYTES

@@ -13,8 +13,8 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from stand_ins import random_picture
 
-from benchmarks.measuring import extra_megabytes
 from pez_core import ClipModel, PezError, Target
+from pez_core.checks.measuring import extra_megabytes
 from pez_core.targets.pictures import as_rgb
 
 PICTURE = random_picture(0, 16)

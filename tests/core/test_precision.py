@@ -52,12 +52,12 @@ def test_small_and_large_gradients_pass_through_fp16(tower, ids, size):
 
 
 def test_auto_is_float32_on_a_cpu(tower):
-    assert choose("auto", torch.device("cpu"), tower._run_sample, "x") == torch.float32
+    assert choose("auto", torch.device("cpu"), tower.run_sample, "x") == torch.float32
 
 
 def test_auto_tries_fp16_then_bf16_then_stays(tower):
     """On CUDA; nothing here needs the device itself."""
-    true = tower._run_sample(torch.float32)
+    true = tower.run_sample(torch.float32)
     wrong = (true[0].flip(0), true[1].flip(0))
 
     def chosen(**agreeing: bool) -> torch.dtype:

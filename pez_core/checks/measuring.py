@@ -1,4 +1,4 @@
-"""Measures time and memory of work on a device."""
+"""Measures time and memory of work on a device, for the doctor and the benchmarks."""
 
 from __future__ import annotations
 
