@@ -25,7 +25,7 @@ from ..pez_core.errors import shorten
 from .node import PezNode
 from .save import output_file
 from .settings import config_of, readability_input, search_inputs, wired_inputs
-from .wires import model_input
+from .wires import language_input, model_input
 
 LINES = ".jsonl"
 
@@ -71,6 +71,7 @@ class PEZBatchFolder(PezNode):
                 *search_inputs(),
                 *wired_inputs(),
                 readability_input(),
+                language_input(),
             ],
             outputs=[
                 io.String.Output(
@@ -107,6 +108,7 @@ class PEZBatchFolder(PezNode):
         restart: bool,
         words: dict[str, Any] | None = None,
         settings: dict[str, Any] | None = None,
+        language_model: Any = None,
         **own: Any,
     ) -> io.NodeOutput:
         config = config_of(words=words, settings=settings, **own)
@@ -116,13 +118,14 @@ class PEZBatchFolder(PezNode):
             "recursive": recursive,
             "captions": captions,
             "model": pez_model.name,
+            "language_model": language_model.name if language_model is not None else None,
             "settings": asdict(config),
         }
         path.parent.mkdir(parents=True, exist_ok=True)
         results = open_results(path)
         job = Job(source, results, options, _captions(path) if captions else None, restart)
         show = _Display(str(cls.hidden.unique_id))
-        plan = Plan(lambda device: (pez_model, None), config, ahead=False)  # ComfyUI decides where models compute
+        plan = Plan(lambda device: (pez_model, language_model), config, ahead=False)  # ComfyUI decides where models compute
         summary = job.run(LocalEngine(""), plan, show.rows, show.pack)
         written = {row["key"]: row for row in results.rows()}
         found = [(item.key, written[item.key]["prompt"]) for item in source if item.key in written]

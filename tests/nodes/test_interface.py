@@ -13,7 +13,7 @@ INTERFACE = {
     "PEZBatchFolder": (
         [
             *("pez_model", "folder", "recursive", "file", "captions", "restart", "preset", "length", "seed"),
-            *("words", "settings", "readability"),
+            *("words", "settings", "readability", "language_model"),
         ],
         ["prompt", "name", "file"],
     ),

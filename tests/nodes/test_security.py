@@ -19,7 +19,7 @@ def _comfyui(**folders) -> dict[str, ModuleType]:
     names = ("comfy_api", "comfy_api.latest", "folder_paths", "server", "aiohttp", "nodes")
     api, latest, paths, server, aiohttp, nodes = map(ModuleType, names)
     latest.io = SimpleNamespace(
-        ComfyNode=ComfyNode, Schema=None, NodeOutput=None, Custom=lambda kind: SimpleNamespace()
+        ComfyNode=ComfyNode, Schema=None, NodeOutput=None, Custom=lambda kind: SimpleNamespace(io_type=kind)
     )
     latest.ui = None
     vars(paths).update(folders)

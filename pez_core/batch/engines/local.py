@@ -35,7 +35,7 @@ class LocalEngine:
 def ready(plan: Plan, device: str) -> tuple[ClipModel, Any]:
     """The models of a plan. Raises PezError for settings that no picture could be searched with, before any has a row."""
     model, language = plan.load(device)
-    warnings_of(model, plan.config)
+    warnings_of(model, plan.config, language)
     return model, language
 
 
