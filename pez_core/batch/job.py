@@ -78,6 +78,10 @@ class Job:
 
         Raises PezError if the results cannot be continued or written. Whatever ends it, no row is lost or doubled.
         """
+        if self.sidecars and self.sidecars.folder is None:
+            for item in self.source:
+                if not item.error:
+                    self.sidecars.check(item)
         manifest = Manifest(self.results.manifest)
         summary = Summary(self.source.count())
         manifest.lock()

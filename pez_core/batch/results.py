@@ -99,10 +99,12 @@ class JsonLines:
                     return  # cut off
                 try:
                     row = json.loads(line)
-                    _ = row["key"], row["error"], row["prompt"], row["similarity"]
+                    _ = row["error"], row["prompt"], row["similarity"]
+                    if not isinstance(row["key"], str):
+                        raise TypeError
                 except (ValueError, LookupError, TypeError) as error:
                     raise PezError(
-                        f"Line {number} of {self._path.name!r} is no row of a batch: {first_line(error)}."
+                        f"Line {number} of {self._path.name!r} is no row of a batch: remove it, or --restart to begin anew."
                     ) from error
                 yield row
 
