@@ -227,6 +227,24 @@ def test_columns_that_are_not_used_are_said_once(pictures, tmp_path, capsys):
     assert capsys.readouterr().err.count("artist") == 1
 
 
+@pytest.mark.parametrize("wrong", [["--model", "no-such-model"], ["--sidecar", "rows.jsonl/captions"]])
+def test_a_restart_that_cannot_work_keeps_the_old_rows(pictures, tmp_path, monkeypatch, wrong):
+    monkeypatch.chdir(tmp_path)
+    out = tmp_path / "rows.jsonl"
+    assert batch(pictures, out) == 0
+    before = out.read_bytes()
+    assert batch(pictures, out, "--restart", *wrong) == 2
+    assert out.read_bytes() == before
+    assert batch(pictures, out) == 0  # with the options that they were started with
+
+
+def test_results_in_parquet_do_not_replace_a_file(pictures, tmp_path, capsys):
+    (tmp_path / "mine.parquet").write_text("mine")
+    pytest.importorskip("pyarrow")
+    assert batch(pictures, tmp_path / "mine.parquet") == 2
+    assert "is a file; results in Parquet are a folder" in capsys.readouterr().err
+
+
 def test_two_processes_do_not_write_the_same_results(pictures, tmp_path, model):
     out, said = tmp_path / "rows.jsonl", []
 
