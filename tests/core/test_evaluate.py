@@ -116,6 +116,13 @@ def test_what_cannot_be_evaluated_is_one_line(batch, capsys, monkeypatch, argume
     assert len(err.splitlines()) == 1
 
 
+def test_captions_of_other_pictures_are_warned_of(batch, capsys, tmp_path):
+    captions = tmp_path / "captions.csv"
+    captions.write_text("path,caption\nother.png,a cat\n")
+    assert main(["evaluate", str(batch / "rows.jsonl"), "--judge", str(JUDGE), "--captions", str(captions)]) == 0
+    assert "--captions has nothing for these pictures" in capsys.readouterr().err
+
+
 def test_one_number_has_no_error():
     mean = Mean()
     assert mean.to_json() is None
