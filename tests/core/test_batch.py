@@ -238,13 +238,6 @@ def test_a_restart_that_cannot_work_keeps_the_old_rows(pictures, tmp_path, monke
     assert batch(pictures, out) == 0  # with the options that they were started with
 
 
-def test_results_in_parquet_do_not_replace_a_file(pictures, tmp_path, capsys):
-    (tmp_path / "mine.parquet").write_text("mine")
-    pytest.importorskip("pyarrow")
-    assert batch(pictures, tmp_path / "mine.parquet") == 2
-    assert "is a file; results in Parquet are a folder" in capsys.readouterr().err
-
-
 def test_two_processes_do_not_write_the_same_results(pictures, tmp_path, model):
     out, said = tmp_path / "rows.jsonl", []
 
