@@ -125,7 +125,9 @@ class PEZBatchFolder(PezNode):
         results = open_results(path)
         job = Job(source, results, options, _captions(path) if captions else None, restart)
         show = _Display(str(cls.hidden.unique_id))
-        plan = Plan(lambda device: (pez_model, language_model), config, ahead=False)  # ComfyUI decides where models compute
+        plan = Plan(
+            lambda device: (pez_model, language_model), config, ahead=False
+        )  # ComfyUI decides where models compute
         summary = job.run(LocalEngine(""), plan, show.rows, show.pack)
         written = {row["key"]: row for row in results.rows()}
         found = [(item.key, written[item.key]["prompt"]) for item in source if item.key in written]

@@ -119,6 +119,8 @@ def learn_classifier(
         >>> print(result.prompt, result.accuracy)
     """
     config = config or ClassifierConfig()
+    if not isinstance(config, ClassifierConfig):
+        raise PezError(f"A classifier's search takes a ClassifierConfig, not {type(config).__name__}.")
     for examples in (train, held_out):
         _check_names(task, examples)
     if config.readability:
@@ -137,7 +139,7 @@ def learn_classifier(
         objective = LabelObjective(searched, task, order, template, batch, config.compared, config.fluency)
     except torch.cuda.OutOfMemoryError as error:
         raise short_of_memory(tower.device, tower.name) from error
-    judge = LabelJudge(tower, task, held_out, template, explained)
+    judge = LabelJudge(tower, task, held_out, template, max(0, explained))
     report = (lambda progress: on_progress(progress[0])) if on_progress else None
     run = Run(objective, judge, config, tower.name, template.kept, words, report, compare_every=config.compare_every)
     warnings = (*template.warnings, *told)
@@ -208,6 +210,8 @@ def classify(
 
     Raises PezError for a text without words, and when the task does not fit the model.
     """
+    if isinstance(texts, str):
+        raise PezError("classify takes several texts: give a list, such as [text].")
     if not texts:
         return []
     empty = next((number for number, text in enumerate(texts, 1) if not text.strip()), None)
@@ -219,7 +223,7 @@ def classify(
 
 
 def _check_names(task: LabelTask, examples: Examples) -> None:
-    if task.names != examples.names:
+    if tuple(task.names) != tuple(examples.names):
         raise PezError(
             f"The examples have the labels {', '.join(examples.names)}, the task has {', '.join(task.names)}: they must agree."
         )

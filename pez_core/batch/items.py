@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..config import SETTINGS, InversionConfig
-from ..errors import PezError, first_line, shorten
+from ..errors import PezError, shorten
 
 
 @dataclass(frozen=True)
@@ -82,4 +82,5 @@ def _value(name: str, cell: Any) -> Any:
     try:
         return int(str(cell).removesuffix(".0")) if kind == "whole" else float(cell)  # tables make numbers of 3 a 3.0
     except (TypeError, ValueError, OverflowError) as error:
-        raise PezError(f"{name} must be a number, not {shorten(repr(cell))}: {first_line(error)}.") from error
+        whole = "whole " if kind == "whole" else ""
+        raise PezError(f"{name} must be a {whole}number, not {shorten(repr(cell))}.") from error

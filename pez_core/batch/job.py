@@ -57,7 +57,7 @@ class Job:
     """A source, where its rows go, and the options that they depend on.
 
     options: plain values; results are continued only with the same ones. `settings`, if there, is a dict of settings.
-    restart: begins anew, and removes the rows that are there.
+    restart: begins anew, and removes the rows that are there once the first new ones have been found.
     """
 
     source: Source
@@ -78,16 +78,21 @@ class Job:
 
         Raises PezError if the results cannot be continued or written. Whatever ends it, no row is lost or doubled.
         """
+        if self.sidecars and self.sidecars.folder is None:
+            for item in self.source:
+                if not item.error:
+                    self.sidecars.check(item)
         manifest = Manifest(self.results.manifest)
         summary = Summary(self.source.count())
         manifest.lock()
         try:
-            self._begin(manifest)
-            for row in self.results.rows():
+            if not self.restart:
+                self._begin(manifest)
+            for row in () if self.restart else self.results.rows():
                 self._known.add(row["key"])
                 summary.before += 1
                 summary.failed_before += row["error"] is not None
-            self._search(engine, plan, summary, on_rows, on_pack)
+            self._search(engine, plan, summary, on_rows, on_pack, manifest)
         finally:
             try:
                 self.results.close()
@@ -96,15 +101,14 @@ class Job:
         return summary
 
     def _begin(self, manifest: Manifest) -> None:
-        before = None if self.restart else manifest.options()
+        before = manifest.options()
         if before is None:
-            if self.results.exists() and not self.restart:
+            if self.results.exists():
                 raise PezError(
                     "The results exist, but no options are recorded beside them: give another name, or --restart to "
                     "replace them."
                 )
-            self.results.begin(anew=True)
-            manifest.write(self.options)
+            self._begin_anew(manifest)
             return
         if other := difference(before, self.options):
             raise PezError(
@@ -113,6 +117,10 @@ class Job:
             )
         self.results.begin(anew=False)
 
+    def _begin_anew(self, manifest: Manifest) -> None:
+        self.results.begin(anew=True)
+        manifest.write(self.options)
+
     def _search(
         self,
         engine: Engine,
@@ -120,8 +128,9 @@ class Job:
         summary: Summary,
         on_rows: Callable[[Summary], None],
         on_pack: OnPack | None,
+        manifest: Manifest,
     ) -> None:
-        begun = time.perf_counter()
+        begun, old = time.perf_counter(), self.restart  # old rows are there until there is something to replace them
         on_rows(summary)
         if summary.total is not None and all(self._known(item.key) for item in self.source):  # no model is needed
             return
@@ -129,6 +138,9 @@ class Job:
             for item, row in zip(items, rows, strict=True):
                 if self.sidecars and row["error"] is None:
                     self.sidecars.write(item, row)
+            if rows and old:
+                self._begin_anew(manifest)
+                old = False
             if rows:
                 self.results.add(rows)
             for row in rows:

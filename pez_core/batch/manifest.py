@@ -34,7 +34,7 @@ class Manifest:
     def options(self) -> dict[str, Any] | None:
         """The options that the results were started with; None if they were not started.
 
-        Raises PezError for a file of another version.
+        Raises PezError for a file of another version, or one that this program did not write.
         """
         assert self._file is not None
         os.lseek(self._file, 0, os.SEEK_SET)
@@ -44,11 +44,12 @@ class Manifest:
             return None  # killed while writing it, before the first row
         if told is None:
             return None
-        if not isinstance(told, dict) or told.get("version") != VERSION:
+        options = told.get("options") if isinstance(told, dict) and told.get("version") == VERSION else None
+        if not isinstance(options, dict):
             raise PezError(
-                f"{self._path.name!r} is of another version of this program: give another name, or --restart."
+                f"{self._path.name!r} is of another version of this program, or was edited: give another name, or --restart."
             )
-        return told["options"]
+        return options
 
     def write(self, options: Mapping[str, Any]) -> None:
         """Records the options of a new job."""
@@ -70,13 +71,21 @@ class Manifest:
 
 
 def read_options(path: Path) -> dict[str, Any]:
-    """The options that the results with this manifest were started with. Raises PezError if there is no such file."""
+    """The options that the results with this manifest were started with, source, recursive and model among them.
+
+    Raises PezError if there is no such file, or it does not hold them.
+    """
     try:
-        return json.loads(path.read_text("utf-8"))["options"]
+        options = json.loads(path.read_text("utf-8"))["options"]
+        kinds = {"source": str, "recursive": bool, "model": list}
+        if not all(isinstance(options[name], kind) for name, kind in kinds.items()):
+            raise TypeError
     except (OSError, ValueError, LookupError, TypeError) as error:
+        why = error.strerror or first_line(error) if isinstance(error, OSError) else "batch did not write it like this"
         raise PezError(
-            f"{path.name!r}, which says where the pictures are, cannot be read: {first_line(error)}."
+            f"{path.name!r}, which says where the pictures are, cannot be read: {why}. Give the results of the command batch."
         ) from error
+    return options
 
 
 def difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
@@ -88,7 +97,11 @@ def difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
 
 def _flat(options: Mapping[str, Any]) -> dict[str, Any]:
     plain = json.loads(json.dumps(options))  # tuples are lists in the file
-    return {**{k: v for k, v in plain.items() if not isinstance(v, dict)}, **plain.get("settings", {})}
+    settings = plain.get("settings")
+    return {
+        **{k: v for k, v in plain.items() if not isinstance(v, dict)},
+        **(settings if isinstance(settings, dict) else {}),
+    }
 
 
 def _said(value: Any) -> str:

@@ -63,6 +63,8 @@ def open_results(path: str | Path) -> Results:
         return JsonLines(path)
     if path.suffix.lower() == ".parquet":
         needed("pyarrow.parquet", "writing Parquet")
+        if path.is_file():
+            raise PezError(f"{path.name!r} is a file; results in Parquet are a folder: give another name.")
         return ParquetFolder(path)
     raise PezError(
         f"The results are JSON Lines or Parquet: give a name that ends in .jsonl or .parquet, not {path.name!r}."
@@ -99,10 +101,12 @@ class JsonLines:
                     return  # cut off
                 try:
                     row = json.loads(line)
-                    _ = row["key"], row["error"], row["prompt"], row["similarity"]
+                    _ = row["error"], row["prompt"], row["similarity"]
+                    if not isinstance(row["key"], str):
+                        raise TypeError
                 except (ValueError, LookupError, TypeError) as error:
                     raise PezError(
-                        f"Line {number} of {self._path.name!r} is no row of a batch: {first_line(error)}."
+                        f"Line {number} of {self._path.name!r} is no row of a batch: remove it, or --restart to begin anew."
                     ) from error
                 yield row
 
@@ -141,8 +145,6 @@ class ParquetFolder:
 
     def begin(self, anew: bool) -> None:
         """See `Results`."""
-        if self._folder.exists() and not self._folder.is_dir():
-            raise PezError(f"{self._folder.name!r} is a file; results in Parquet are a folder: give another name.")
         try:
             self._folder.mkdir(exist_ok=True)
             for left in [*self._folder.glob(".part-*"), *(self._written() if anew else ())]:

@@ -53,6 +53,11 @@ class Sidecars:
                 "command goes on from there."
             ) from error
 
+    def check(self, item: Item) -> None:
+        """Raises PezError for an item that has no place for a caption: it is known before anything is searched."""
+        if self.folder is None and not isinstance(item.picture, Path):
+            raise PezError(f"{item.key!r} has no file to put a caption beside: give --sidecar a folder.")
+
     def _merged(self, before: str | None, caption: str) -> str | None:
         """The text of the file, None to leave it as it is."""
         if not before:
@@ -66,9 +71,9 @@ class Sidecars:
         return None if before.startswith(caption) else caption + BETWEEN + before
 
     def _file(self, item: Item) -> Path:
+        self.check(item)
         if self.folder is None:
-            if not isinstance(item.picture, Path):
-                raise PezError(f"{item.key!r} has no file to put a caption beside: give --sidecar a folder.")
+            assert isinstance(item.picture, Path)  # it was checked
             return item.picture.with_suffix(".txt")
         parts = [part for part in PurePosixPath(item.key.replace(os.sep, "/")).parts if part not in ("..", "/")]
         inside = self.folder.joinpath(*(part.replace(":", "_") for part in parts))

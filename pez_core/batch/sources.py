@@ -237,6 +237,8 @@ def read_rows(file: Path) -> Iterator[Mapping[str, Any]]:
         if isinstance(error, PezError):
             raise
         why = (error.strerror if isinstance(error, OSError) else None) or first_line(error)
+        if isinstance(error, UnicodeDecodeError):
+            why = "it is not UTF-8 text, save it as UTF-8"
         raise PezError(f"The list {file.name!r} cannot be read: {why.rstrip('.')}.") from error
 
 

@@ -15,6 +15,7 @@ import torch
 from tqdm import tqdm
 
 from .. import inversion
+from ..batch import sources
 from ..batch.engines import Engine, Plan
 from ..batch.engines.local import LocalEngine
 from ..batch.engines.processes import ProcessEngine
@@ -135,19 +136,21 @@ def _batch(given: argparse.Namespace) -> int:
 
 @contextmanager
 def _said_once() -> Iterator[None]:
-    """Lets each warning of a search pass once: every pack repeats it."""
+    """Lets each warning of a search or a list pass once: every pack repeats it, and every reading."""
     said: set[str] = set()
 
     def new(record: logging.LogRecord) -> bool:
         message = record.getMessage()
         return message not in said and not said.add(message)
 
-    log = logging.getLogger(inversion.__name__)
-    log.addFilter(new)
+    logs = [logging.getLogger(module.__name__) for module in (inversion, sources)]
+    for log in logs:
+        log.addFilter(new)
     try:
         yield
     finally:
-        log.removeFilter(new)
+        for log in logs:
+            log.removeFilter(new)
 
 
 def _job(given: argparse.Namespace) -> Job:
@@ -156,7 +159,9 @@ def _job(given: argparse.Namespace) -> Job:
             "--sidecar-mode, --sidecar-escape and --caption-prefix are about .txt files: give --sidecar too."
         )
     if given.pack < 0 or given.workers < 0:
-        raise PezError("--pack and --workers must be 1 or more.")
+        raise PezError("--pack and --workers must be 1 or more, or 0 for what is best.")
+    if where(given.source) == where(given.out):
+        raise PezError(f"{given.out!r} is SOURCE itself: give --out another name.")
     sidecars = None
     if given.sidecar is not None:
         folder = None if given.sidecar == BESIDE else Path(given.sidecar)

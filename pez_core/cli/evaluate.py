@@ -7,7 +7,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from ..batch.evaluation import evaluate, read_captions
+from ..batch.evaluation import ALL, evaluate, read_captions
 from ..batch.manifest import read_options
 from ..batch.results import open_results
 from ..batch.sources import open_source
@@ -53,6 +53,9 @@ def _evaluate(given: argparse.Namespace) -> int:
         if judge.name in options["model"] or name in options["model"]:
             log.warning("%s searched these prompts itself: its figures are not those of a held-out model.", name)
     figures = evaluate(results, source, judges, given.painted, captions)
+    for option, column in (("captions", "caption"), ("painted", "painted")):
+        if getattr(given, option) and not any(own[ALL][column] for own in figures["judges"].values()):
+            log.warning("--%s has nothing for these pictures: its names must be the keys of the results.", option)
     if given.json:
         say_json(figures)
     else:

@@ -32,9 +32,9 @@ def say(text: str, end: str = "\n") -> None:
         raise PezError(f"The output cannot be written: {first_line(error)}.") from error
 
 
-def say_json(value: Any) -> None:
-    """Prints a value as JSON, at once."""
-    say(_json(value))
+def say_json(value: Any, indent: int | None = 2) -> None:
+    """Prints a value as JSON, at once; on one line if `indent` is None."""
+    say(_json(value, indent))
 
 
 def complain(text: str) -> None:
@@ -101,13 +101,13 @@ class _Complaints(logging.Handler):
         complain(f"{record.levelname.lower()}: {record.getMessage()}")
 
 
-def _json(value: Any) -> str:
-    """Indented JSON; characters that standard output cannot encode are escaped."""
-    text = json.dumps(value, ensure_ascii=False, indent=2)
+def _json(value: Any, indent: int | None = 2) -> str:
+    """JSON; characters that standard output cannot encode are escaped."""
+    text = json.dumps(value, ensure_ascii=False, indent=indent)
     try:
         text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
     except UnicodeEncodeError:
-        return json.dumps(value, indent=2)
+        return json.dumps(value, indent=indent)
     return text
 
 

@@ -24,9 +24,14 @@ class ClassifierConfig(InversionConfig):
     The same seed gives the same text. Raises PezError naming the field, its value and its range.
     """
 
-    length: int = _changed("length", 10)
+    length: int = _changed("length", 10, flag_help="searched tokens; most words are one token")
     steps: int = _changed("steps", 100)
     restarts: int = _changed("restarts", 1)
+    words: str = _changed(
+        "words",
+        "",
+        flag_help="your own words to start from instead of random ones; the search changes them where others classify better",
+    )
     method: str = _changed(
         "method",
         "pez",

@@ -88,8 +88,16 @@ class Examples:
 
         Raises PezError when `count` leaves none to learn from.
         """
-        held = max(1, min(HELD_OUT, int(len(self) * SHARE)) if count is None else count)
-        train, held_out = self.split(max(1, len(self) - held), held, seed=seed)
+        total = len(self)
+        if total < 2:
+            raise PezError("One text is too few: some are learned from, and others choose the prompt.")
+        held = max(1, min(HELD_OUT, int(total * SHARE))) if count is None else count
+        if not 0 < held < total:
+            raise PezError(
+                f"The hold-out must be from 1 to {total - 1}, so that some of the {total} texts choose the prompt and others "
+                f"are learned from, not {held}."
+            )
+        train, held_out = self.split(total - held, held, seed=seed)
         return train, held_out
 
     def few(self, k: int, seed: int) -> Examples:

@@ -86,7 +86,8 @@ class LabelTask:
                 kept = most - len(ending)
                 if kept < len(vocabulary.encode(prompt)) + _LEAST_TEXT:
                     raise PezError(
-                        f"Prompt and suffix leave no room for a text: the model reads {most} tokens. Shorten them."
+                        f"Prompt, suffix and the labels' words leave no room for a text: the model reads {vocabulary.room} "
+                        "tokens. Shorten them."
                     )
                 wholes[place] = ids[:kept] + ending
         return wholes

@@ -104,7 +104,7 @@ def test_rows_of_a_list_override_the_settings(pictures, tmp_path, model, capsys)
     assert rows[f"pictures/{first}#2"]["prompt"].startswith("a photo of ")
     assert len(rows[f"pictures/{second}"]["tokens"]) == 2
     assert rows["a dog"]["prompt"]
-    assert "seed must be a number, not 'many'" in rows[f"pictures/{first}#3"]["error"]
+    assert "seed must be a whole number, not 'many'." in rows[f"pictures/{first}#3"]["error"]
     assert "There is no file" in rows["pictures/none.png"]["error"]
     assert "neither a path nor a text" in rows["row 7"]["error"]
     assert "length must be a whole number" in rows[f"pictures/{first}#4"]["error"]
@@ -178,6 +178,66 @@ def test_a_file_that_is_not_ours_is_left_alone(pictures, tmp_path, capsys):
     assert out.read_text() == '{"mine": 1}\n'
 
 
+def test_a_list_is_not_replaced_by_its_own_results(pictures, tmp_path, capsys):
+    mine = tmp_path / "mine.jsonl"
+    mine.write_text('{"path": "pictures/penguin.png"}\n')
+    assert batch(mine, mine, "--restart") == 2
+    assert "is SOURCE itself" in capsys.readouterr().err
+    assert mine.read_text() == '{"path": "pictures/penguin.png"}\n'
+
+
+@pytest.mark.parametrize("edited", ['{"version": 1}', '{"version": 1, "options": []}', "[]"])
+def test_a_manifest_that_was_edited_is_refused(pictures, tmp_path, capsys, edited):
+    out = tmp_path / "rows.jsonl"
+    assert batch(pictures, out) == 0
+    (tmp_path / "rows.jsonl.manifest.json").write_text(edited)
+    assert batch(pictures, out) == 2
+    assert "or was edited" in capsys.readouterr().err
+
+
+def test_settings_in_a_manifest_that_are_none_differ(pictures, tmp_path, capsys):
+    out = tmp_path / "rows.jsonl"
+    assert batch(pictures, out) == 0
+    (tmp_path / "rows.jsonl.manifest.json").write_text('{"version": 1, "options": {"settings": 5}}')
+    assert batch(pictures, out) == 2
+    assert "started with other options" in capsys.readouterr().err
+
+
+def test_a_row_that_is_not_ours_is_named(pictures, tmp_path, capsys):
+    out = tmp_path / "rows.jsonl"
+    assert batch(pictures, out) == 0
+    with out.open("a") as rows:
+        rows.write('{"key": 5, "prompt": null, "similarity": null, "error": null}\n')
+    assert batch(pictures, out) == 2
+    assert f"Line {len(SAMPLES) + 1} of 'rows.jsonl' is no row of a batch" in capsys.readouterr().err
+
+
+def test_a_row_without_a_picture_has_no_place_beside_it(pictures, tmp_path, capsys):
+    source, out = tmp_path / "list.csv", tmp_path / "rows.jsonl"
+    source.write_text(f"path,text\npictures/{SAMPLES[0].name},\n,a red bird\n")
+    assert batch(source, out, "--sidecar") == 2
+    assert "'a red bird' has no file to put a caption beside" in capsys.readouterr().err
+    assert not out.exists()  # said before any search
+
+
+def test_columns_that_are_not_used_are_said_once(pictures, tmp_path, capsys):
+    source = tmp_path / "list.csv"
+    source.write_text(f"path,artist\npictures/{SAMPLES[0].name},me\n")
+    assert batch(source, tmp_path / "rows.jsonl") == 0
+    assert capsys.readouterr().err.count("artist") == 1
+
+
+@pytest.mark.parametrize("wrong", [["--model", "no-such-model"], ["--sidecar", "rows.jsonl/captions"]])
+def test_a_restart_that_cannot_work_keeps_the_old_rows(pictures, tmp_path, monkeypatch, wrong):
+    monkeypatch.chdir(tmp_path)
+    out = tmp_path / "rows.jsonl"
+    assert batch(pictures, out) == 0
+    before = out.read_bytes()
+    assert batch(pictures, out, "--restart", *wrong) == 2
+    assert out.read_bytes() == before
+    assert batch(pictures, out) == 0  # with the options that they were started with
+
+
 def test_two_processes_do_not_write_the_same_results(pictures, tmp_path, model):
     out, said = tmp_path / "rows.jsonl", []
 
@@ -200,12 +260,14 @@ def test_two_processes_do_not_write_the_same_results(pictures, tmp_path, model):
         ("pictures", "no/rows.jsonl", "There is no folder"),
         ("list.csv", "rows.jsonl", "no column path"),
         ("list.doc", "rows.jsonl", "is no source of pictures"),
+        ("latin.csv", "rows.jsonl", "it is not UTF-8 text, save it as UTF-8"),
     ],
 )
 def test_what_cannot_be_run_is_one_line(pictures, tmp_path, capsys, source, out, said):
     (tmp_path / "empty").mkdir()
     (tmp_path / "list.csv").write_text("file,seed\nx.png,1\n")
     (tmp_path / "list.doc").write_text("")
+    (tmp_path / "latin.csv").write_bytes(b"path\n\xe9.png\n")
     assert batch(tmp_path / source, tmp_path / out) == 2
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 1

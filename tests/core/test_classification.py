@@ -10,7 +10,7 @@ import pytest
 import torch
 from tiny_language import causal, encoder_decoder
 
-from pez_core import PezError, Progress
+from pez_core import InversionConfig, PezError, Progress
 from pez_core.classification import classify, evaluate_prompt, learn_classifier, pick_prompt
 from pez_core.config.classifier import ClassifierConfig
 from pez_core.models.caption_model import embedded_caption_model
@@ -265,6 +265,25 @@ def test_examples_with_other_labels_are_refused():
         learn_classifier(causal(), TASK, other, EXAMPLES, FAST)
     with pytest.raises(PezError, match="Text 2 is empty"):
         classify(causal(), TASK, "", ["fine", " "])
+
+
+def test_settings_for_pictures_are_refused():
+    with pytest.raises(PezError, match="takes a ClassifierConfig, not InversionConfig"):
+        learn_classifier(causal(), TASK, EXAMPLES, EXAMPLES, InversionConfig())
+
+
+def test_a_single_text_is_not_read_letter_by_letter():
+    with pytest.raises(PezError, match="give a list"):
+        classify(causal(), TASK, "", "a fine film")
+
+
+def test_names_in_a_list_are_those_in_a_tuple():
+    task = LabelTask(list(TASK.names), TASK.words, TASK.suffix)
+    assert evaluate_prompt(causal(), task, "", EXAMPLES).texts == len(EXAMPLES)
+
+
+def test_fewer_explained_texts_than_none_are_none():
+    assert learn_classifier(causal(), TASK, EXAMPLES, EXAMPLES, FAST, explained=-1).search.tokens == ()
 
 
 def test_words_that_the_model_reads_alike_are_refused(openai_vocabulary):

@@ -71,6 +71,64 @@ def test_a_prompt_labels_a_file_and_standard_input(capsys, tmp_path: Path, monke
     assert run(capsys, "classify", "--apply", "the mood", *TASK, *names)[1] == out
 
 
+def test_labels_in_json_are_a_line_for_each_text(capsys, tmp_path: Path):
+    file = tmp_path / "lines.txt"
+    file.write_text("a smiling child\na lonely ruin\n", "utf-8")
+    _, out, _ = run(capsys, "classify", str(file), "--apply", "the mood", *TASK, "--json")
+    assert [json.loads(line)["text"] for line in out.splitlines()] == ["a smiling child", "a lonely ruin"]
+
+
+def test_lines_are_labelled_before_the_last_one_is_there(capsys, monkeypatch: pytest.MonkeyPatch):
+    class Endless(io.StringIO):
+        def readline(self, *_: object) -> str:
+            if capsys.readouterr().out:
+                raise KeyboardInterrupt  # the reader has seen enough
+            return "a smiling child\n"
+
+    monkeypatch.setattr("sys.stdin", Endless())
+    assert run(capsys, "classify", "--apply", "the mood", *TASK)[0] == 130
+
+
+def test_bytes_on_standard_input_are_refused(capsys, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"\x80\n"), "utf-8", errors="surrogateescape"))
+    status, out, err = run(capsys, "classify", "--apply", "the mood", *TASK)
+    assert (status, out) == (2, "")
+    assert "not UTF-8 text" in err
+
+
+def test_own_prompts_are_measured_on_the_held_out_texts_without_others(capsys):
+    out = run(capsys, "classify", MOODS, *QUICK, "--also", "the mood")[1]
+    assert "on 48 texts  the mood" in out
+
+
+def test_a_prompt_is_printed_although_another_model_is_missing(capsys):
+    status, out, err = run(capsys, "classify", MOODS, *QUICK, "--carry", "gone.gguf")
+    assert status == 2
+    assert out.startswith("prompt ")
+    assert "no language model at 'gone.gguf'" in err
+
+
+def test_words_in_the_place_of_another_label_are_warned_of(capsys):
+    err = run(capsys, "classify", MOODS, "--labels", "gloomy,cheerful", "--steps", "1")[2]
+    assert "'gloomy' stands for the label 'cheerful'" in err
+
+
+def test_few_texts_leave_one_that_chooses(capsys, tmp_path: Path):
+    file = tmp_path / "few.csv"
+    file.write_text("text,label\na sunny day,happy\na dark night,sad\na party,happy\n", "utf-8")
+    status, out, err = run(capsys, "classify", str(file), "--steps", "1", "--json")
+    assert status == 0, err
+    assert json.loads(out)["held_out"]["texts"] == 1
+
+
+def test_many_labels_are_not_listed_one_by_one(capsys, tmp_path: Path):
+    file = tmp_path / "many.csv"
+    words = "abcdefghijklmnopqrst"
+    file.write_text("text,label\n" + "".join(f"the text {word},{word}\n" for word in words * 2), "utf-8")
+    out = run(capsys, "classify", str(file), "--steps", "1")[1]
+    assert len(out.splitlines()) < len(words)
+
+
 def test_interrupting_keeps_the_best_prompt(capsys):
     threading.Timer(3, signal.raise_signal, [signal.SIGINT]).start()
     status, out, err = run(capsys, "classify", MOODS, *TASK, "--steps", "100000", "--json")
@@ -93,6 +151,11 @@ def test_interrupting_keeps_the_best_prompt(capsys):
         ([MOODS, "--fluency", "2"], "fluency must be a number from 0 to 1"),
         ([MOODS, "--length", "90"], "length must be from 1 to"),
         (["--apply", "x"], "give --labels"),
+        (["--apply", "x", "--labels", "a,b", "--test", "t.csv", "--few", "2"], "no use for --test, --few"),
+        (["gone.txt", "--apply", "x", "--labels", "a,b"], "'gone.txt' cannot be read: No such file"),
+        ([MOODS, "--hold-out", "0"], "The hold-out must be from 1 to 239"),
+        ([MOODS, "--hold-out", "240"], "The hold-out must be from 1 to 239"),
+        ([MOODS, *TASK, "--length", "75"], "the model reads 75 tokens"),
     ],
 )
 def test_bad_input_is_said_in_one_line(capsys, arguments, told):

@@ -100,7 +100,8 @@ def test_the_table(batch, capsys):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["none.jsonl"], "which says where the pictures are, cannot be read"),
+        (["none.jsonl"], "which says where the pictures are, cannot be read: No such file"),
+        (["edited.jsonl"], "batch did not write it like this"),
         (["rows.jsonl", "--painted", "nowhere"], "There is no folder 'nowhere'"),
         (["rows.jsonl", "--source", "nowhere"], "There is no folder or file 'nowhere'"),
         (["rows.jsonl", "--captions", "rows.jsonl"], "has no columns path and caption"),
@@ -108,10 +109,18 @@ def test_the_table(batch, capsys):
 )
 def test_what_cannot_be_evaluated_is_one_line(batch, capsys, monkeypatch, arguments, said):
     monkeypatch.chdir(batch)
+    (batch / "edited.jsonl.manifest.json").write_text('{"version": 1, "options": {"source": 5}}')
     assert main(["evaluate", *arguments, "--judge", str(JUDGE)]) == 2
     err = capsys.readouterr().err
     assert said in err
     assert len(err.splitlines()) == 1
+
+
+def test_captions_of_other_pictures_are_warned_of(batch, capsys, tmp_path):
+    captions = tmp_path / "captions.csv"
+    captions.write_text("path,caption\nother.png,a cat\n")
+    assert main(["evaluate", str(batch / "rows.jsonl"), "--judge", str(JUDGE), "--captions", str(captions)]) == 0
+    assert "--captions has nothing for these pictures" in capsys.readouterr().err
 
 
 def test_one_number_has_no_error():
