@@ -278,7 +278,7 @@ def test_a_fifth_is_held_out_and_500_at_most():
     assert [len(part) for part in many(3000, 3000).hold_out(None, seed=0)] == [5500, 500]
     assert [len(part) for part in many(5, 5).hold_out(7, seed=0)] == [3, 7]
     assert [len(part) for part in many(1, 1).hold_out(None, seed=0)] == [1, 1]
-    with pytest.raises(PezError, match="too few"):
+    with pytest.raises(PezError, match="must be from 1 to 9"):
         many(5, 5).hold_out(10, seed=0)
 
 
