@@ -144,6 +144,9 @@ def line(name: str, rows: Sequence[Row]) -> str:
 def main() -> None:
     """Prints the tables."""
     given = _options().parse_args()
+    if given.prompt:
+        _carry(given, given.prompt)
+        return
     print(f"{given.model}, {machine(torch.device('cpu'))}, {given.jobs} at a time", end="")
     print(f"; {given.passes} passes, batch {given.batch}, {len(given.seeds)} seeds")
     print(f"{'':24} {'held out':>8} {'test':>7}   {'error':5} {'NLL':>5} {'minutes':>7} {'steps':>6}", flush=True)
@@ -163,7 +166,7 @@ def main() -> None:
         found = [each.result() for each in waiting]
         for row, prompt in found:
             told.append({**asdict(row), "prompt": prompt})
-            if row.steps:
+            if row.steps and prompt != PERSON:
                 best = max(best, (row.held_out, prompt))
                 print(f"    {row.seed}: {row.test.accuracy:.3f}  {prompt}", file=sys.stderr, flush=True)
         print(line(name, [row for row, _ in found]), flush=True)
@@ -195,7 +198,7 @@ def _variants(given: argparse.Namespace) -> dict[str, dict[str, Any]]:
 def _carry(given: argparse.Namespace, prompt: str) -> None:
     """The best prompt on the other reviews, and in other models."""
     test = prepare(given)[1][2]
-    print(f"\nthe best prompt on held-out texts: {prompt}\n")
+    print(f"\nthe best learned prompt on held-out texts: {prompt}\n")
     print(f"{'carried to':44} {'no prompt':>9} {'with it':>8}   error")
     others = read_examples(find_dataset("amazon-reviews", given.folder))
     shops = others.split(given.test, seed=0)[0]
@@ -237,6 +240,7 @@ def _options() -> argparse.ArgumentParser:
     parser.add_argument("--from-person", action="store_true", help="one more row: PEZ from a person's prompt")
     parser.add_argument("--jobs", type=int, default=1, help="searches at a time, each with one thread")
     parser.add_argument("--carry", nargs="*", default=[], help="other models for the best prompt")
+    parser.add_argument("--prompt", metavar="T", help="learn nothing: only carry this prompt to other texts and models")
     parser.add_argument("--json", type=Path)
     return parser
 
