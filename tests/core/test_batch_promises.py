@@ -36,7 +36,7 @@ def pictures(tmp_path: Path) -> Path:
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="kills and limits processes as Linux does")
 def test_killed_at_random_every_picture_has_one_row(tmp_path):
-    assert benchmark.kill(tmp_path, times=3, ending="jsonl", pictures=250)["rows"] == 250
+    assert benchmark.kill(tmp_path, times=2, ending="jsonl", pictures=80)["rows"] == 80
 
 
 @pytest.mark.slow
