@@ -145,7 +145,8 @@ def main() -> None:
     """Prints the tables."""
     given = _options().parse_args()
     if given.prompt:
-        _carry(given, given.prompt)
+        for prompt in given.prompt:
+            _carry(given, prompt)
         return
     print(f"{given.model}, {machine(torch.device('cpu'))}, {given.jobs} at a time", end="")
     print(f"; {given.passes} passes, batch {given.batch}, {len(given.seeds)} seeds")
@@ -173,6 +174,7 @@ def main() -> None:
     if workers:
         workers.shutdown()
     if best[1]:
+        print("\nthe best learned prompt on the held-out texts:")
         _carry(given, best[1])
     if given.json:
         given.json.write_text(json.dumps(told, indent=1, default=str))
@@ -198,12 +200,13 @@ def _variants(given: argparse.Namespace) -> dict[str, dict[str, Any]]:
 def _carry(given: argparse.Namespace, prompt: str) -> None:
     """The best prompt on the other reviews, and in other models."""
     test = prepare(given)[1][2]
-    print(f"\nthe best learned prompt on held-out texts: {prompt}\n")
+    print(f"\n{prompt}\n")
     print(f"{'carried to':44} {'no prompt':>9} {'with it':>8}   error")
     others = read_examples(find_dataset("amazon-reviews", given.folder))
     shops = others.split(given.test, seed=0)[0]
     places: list[tuple[str, Callable[[], Any], Examples]] = [
-        (f"{given.model}, Amazon reviews", lambda: _model(given.model), shops)
+        (f"{given.model}, film reviews", lambda: _model(given.model), test),
+        (f"{given.model}, Amazon reviews", lambda: _model(given.model), shops),
     ]
     for name in given.carry:
         places.append((f"{name}, film reviews", lambda name=name: _model(name), test))
@@ -240,7 +243,7 @@ def _options() -> argparse.ArgumentParser:
     parser.add_argument("--from-person", action="store_true", help="one more row: PEZ from a person's prompt")
     parser.add_argument("--jobs", type=int, default=1, help="searches at a time, each with one thread")
     parser.add_argument("--carry", nargs="*", default=[], help="other models for the best prompt")
-    parser.add_argument("--prompt", metavar="T", help="learn nothing: only carry this prompt to other texts and models")
+    parser.add_argument("--prompt", nargs="+", metavar="T", help="learn nothing: only carry these prompts")
     parser.add_argument("--json", type=Path)
     return parser
 

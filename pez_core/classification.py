@@ -166,16 +166,14 @@ def pick_prompt(
 
     Raises PezError for a number below 1.
     """
-    if number < 1:
-        raise PezError(f"The number of a candidate must be 1 or more, not {number!r}.")
     search, task = result.search, result.task
-    place = min(number, len(search.candidates)) - 1
-    if place == 0:
+    candidates = search.candidates_from(number)
+    chosen = candidates[0].text
+    if candidates[0] is search.candidates[0]:
         return result
-    first, others = search.candidates[place], search.candidates[:place] + search.candidates[place + 1 :]
-    tokens = prompt_contributions(tower_of(model), task, first.text, held_out, EXPLAINED, between)
-    learned = evaluate_prompt(model, task, first.text, held_out, between)
-    return replace(result, search=replace(search, candidates=(first, *others), tokens=tokens), learned=learned)
+    tokens = prompt_contributions(tower_of(model), task, chosen, held_out, EXPLAINED, between)
+    learned = evaluate_prompt(model, task, chosen, held_out, between)
+    return replace(result, search=replace(search, candidates=candidates, tokens=tokens), learned=learned)
 
 
 @plain_torch()

@@ -165,14 +165,11 @@ def pick(model: ClipModel, target: Target, result: InversionResult, number: int)
 
     Raises PezError for a number below 1.
     """
-    if not isinstance(number, int) or number < 1:
-        raise PezError(f"The number of a candidate must be 1 or more, not {number!r}.")
+    candidates = result.candidates_from(number)
     target.check(model)
-    place = min(number, len(result.candidates)) - 1
-    if place == 0:
+    if candidates[0] is result.candidates[0]:
         return result
-    first, others = result.candidates[place], result.candidates[:place] + result.candidates[place + 1 :]
-    return replace(result, candidates=(first, *others), tokens=contributions(model.ready(), target, first.text))
+    return replace(result, candidates=candidates, tokens=contributions(model.ready(), target, candidates[0].text))
 
 
 def _list_of(targets: Any) -> list[Target]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from .errors import PezError
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -100,6 +102,16 @@ class InversionResult:
     def similarity(self) -> float:
         """The best text's similarity, in -1..1."""
         return self.candidates[0].similarity
+
+    def candidates_from(self, number: int) -> tuple[Candidate, ...]:
+        """The candidates with the one of this number (from 1) moved to the front; the last one if there are fewer.
+
+        Raises PezError for a number below 1.
+        """
+        if not isinstance(number, int) or number < 1:
+            raise PezError(f"The number of a candidate must be 1 or more, not {number!r}.")
+        place = min(number, len(self.candidates)) - 1
+        return self.candidates[place], *self.candidates[:place], *self.candidates[place + 1 :]
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for `json.dumps`, without the trace."""

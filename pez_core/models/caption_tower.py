@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ..towers.language import State, append, group_by_stem
+from ..towers.language import State, append, by_stem
 from .caption_model import CaptionModel
 
 
@@ -44,16 +44,15 @@ class CaptionTower:
         """See `LanguageTower`."""
         before = list(zip(state[::2], state[1::2], strict=True))
         rows = torch.arange(len(ids), device=ids.device)
-        found: list[Tensor | None] = [None] * len(words)
-        for stem, places in group_by_stem(words).items():
+
+        def read(stem: tuple[int, ...], last: list[int]) -> Tensor:
             hidden, _ = self._model.net.read(self.embed(append(ids, lengths, stem)), before)
-            at = lengths - 1
-            sums = hidden.new_zeros(len(ids))
-            for number, token in enumerate(stem):
-                sums = sums + self._model.log_probability_of(hidden[rows, at + number], token)
-            for place in places:
-                found[place] = sums + self._model.log_probability_of(hidden[rows, at + len(stem)], words[place][-1])
-        return torch.stack([each for each in found if each is not None], dim=1)
+            at = [hidden[rows, lengths - 1 + number] for number in range(len(stem) + 1)]
+            said = [self._model.log_probability_of(at[number], token) for number, token in enumerate(stem)]
+            each = [sum(said, self._model.log_probability_of(at[-1], token)) for token in last]
+            return torch.stack(each, dim=1)
+
+        return by_stem(words, read)
 
     def prompt_log_probability(self, prompts: Tensor, ids: Tensor) -> Tensor:
         """See `LanguageTower`."""

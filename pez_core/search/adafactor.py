@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from ..objectives.protocol import Objective
-from .draws import PartDraws
-from .projection import Projection
-from .state import Cost, SearchState, Settings, first_fields, next_fields, with_kept
+from .descent import Descent
+from .state import SearchState, first_fields, next_fields, with_kept
 
 DECAY = -0.8  # the moments' decay is 1 - step ^ DECAY
 EPSILON = 1e-30  # added to squared gradients
@@ -27,7 +24,7 @@ class AdafactorState(SearchState):
     column: Tensor
 
 
-class AdafactorPezSearch:
+class AdafactorPezSearch(Descent):
     """Gradient descent on continuous embeddings, the gradient taken at the nearest tokens (see `PezSearch`).
 
     Adafactor (arXiv 1804.04235, Algorithm 4) with a fixed rate: no momentum, second moments kept by row and column, updates
@@ -35,20 +32,6 @@ class AdafactorPezSearch:
     """
 
     LEARNING_RATE = 0.3  # as published
-
-    def __init__(
-        self, objective: Objective, settings: Settings, steps: int, generators: Sequence[torch.Generator]
-    ) -> None:
-        self._objective = objective
-        self._rate = settings.learning_rate or self.LEARNING_RATE
-        self._steps = steps
-        self._nearest = Projection(objective.space)
-        self._draws = PartDraws(objective, settings.batch_size, steps, generators)
-
-    @staticmethod
-    def cost(settings: Settings, tokens: int) -> Cost:
-        """See `Search`."""
-        return Cost(gradients=1, values=0)
 
     def begin(self, ids: Tensor, value: Tensor | None = None, kept: Tensor | None = None) -> AdafactorState:
         """See `Search`."""
@@ -59,10 +42,6 @@ class AdafactorPezSearch:
             row=torch.zeros_like(prompt[..., 0]),
             column=torch.zeros_like(prompt[:, 0]),
         )
-
-    def prepare(self, step: int) -> None:
-        """See `Search`."""
-        self._draws.prepare(step)
 
     @torch.no_grad()
     def step(self, state: AdafactorState) -> AdafactorState:

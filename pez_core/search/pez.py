@@ -9,9 +9,8 @@ import torch
 from torch import Tensor
 
 from ..objectives.protocol import Objective
-from .draws import PartDraws
-from .projection import Projection
-from .state import Cost, SearchState, Settings, first_fields, next_fields, with_kept
+from .descent import Descent
+from .state import SearchState, Settings, first_fields, next_fields, with_kept
 
 BETAS = (0.9, 0.999)  # AdamW's defaults in torch, which the published code uses
 EPSILON = 1e-8
@@ -29,7 +28,7 @@ class PezState(SearchState):
     square: Tensor
 
 
-class PezSearch:
+class PezSearch(Descent):
     """Gradient descent on continuous embeddings, the gradient taken at the nearest tokens.
 
     Unlike the published code, one pass of the tower computes both the gradient and the value, restarts do
@@ -41,16 +40,8 @@ class PezSearch:
     def __init__(
         self, objective: Objective, settings: Settings, steps: int, generators: Sequence[torch.Generator]
     ) -> None:
-        self._objective = objective
-        self._rate, self._decay = settings.learning_rate or self.LEARNING_RATE, settings.weight_decay
-        self._steps = steps
-        self._nearest = Projection(objective.space)
-        self._draws = PartDraws(objective, settings.batch_size, steps, generators)
-
-    @staticmethod
-    def cost(settings: Settings, tokens: int) -> Cost:
-        """See `Search`."""
-        return Cost(gradients=1, values=0)
+        super().__init__(objective, settings, steps, generators)
+        self._decay = settings.weight_decay
 
     def begin(self, ids: Tensor, value: Tensor | None = None, kept: Tensor | None = None) -> PezState:
         """See `Search`."""
@@ -61,10 +52,6 @@ class PezSearch:
             mean=torch.zeros_like(prompt),
             square=torch.zeros_like(prompt),
         )
-
-    def prepare(self, step: int) -> None:
-        """See `Search`."""
-        self._draws.prepare(step)
 
     @torch.no_grad()
     def step(self, state: PezState) -> PezState:

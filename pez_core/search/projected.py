@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from ..objectives.protocol import Objective
-from .draws import Draws, PartDraws
-from .projection import Projection
-from .state import Cost, SearchState, Settings, first_fields, next_fields, with_kept
+from .descent import Descent
+from .draws import Draws
+from .state import SearchState, Settings, first_fields, next_fields, with_kept
 
 BETAS = (1.0, 1e-4)  # FluentPrompt's temperature, first and last, decreasing geometrically
 
@@ -23,32 +23,14 @@ class TokenState(SearchState):
     ids: Tensor
 
 
-class AutoPromptSgdSearch:
+class AutoPromptSgdSearch(Descent):
     """Gradient descent, projected to tokens after each step: P <- Proj(P - lr g), the gradient taken at P."""
 
     LEARNING_RATE = 10.0  # the best of 1, 10 and 100 with benchmarks.quality; a plain rate, not AdamW's
 
-    def __init__(
-        self, objective: Objective, settings: Settings, steps: int, generators: Sequence[torch.Generator]
-    ) -> None:
-        self._objective = objective
-        self._rate = settings.learning_rate or self.LEARNING_RATE
-        self._steps = steps
-        self._nearest = Projection(objective.space)
-        self._draws = PartDraws(objective, settings.batch_size, steps, generators)
-
-    @staticmethod
-    def cost(settings: Settings, tokens: int) -> Cost:
-        """See `Search`."""
-        return Cost(gradients=1, values=0)
-
     def begin(self, ids: Tensor, value: Tensor | None = None, kept: Tensor | None = None) -> TokenState:
         """See `Search`."""
         return TokenState(**first_fields(self._objective, ids, value, kept, self._steps), ids=ids.clone())
-
-    def prepare(self, step: int) -> None:
-        """See `Search`."""
-        self._draws.prepare(step)
 
     @torch.no_grad()
     def step(self, state: TokenState) -> TokenState:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..errors import PezError
 from ..text.vocabulary import Vocabulary
-from .language import State, append, group_by_stem
+from .language import State, append, by_stem
 
 
 class EncoderDecoderTower:
@@ -58,17 +58,15 @@ class EncoderDecoderTower:
         whole = torch.cat([prompts, self.embed(ids)], dim=1).to(self._module.dtype)
         mask = torch.arange(whole.shape[1], device=ids.device) < (prompts.shape[1] + lengths)[:, None]
         encoded = self._module.get_encoder()(inputs_embeds=whole, attention_mask=mask.long())
-        found: list[Tensor | None] = [None] * len(words)
-        for stem, places in group_by_stem(words).items():
+
+        def read(stem: tuple[int, ...], last: list[int]) -> Tensor:
             asked = torch.tensor([self._start, *stem], device=ids.device).expand(len(ids), -1)
             out = self._module(encoder_outputs=encoded, attention_mask=mask.long(), decoder_input_ids=asked)
             each = out.logits.float().log_softmax(-1)
-            sums = each.new_zeros(len(ids))
-            for number, token in enumerate(stem):
-                sums = sums + each[:, number, token]
-            for place in places:
-                found[place] = sums + each[:, len(stem), words[place][-1]]
-        return torch.stack([each for each in found if each is not None], dim=1)
+            before = each[:, range(len(stem)), stem].sum(1, keepdim=True) if stem else 0
+            return each[:, len(stem), last] + before
+
+        return by_stem(words, read)
 
     def prompt_log_probability(self, prompts: Tensor, ids: Tensor) -> Tensor:
         """See `LanguageTower`."""

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 from typing_extensions import Self
 
+from ..errors import PezError
 from ..text.vocabulary import Vocabulary
 
 State = tuple[Tensor, ...]
@@ -66,12 +67,15 @@ class LanguageTower(Protocol):
         ...
 
 
-def group_by_stem(words: Sequence[Sequence[int]]) -> dict[tuple[int, ...], list[int]]:
-    """The places of words that have the same tokens before their last one."""
+def by_stem(words: Sequence[Sequence[int]], read: Callable[[tuple[int, ...], list[int]], Tensor]) -> Tensor:
+    """[M, W] from `read`, called once for all words with the same tokens before their last one: with these, and with the last
+    tokens; it returns a column for each."""
     groups: dict[tuple[int, ...], list[int]] = {}
     for place, word in enumerate(words):
         groups.setdefault(tuple(word[:-1]), []).append(place)
-    return groups
+    columns = torch.cat([read(stem, [words[place][-1] for place in own]) for stem, own in groups.items()], dim=1)
+    order = [place for own in groups.values() for place in own]
+    return columns[:, sorted(range(len(order)), key=order.__getitem__)]
 
 
 def append(ids: Tensor, lengths: Tensor, stem: Sequence[int]) -> Tensor:
@@ -126,7 +130,7 @@ class CausalTower:
 
     def begin(self, prompts: Tensor) -> State:
         """See `LanguageTower`."""
-        whole = torch.cat([self.embed(self._start).expand(len(prompts), -1, -1), prompts], dim=1)
+        whole = torch.cat([self.embed(self._start.to(self.device)).expand(len(prompts), -1, -1), prompts], dim=1)
         if not self._shared or not whole.shape[1]:
             return (whole,)
         out = self._base(inputs_embeds=whole.to(self._module.dtype), use_cache=True)
@@ -135,19 +139,17 @@ class CausalTower:
 
     def read(self, state: State, ids: Tensor, lengths: Tensor, words: Sequence[Sequence[int]]) -> Tensor:
         """See `LanguageTower`."""
-        found: list[Tensor | None] = [None] * len(words)
         rows = torch.arange(len(ids), device=ids.device)
-        for stem, places in group_by_stem(words).items():
+
+        def read(stem: tuple[int, ...], last: list[int]) -> Tensor:
             hidden, before = self._hidden(state, append(ids, lengths, stem))
-            last = torch.tensor([words[place][-1] for place in places], device=ids.device)
             at = before + lengths - 1
-            sums = hidden.new_zeros(len(ids), dtype=torch.float32)
+            values = self._log_softmax(hidden[rows, at + len(stem)])[:, last]
             for number, token in enumerate(stem):
-                sums = sums + self._log_softmax(hidden[rows, at + number])[:, token]
-            values = sums[:, None] + self._log_softmax(hidden[rows, at + len(stem)])[:, last]
-            for column, place in enumerate(places):
-                found[place] = values[:, column]
-        return torch.stack([each for each in found if each is not None], dim=1)
+                values = values + self._log_softmax(hidden[rows, at + number])[:, token, None]
+            return values
+
+        return by_stem(words, read)
 
     def prompt_log_probability(self, prompts: Tensor, ids: Tensor) -> Tensor:
         """See `LanguageTower`. Without a start token, the first token has nothing before it and is not counted.
@@ -155,7 +157,7 @@ class CausalTower:
         Where a model predicts tokens with the table that it reads them by, the gradient also says which tokens would be more
         likely at each place; otherwise only which tokens make the next ones likelier, as in the published code.
         """
-        whole = torch.cat([self.embed(self._start).expand(len(prompts), -1, -1), prompts], dim=1)
+        whole = torch.cat([self.embed(self._start.to(self.device)).expand(len(prompts), -1, -1), prompts], dim=1)
         own = ids if len(self._start) else ids[:, 1:]
         if not own.shape[1]:
             return prompts.new_zeros(len(prompts))
@@ -199,18 +201,19 @@ class CausalTower:
         ids[1:, :3] = ids[0, :3]
         start = self._start.expand(3, -1)
         logits = self._module(input_ids=torch.cat([start, ids], dim=1)).logits.float().log_softmax(-1)
-        words = [[int(token)] for token in ids[:, -1]] + [ids[0, -2:].tolist()]
+        words = [[int(token)] for token in ids[:, -1]]
         lengths = torch.tensor([3, 2, 1], device=self.device)
-        each = [logits[row, len(start[0]) + 2 + int(length), :] for row, length in enumerate(lengths)]
-        exact = torch.stack(each)[:, [word[0] for word in words[:3]]]
+        rows = torch.arange(3, device=self.device)
+        exact = logits[rows, start.shape[1] + 2 + lengths][:, [word[0] for word in words]]
         for self._bare_head, self._shared in ((True, True), (True, False), (False, False)):
             try:
                 state = self.begin(self.embed(ids[:1, :3]))
                 found = self.read(tuple(t.expand(3, *t.shape[1:]) for t in state), ids[:, 3:], lengths, words)
             except (TypeError, AttributeError, IndexError):  # a model with another form of cache or head
                 continue
-            if (found[:, :3] - exact).abs().max() < _CLOSE:
+            if (found - exact).abs().max() < _CLOSE:
                 return
+        raise PezError(f"{self.name} does not read embeddings as it reads tokens: choose another language model.")
 
 
 def _cache_of(state: State) -> Any:

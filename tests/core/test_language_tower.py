@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pytest
@@ -117,6 +118,15 @@ def test_a_model_whose_cache_cannot_be_trusted_reads_each_row_whole(monkeypatch)
     monkeypatch.setattr(language, "_cache_of", lambda state: real(tuple(each * 1.1 for each in state)))
     tower = tower_of(causal())
     torch.testing.assert_close(read(tower, prompt_of(tower)), expected, atol=1e-4, rtol=0)
+
+
+def test_a_model_that_reads_embeddings_otherwise_is_refused(monkeypatch):
+    model = causal()
+    twisted = copy.deepcopy(model.module.get_input_embeddings())
+    twisted.weight.data = twisted.weight.data.flip(0)
+    monkeypatch.setattr(model.module, "get_input_embeddings", lambda: twisted)
+    with pytest.raises(PezError, match="tiny llama does not read embeddings as it reads tokens"):
+        tower_of(model)
 
 
 def test_a_model_without_gradients_is_refused_in_one_sentence():
