@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import open_clip
@@ -34,3 +35,13 @@ def openai_vocabulary() -> Vocabulary:
 def drawings(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Drawings of the small world: colored shapes."""
     return draw_shapes(tmp_path_factory.mktemp("drawings"))
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """A folder with six of the sample pictures."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for sample in sorted(SAMPLES.glob("*.png"))[:6]:
+        shutil.copy(sample, folder)
+    return folder

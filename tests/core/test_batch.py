@@ -29,15 +29,6 @@ QUICK = ["--method", "pez", "--steps", "3", "--restarts", "2", "--length", "3"]
 CONFIG = InversionConfig(method="pez", steps=3, restarts=2, length=3)
 
 
-@pytest.fixture
-def pictures(tmp_path: Path) -> Path:
-    folder = tmp_path / "pictures"
-    folder.mkdir()
-    for sample in SAMPLES:
-        shutil.copy(sample, folder)
-    return folder
-
-
 def batch(source: Path, out: Path, *more: str) -> int:
     return main(["batch", str(source), "--out", str(out), *QUICK, *more])
 

@@ -24,15 +24,6 @@ SAMPLES = sorted((EMBEDDED_FOLDER / "samples").glob("*.png"))[:6]
 CONFIG = InversionConfig(method="pez", steps=2, restarts=1, length=3)
 
 
-@pytest.fixture
-def pictures(tmp_path: Path) -> Path:
-    folder = tmp_path / "pictures"
-    folder.mkdir()
-    for sample in SAMPLES:
-        shutil.copy(sample, folder)
-    return folder
-
-
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="kills and limits processes as Linux does")
 def test_killed_at_random_every_picture_has_one_row(tmp_path):
