@@ -1,0 +1,4 @@
+"""Graphs."""
+GRAPHS = "graphs"
+def server_cases(seed, row):
+    return iter(())
