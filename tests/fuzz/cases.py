@@ -38,7 +38,7 @@ class Kind(Protocol):
         ...
 
 
-class Fault(Exception):  # noqa: N818 - it is one
+class Fault(Exception):
     """A case that did something that it must not do."""
 
 

@@ -68,7 +68,10 @@ class Checkpoints:
         yield "WHOLE.SAFETENSORS", save(half)
         yield "whole.pt", _pickled(half)
         yield "old.bin", _pickled(half, _use_new_zipfile_serialization=False)
-        yield "nested.pth", _pickled({"state_dict": {f"module.{name}": value for name, value in half.items()}, "epoch": 3})
+        yield (
+            "nested.pth",
+            _pickled({"state_dict": {f"module.{name}": value for name, value in half.items()}, "epoch": 3}),
+        )
         small = {name: value[:1].clone() if value.ndim else value for name, value in half.items()}
         yield "other.safetensors", save(small)
         yield "other.pt", _pickled(small)
@@ -100,7 +103,7 @@ class Checkpoints:
             return _safetensors(json.dumps(header).encode(), b"\0" * 64)
         if len(data) > 10**5 and rng.random() < 0.9:
             data = _small() if name.endswith(".pt") else _small(_use_new_zipfile_serialization=False)
-        return damaged(data, other[:10**5], rng)
+        return damaged(data, other[: 10**5], rng)
 
     def read(self, file: Path, rng: random.Random) -> None:
         """See `Kind`."""

@@ -84,7 +84,7 @@ def damaged_text(text: bytes, rng: random.Random) -> bytes:
             text = text[:begin] + rng.choice(ODD_TEXTS).encode("utf-8", "surrogatepass") + text[end:]
     way = rng.randrange(12)
     if way == 0:
-        return text.decode("utf-8", "replace").encode(rng.choice(("utf-16", "utf-32", "utf-8-sig", "cp037")))
+        return text.decode("utf-8", "replace").encode(rng.choice(("utf-16", "utf-32", "utf-8-sig", "cp037")), "replace")
     if way == 1:
         return text.replace(b"\n", rng.choice((b"\r", b"\r\n", b"\n\n", b" ")))
     if way == 2:

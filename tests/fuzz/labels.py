@@ -121,8 +121,11 @@ def _odd_columns() -> pyarrow.Table:
 def _handmade() -> Iterator[tuple[str, bytes]]:
     many = b"text,label\n" + b"a,b\n" * (MOST_LINES + 1)
     yield "more lines than are read.csv", many
-    yield "more rows than are read.parquet", _parquet(
-        pyarrow.table({"text": pyarrow.nulls(MOST_LINES + 1), "label": pyarrow.nulls(MOST_LINES + 1)}), "zstd"
+    yield (
+        "more rows than are read.parquet",
+        _parquet(
+            pyarrow.table({"text": pyarrow.nulls(MOST_LINES + 1), "label": pyarrow.nulls(MOST_LINES + 1)}), "zstd"
+        ),
     )
     yield "bomb.csv.gz", gzip.compress(b"text,label\n" + b"x" * 2 * 10**8, mtime=0)
     yield "bomb of lines.csv.gz", gzip.compress(many, mtime=0)

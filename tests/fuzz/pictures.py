@@ -126,13 +126,19 @@ def _handmade() -> Iterator[tuple[str, bytes]]:
     yield "a pixel.png", _png(1, 1, b"\0" * 4)
     yield "more data than rows.png", _png(16, 16, b"\0" * 10**7)
     yield "text bomb.png", _png(16, 16, b"\0" * 16 * 49, 8, 2, _chunk(b"zTXt", b"a\0\0" + zlib.compress(b"x" * 10**8)))
-    yield "profile bomb.png", _png(16, 16, b"\0" * 16 * 49, 8, 2, _chunk(b"iCCP", b"a\0\0" + zlib.compress(b"x" * 10**8)))
+    yield (
+        "profile bomb.png",
+        _png(16, 16, b"\0" * 16 * 49, 8, 2, _chunk(b"iCCP", b"a\0\0" + zlib.compress(b"x" * 10**8))),
+    )
     yield "many texts.png", _png(16, 16, b"\0" * 16 * 49, 8, 2, *[_chunk(b"tEXt", b"a\0" + b"x" * 900)] * 3000)
     yield "no palette.png", _png(16, 16, b"\0" * 16 * 17, 8, 3)
     for kind, by in (("GIF", 1), ("PNG", 1), ("WEBP", 8)):
         frames = [_picture(i, 16) for i in range(400 // by)]
         yield f"many frames.{kind.lower()}", _encoded(frames[0], kind, save_all=True, append_images=frames[1:])
-    yield "large screen.gif", b"GIF89a" + struct.pack("<HH", 65535, 65535) + b"\0\0\0,\0\0\0\0\xff\xff\xff\xff\0\2\2L\1\0;"
+    yield (
+        "large screen.gif",
+        b"GIF89a" + struct.pack("<HH", 65535, 65535) + b"\0\0\0,\0\0\0\0\xff\xff\xff\xff\0\2\2L\1\0;",
+    )
     yield "large.bmp", b"BM" + struct.pack("<IIIIiiHHIIiiII", 54, 0, 54, 40, 2**30, 2**30, 1, 24, 0, 0, 0, 0, 0, 0)
     yield "negative.bmp", b"BM" + struct.pack("<IIIIiiHHIIiiII", 54, 0, 54, 40, -5, -(2**31), 1, 24, 0, 0, 0, 0, 0, 0)
     yield "large.ppm", b"P3 99999 99999 255 0 0 0"

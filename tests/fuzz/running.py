@@ -5,27 +5,16 @@ from __future__ import annotations
 import multiprocessing
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from .graphs import GRAPHS, server_cases
-from .kinds import KINDS
-from .worker import DONE, FAILED, REFUSED, Outcome, work
+from .outcome import DONE, FAILED, REFUSED, Outcome, Row
+from .worker import work
 
 CASE_SECONDS = 90  # that no case may take, on however slow a machine
 START_SECONDS = 300  # to import everything and to make the corpus
 OUT = Path("out") / "fuzz"
-
-
-@dataclass
-class Row:
-    """A line of the table."""
-
-    files: int = 0
-    size: int = 0
-    ends: dict[str, int] = field(default_factory=lambda: dict.fromkeys((DONE, REFUSED, FAILED), 0))
-    grown: int = 0
 
 
 class Worker:
@@ -72,14 +61,14 @@ class Worker:
         self._process.join()
 
 
-def run(kinds: Sequence[str], seconds: float, seed: int) -> int:
-    """Runs cases of the kinds, prints the table, and returns 1 if one failed."""
+def run(kinds: Sequence[str], seconds: float, seed: int, case: int | None = None) -> int:
+    """Runs cases of the kinds, or one case, prints the table, and returns 1 if one failed."""
     rows, failed = {}, []
     worker = Worker(seed)
     for name in kinds:
         rows[name] = row = Row()
         share = seconds / len(kinds)
-        cases = server_cases(seed, row) if name == GRAPHS else _file_cases(worker, name, row)
+        cases = server_cases(seed, row, case or 0) if name == GRAPHS else _file_cases(worker, name, row, case or 0)
         end = time.monotonic() + share if row.files else None
         for outcome in cases:
             end = end or time.monotonic() + share  # the corpus and the server do not count
@@ -88,16 +77,15 @@ def run(kinds: Sequence[str], seconds: float, seed: int) -> int:
             if outcome.end == FAILED:
                 failed.append(outcome)
                 _keep(outcome, seed)
-            if time.monotonic() > end:
+            if time.monotonic() > end or case is not None:
                 break
     worker.close()
     print(table(rows))
     return 1 if failed else 0
 
 
-def _file_cases(worker: Worker, name: str, row: Row) -> Iterator[Outcome]:
+def _file_cases(worker: Worker, name: str, row: Row, number: int) -> Iterator[Outcome]:
     row.files, row.size = worker.corpus(name)
-    number = 0
     while True:
         yield worker.run(name, number)
         number += 1
@@ -105,6 +93,8 @@ def _file_cases(worker: Worker, name: str, row: Row) -> Iterator[Outcome]:
 
 def _keep(outcome: Outcome, seed: int) -> None:
     OUT.mkdir(parents=True, exist_ok=True)
+    if outcome.data:
+        (OUT / f"{outcome.kind}-{seed}-{outcome.number} {outcome.name}").write_bytes(outcome.data)
     file = OUT / f"{outcome.kind}-{seed}-{outcome.number}.txt"
     file.write_text(f"{outcome.name}\n\n{outcome.said}\n", "utf-8", errors="backslashreplace")
     last = outcome.said.strip().splitlines()[-1] if outcome.said.strip() else ""
@@ -114,11 +104,12 @@ def _keep(outcome: Outcome, seed: int) -> None:
 def table(rows: dict[str, Row]) -> str:
     """The rows as a table of Markdown."""
     head = ("kind", "corpus", "its size", "cases", DONE, REFUSED, FAILED, "most memory of a case")
-    lines = [head, ["---", *["---:"] * (len(head) - 1)]]
+    lines = [head, ("---", *["---:"] * (len(head) - 1))]
     for name, row in rows.items():
-        told: Callable[[int], str] = lambda size: f"{size / 2**20:,.1f} MB"
-        lines.append(
-            [name, f"{row.files:,}", told(row.size), f"{sum(row.ends.values()):,}", *map("{:,}".format, row.ends.values())]
-            + [told(row.grown)]
-        )
+        counts = (sum(row.ends.values()), *row.ends.values())
+        lines.append((name, f"{row.files:,}", _megabytes(row.size), *map("{:,}".format, counts), _megabytes(row.grown)))
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 2**20:,.1f} MB"

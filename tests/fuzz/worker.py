@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import random
 import resource
@@ -9,6 +10,7 @@ import shutil
 import sys
 import tempfile
 import traceback
+from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -18,24 +20,13 @@ from pez_core.errors import PezError
 
 from .cases import Fault, Kind, kept, one_line
 from .kinds import KINDS
+from .outcome import DONE, FAILED, REFUSED, Outcome
 
-DONE, REFUSED, FAILED = "read", "refused", "failed"
 ROOM = 8 * 2**30  # bytes of address space above what a worker has at its start
+MOST_KEPT = 2**20  # bytes of a file that is kept
 STARTED = {"subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.fork", "os.forkpty", "pty.spawn"}
 CONNECTED = {"socket.connect", "socket.getaddrinfo", "socket.bind"}
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
-
-
-@dataclass
-class Outcome:
-    """How a case ended. said: the line of the refusal, or what went wrong. grown: bytes of memory that it took."""
-
-    kind: str
-    number: int
-    name: str
-    end: str
-    said: str = ""
-    grown: int = 0
 
 
 @dataclass
@@ -66,6 +57,7 @@ def work(pipe: Connection, seed: int) -> None:
     """Answers requests (kind, number, whether to keep the folder) with outcomes, until the pipe is closed."""
     os.environ |= {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "TRANSFORMERS_VERBOSITY": "critical"}
     sys.dont_write_bytecode = True
+    logging.disable()  # what is only said beside a result
     watch = Watch()
     sys.addaudithook(watch)
     ready: dict[str, list[tuple[str, bytes]]] = {}
@@ -93,10 +85,8 @@ def _warm(kind: Kind, files: list[tuple[str, bytes]]) -> None:
             if len(data) < 10**6 and i % 7 == 0:
                 file = Path(folder, name)
                 file.write_bytes(data)
-                try:
+                with suppress(Exception):  # it is judged when it is a case
                     kind.read(file, random.Random(0))
-                except Exception:  # noqa: BLE001, S110 - it is judged when it is a case
-                    pass
 
 
 def _run(kind: Kind, files: list[tuple[str, bytes]], seed: int, number: int, watch: Watch) -> Outcome:
@@ -127,13 +117,17 @@ def _run(kind: Kind, files: list[tuple[str, bytes]], seed: int, number: int, wat
     outcome.grown = max(0, _peak() - base)
     wrong = list(watch.seen)
     if outcome.grown > kind.most_bytes:
-        wrong.append(f"took {outcome.grown / 2**20:.0f} MB of memory, at most {kind.most_bytes / 2**20:.0f} are allowed")
+        wrong.append(
+            f"took {outcome.grown / 2**20:.0f} MB of memory, at most {kind.most_bytes / 2**20:.0f} are allowed"
+        )
     if left := [each.name for each in folder.rglob("*") if each.name != name]:
         wrong.append(f"left files behind: {left[:5]}")
     if file.is_file() and file.read_bytes() != data:
         wrong.append("changed the file that it read")
     if wrong:
         outcome.end, outcome.said = FAILED, "\n".join([*wrong, outcome.said])
+    if outcome.end == FAILED and len(data) <= MOST_KEPT:
+        outcome.data = data
     shutil.rmtree(folder, ignore_errors=True)
     return outcome
 

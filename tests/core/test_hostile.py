@@ -1,0 +1,118 @@
+"""What `python -m tests.fuzz` and the property tests have found, each as a small case of its own."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import struct
+
+import pytest
+from tiny_language import causal
+
+from pez_core import PezError, load_model, read_examples
+from pez_core.batch import sources
+from pez_core.batch.evaluation import read_captions
+from pez_core.batch.sources import open_source, read_rows
+from pez_core.errors import first_line
+from pez_core.models.checkpoints import checkpoint_tensors
+from pez_core.models.language import load_classifying_model
+from pez_core.targets import labelled_rows
+
+
+def safetensors(header: object) -> bytes:
+    text = json.dumps(header).encode()
+    return struct.pack("<Q", len(text)) + text
+
+
+def said(refused: pytest.ExceptionInfo[PezError]) -> str:
+    """The message, which is a line that a person reads."""
+    message = str(refused.value)
+    assert len(message.splitlines()) == 1
+    assert message.isprintable()
+    assert len(message) < 1000
+    return message
+
+
+def test_what_a_file_says_is_quoted_in_one_short_visible_line():
+    assert first_line(ValueError("a\0b\x1b[31m\nc")) == "a\\x00b\\x1b[31m"
+    assert len(first_line(ValueError("x" * 10_000))) == 300
+
+
+def test_a_damaged_header_of_safetensors_is_quoted_in_part(tmp_path):
+    file = tmp_path / "x.safetensors"
+    file.write_bytes(safetensors({"a": {"dtype": "x" * 5000, "shape": [1], "data_offsets": [0, 4]}}))
+    with pytest.raises(PezError, match="cannot be read as a checkpoint") as refused:
+        checkpoint_tensors(file)
+    said(refused)
+
+
+def test_odd_names_of_tensors_are_quoted_in_part(tmp_path):
+    file = tmp_path / "x.safetensors"
+    names = ["a\nb\x1b[31m", "y" * 5000]
+    file.write_bytes(safetensors({name: {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]} for name in names}))
+    with pytest.raises(PezError, match="does not fit the architecture ViT-S-32-alt") as refused:
+        load_model("ViT-S-32-alt", file)
+    said(refused)
+
+
+@pytest.mark.parametrize("name", ["x" * 5000, "a\0b", "a]]]]b"])
+def test_an_odd_name_of_code_in_a_pickle_is_not_quoted(tmp_path, name):
+    file = tmp_path / "x.bin"
+    file.write_bytes(pickle.dumps({"weight": 0}, protocol=2)[:-1] + b"c" + name.encode() + b"\nevil\n.")
+    with pytest.raises(PezError, match="cannot be read as a checkpoint") as refused:
+        checkpoint_tensors(file)
+    said(refused)
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"path":' * 100_000])
+def test_a_list_of_deep_json(tmp_path, text):
+    (tmp_path / "list.jsonl").write_text(text)
+    with pytest.raises(PezError, match="cannot be read: its JSON is nested too deep"):
+        open_source(tmp_path / "list.jsonl").count()
+    with pytest.raises(PezError, match="nested too deep"):
+        read_captions(tmp_path / "list.jsonl")
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl"])
+def test_a_list_with_an_endless_line(tmp_path, monkeypatch, ending):
+    monkeypatch.setattr(sources, "MOST_LINE", 1000)
+    (tmp_path / f"list.{ending}").write_text("path\n" + "x" * 1001)
+    with pytest.raises(PezError, match=r"is longer than|cannot be read"):
+        list(read_rows(tmp_path / f"list.{ending}"))
+
+
+def test_too_many_lines_are_refused_before_rows_take_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr(labelled_rows, "MOST_LINES", 10)
+    monkeypatch.setattr(labelled_rows, "text_table", lambda *_: pytest.fail("rows were read"))
+    (tmp_path / "texts.csv").write_text("text,label\n" + "a,b\n" * 10)
+    with pytest.raises(PezError, match="at most 2 GB and 0 million lines"):
+        read_examples(tmp_path / "texts.csv")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A tiny language model as a folder."""
+    folder, model = tmp_path_factory.mktemp("language"), causal()
+    model.module.save_pretrained(folder)
+    model.tokenizer.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def changed(folder):
+    """Changes the configuration of the language model for a test."""
+    before = (folder / "config.json").read_text()
+    yield lambda **changes: (folder / "config.json").write_text(json.dumps({**json.loads(before), **changes}))
+    (folder / "config.json").write_text(before)
+
+
+def test_a_language_model_of_a_billion_layers(folder, changed):
+    changed(num_hidden_layers=10**9)
+    with pytest.raises(PezError, match="says that it has 1000000000 layers: it is damaged"):
+        load_classifying_model(folder)
+
+
+def test_a_language_model_that_lacks_weights_is_not_filled_with_random_ones(folder, changed):
+    changed(num_hidden_layers=3)
+    with pytest.raises(PezError, match=r"lacks \d+ of its weights, such as model\.layers\.2"):
+        load_classifying_model(folder)
