@@ -1,8 +1,16 @@
 """The errors that this library raises on purpose."""
 
+MOST_LETTERS = 1500  # of a message: it may quote a value
+
 
 class PezError(ValueError):
-    """An input that cannot be used; the message names the value and how to fix it."""
+    """An input that cannot be used; the message names the value and how to fix it.
+
+    The message is one visible line, whatever it quotes (see `one_line`).
+    """
+
+    def __init__(self, message: str):
+        super().__init__(one_line(message, MOST_LETTERS))
 
 
 class ShortOfMemoryError(PezError):

@@ -6,10 +6,24 @@ import json
 import pickle
 import struct
 
+import numpy as np
 import pytest
+from PIL import Image
+from stand_ins import hugging_face_tokenizer
 from tiny_language import causal
 
-from pez_core import PezError, load_model, read_examples
+from pez_core import (
+    ClassifierConfig,
+    Examples,
+    LabelTask,
+    PezError,
+    PictureSource,
+    Vocabulary,
+    classify,
+    learn_classifier,
+    load_model,
+    read_examples,
+)
 from pez_core.batch import sources
 from pez_core.batch.evaluation import read_captions
 from pez_core.batch.sources import open_source, read_rows
@@ -116,3 +130,37 @@ def test_a_language_model_that_lacks_weights_is_not_filled_with_random_ones(fold
     changed(num_hidden_layers=3)
     with pytest.raises(PezError, match=r"lacks \d+ of its weights, such as model\.layers\.2"):
         load_classifying_model(folder)
+
+
+@pytest.mark.parametrize("shape", [(0, 4), (4,), (1, 4, 4), (4, 4, 1)])
+def test_a_mask_of_an_odd_shape(shape):
+    with pytest.raises(PezError, match=r"A mask must be numbers \[height, width\], not float32 of the shape"):
+        PictureSource.of(Image.new("RGB", (16, 16)), [np.ones(shape, np.float32)])
+
+
+def test_a_mask_of_texts():
+    with pytest.raises(PezError, match="A mask must be numbers"):
+        PictureSource.of(Image.new("RGB", (16, 16)), [np.full((4, 4), "x")])
+
+
+@pytest.mark.parametrize("settings", [{"prefix": "\ud800"}, {"suffix": "a \udfff"}, {"keep": ("\ud83d",)}])
+def test_half_of_a_character_for_a_language_model(settings):
+    task, config = LabelTask.of(["bad", "good"]), ClassifierConfig(length=4, steps=1, vocabulary="any", **settings)
+    texts = Examples(("a film", "a story"), (0, 1), task.names)
+    with pytest.raises(PezError, match="has half of a character") as refused:
+        learn_classifier(causal(), task, texts, texts, config)
+    said(refused)
+    with pytest.raises(PezError, match="has half of a character"):
+        classify(causal(), task, "", ["\ud800"])
+
+
+def test_half_of_a_character_for_a_tokenizer_of_hugging_face(tmp_path):
+    vocabulary = Vocabulary(hugging_face_tokenizer(tmp_path, "bert"), 90)
+    with pytest.raises(PezError, match="has half of a character"):
+        vocabulary.encode("a \ud800")
+
+
+def test_labels_of_several_lines_are_quoted_in_one():
+    with pytest.raises(PezError, match="Expected words for 2 labels") as refused:
+        LabelTask.of(["a\nb", "c\r"], [])
+    said(refused)
