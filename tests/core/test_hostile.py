@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import shutil
 import struct
 
 import numpy as np
@@ -24,8 +25,10 @@ from pez_core import (
     load_model,
     read_examples,
 )
-from pez_core.batch import sources
+from pez_core.batch import results, sources
 from pez_core.batch.evaluation import read_captions
+from pez_core.batch.manifest import Manifest, read_options
+from pez_core.batch.results import open_results
 from pez_core.batch.sources import open_source, read_rows
 from pez_core.errors import first_line
 from pez_core.models.checkpoints import checkpoint_tensors
@@ -164,3 +167,77 @@ def test_labels_of_several_lines_are_quoted_in_one():
     with pytest.raises(PezError, match="Expected words for 2 labels") as refused:
         LabelTask.of(["a\nb", "c\r"], [])
     said(refused)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"num_attention_heads": 0},
+        {"hidden_act": None},
+        {"use_cache": "/etc/passwd"},
+        {"rope_parameters": 5},
+        {"vocab_size": "x" * 5000},
+        {"initializer_range": True},
+    ],
+)
+def test_a_language_model_with_odd_settings(folder, changed, changes):
+    changed(**changes)
+    with pytest.raises(PezError, match="cannot be loaded as a language model: ") as refused:
+        load_classifying_model(folder)
+    said(refused)
+
+
+@pytest.mark.parametrize("text", ["{}", '{"model": 5}', "[" * 10_000, '{"version": "1.0"'])
+def test_a_language_model_with_a_damaged_tokenizer(folder, tmp_path, text):
+    shutil.copytree(folder, tmp_path / "copy")
+    (tmp_path / "copy" / "tokenizer.json").write_text(text)
+    with pytest.raises(PezError, match="copy cannot be loaded as a language model: ") as refused:
+        load_classifying_model(tmp_path / "copy")
+    said(refused)
+
+
+class PanicException(BaseException):
+    """As that of pyo3, which no module exports."""
+
+
+def test_a_panic_of_the_tokenizer_is_one_line_and_an_interrupt_passes(folder, monkeypatch):
+    def panic(*_, **__):
+        raise PanicException("range end index 11 out of range")
+
+    monkeypatch.setattr("transformers.AutoTokenizer.from_pretrained", panic)
+    with pytest.raises(PezError, match="cannot be loaded as a language model: range end index"):
+        load_classifying_model(folder)
+
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("transformers.AutoTokenizer.from_pretrained", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        load_classifying_model(folder)
+
+
+DEEP = "[" * 100_000 + "\n"
+
+
+def test_results_of_deep_json(tmp_path):
+    (tmp_path / "rows.jsonl").write_text(DEEP)
+    with pytest.raises(PezError, match="is no row of a batch"):
+        list(open_results(tmp_path / "rows.jsonl").rows())
+
+
+def test_results_with_an_endless_line(tmp_path, monkeypatch):
+    monkeypatch.setattr(results, "MOST_ROW", 1000)
+    (tmp_path / "rows.jsonl").write_text("x" * 1001)
+    with pytest.raises(PezError, match=r"Line 1 of 'rows\.jsonl' is no row of a batch"):
+        list(open_results(tmp_path / "rows.jsonl").rows())
+
+
+def test_a_manifest_of_deep_json(tmp_path):
+    (tmp_path / "manifest.json").write_text(DEEP)
+    with pytest.raises(PezError, match="batch did not write it like this"):
+        read_options(tmp_path / "manifest.json")
+    manifest = Manifest(tmp_path / "manifest.json")
+    manifest.lock()
+    with pytest.raises(PezError, match="of another version of this program, or was edited"):
+        manifest.options()
+    manifest.release()
