@@ -44,7 +44,7 @@ class Fault(Exception):
 
 def kept(kind: str) -> list[tuple[str, bytes]]:
     """The files that once failed."""
-    return [(file.name, file.read_bytes()) for file in sorted((KEPT / kind).glob("*"))]
+    return [(file.name, file.read_bytes()) for file in sorted((KEPT / kind).rglob("*")) if file.is_file()]
 
 
 def command(*arguments: str | Path) -> str:

@@ -111,7 +111,7 @@ def _gguf(tensors: int = 1, pairs: int | None = None, version: int = 3) -> bytes
     numbers |= {"feed_forward_length": 32, "attention.head_count_kv": 2, "vocab_size": 300}
     told = b"".join(_text(name) + struct.pack("<I", 8) + _text(value) for name, value in kinds.items())
     told += b"".join(_text(f"llama.{name}") + struct.pack("<II", 4, value) for name, value in numbers.items())
-    words = [f"w{i}" for i in range(300)]
+    words = [*"w1", *(f"w{i}" for i in range(298))]
     told += _text("tokenizer.ggml.tokens") + struct.pack("<IIQ", 9, 8, len(words)) + b"".join(map(_text, words))
     told += _text("tokenizer.ggml.merges") + struct.pack("<IIQ", 9, 8, 1) + _text("w 1")
     count = len(kinds) + len(numbers) + 2 if pairs is None else pairs
