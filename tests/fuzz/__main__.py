@@ -23,6 +23,8 @@ if __name__ == "__main__":
     parser.add_argument("--without", action="append", default=[], metavar="KIND", help="leave it out; may be repeated")
     parser.add_argument("--case", type=int, metavar="N", help="only the one of this number, of one KIND")
     given = parser.parse_args()
+    if not Path("/proc/self/clear_refs").exists():
+        parser.error("memory is measured as Linux tells it: run it there")
     if unknown := {*given.kinds, *given.without} - {*KINDS, GRAPHS}:
         parser.error(f"there is no kind {', '.join(sorted(unknown))}")
     wanted = [name for name in given.kinds or [*KINDS, GRAPHS] if name not in given.without]

@@ -64,7 +64,7 @@ def _cases(server: Comfy, corpus: list[dict[str, Any]], seed: int, number: int) 
     """Cases until the server has to be started again."""
     beside = sorted(server.base.parent.iterdir())
     for given in corpus[:3]:  # what is loaded once counts for no case
-        _run(server, given)
+        _run(server, given, {})
     while True:
         rng = random.Random(f"{seed} {GRAPHS} {number}")
         outcome = Outcome(GRAPHS, number, "", DONE)
@@ -78,7 +78,7 @@ def _cases(server: Comfy, corpus: list[dict[str, Any]], seed: int, number: int) 
                 if isinstance(node, dict) and not isinstance(node.get("inputs"), dict):
                     node["inputs"] = {}
             outcome.name, outcome.data = "graph.json", json.dumps(given).encode()
-            outcome.end, outcome.said = _run(server, given)
+            outcome.end, outcome.said = _run(server, given, _extra(rng) if number >= len(corpus) else {})
         outcome.grown = max(0, _memory(server, "VmRSS") - before)
         new = server.log[logged:]
         if "/custom_nodes/pez/" in new and "Error: " in new and not _expected(new):
@@ -99,10 +99,20 @@ def _expected(log: str) -> bool:
     return all(re.match(r"(\S*PezError|PEZ): ", line) for line in ends)
 
 
-def _run(server: Comfy, given: Any) -> tuple[str, str]:
-    """How the graph ended, and what was said."""
+def _extra(rng: random.Random) -> dict[str, Any]:
+    """What a page sends beside the graph: a damaged workflow with outcomes of our nodes."""
+    if rng.random() < 0.5:
+        return {}
+    file = rng.choice(sorted((PACK / "example_workflows").glob("*.json")))
+    workflow = json.loads(file.read_text("utf-8"))
+    workflow["config"] = {"pez": {"version": 1, "outcomes": {"2": [{"prompt": "a"}], "invert": [{}]}}}
+    return damaged_tree({"extra_pnginfo": {"workflow": workflow, "pez": {"2": []}}}, rng)
+
+
+def _run(server: Comfy, given: Any, extra: dict[str, Any]) -> tuple[str, str]:
+    """How the graph ended, and what was said. extra: what is sent beside it."""
     try:
-        answer = server.post("/prompt", {"prompt": given, "client_id": server.client})
+        answer = server.post("/prompt", {"prompt": given, "client_id": server.client, "extra_data": extra})
     except ValueError:
         return REFUSED, "ComfyUI itself answered without JSON"
     except (urllib.error.URLError, ConnectionError) as error:
