@@ -18,7 +18,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -154,7 +154,7 @@ def main() -> None:
     best: tuple[float, str] = (0.0, "")
     told: list[dict[str, Any]] = []
     workers = ProcessPoolExecutor(given.jobs, mp_context=get_context("spawn")) if given.jobs > 1 else None
-    submit: Any = workers.submit if workers else _at_once
+    submit: Any = workers.submit if workers else _InTurn
     asked = [
         (name, [submit(measure, given, name, prompt)])
         for name, prompt in (("no prompt", ""), ("a person's prompt", PERSON))
@@ -164,8 +164,10 @@ def main() -> None:
         for name, changes in _variants(given).items()
     ]
     for name, waiting in asked:
-        found = [each.result() for each in waiting]
-        for row, prompt in found:
+        found = []
+        for each in waiting:
+            row, prompt = each.result()
+            found.append((row, prompt))
             told.append({**asdict(row), "prompt": prompt})
             if row.steps and prompt != PERSON:
                 best = max(best, (row.held_out, prompt))
@@ -180,10 +182,14 @@ def main() -> None:
         given.json.write_text(json.dumps(told, indent=1, default=str))
 
 
-def _at_once(work: Callable[..., Any], *arguments: Any) -> Future[Any]:
-    done: Future[Any] = Future()
-    done.set_result(work(*arguments))
-    return done
+class _InTurn:
+    """Does the work when its result is asked for."""
+
+    def __init__(self, work: Callable[..., Any], *arguments: Any):
+        self._work, self._arguments = work, arguments
+
+    def result(self) -> Any:
+        return self._work(*self._arguments)
 
 
 def _variants(given: argparse.Namespace) -> dict[str, dict[str, Any]]:
