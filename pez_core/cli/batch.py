@@ -27,9 +27,10 @@ from ..batch.results import open_results
 from ..batch.sidecars import MODES, Sidecars
 from ..batch.sources import open_source
 from ..errors import PezError
+from ..models.language_names import INSTALLED
 from ..models.presets import EMBEDDED
 from ..result import Progress
-from .options import INSTALLED, add_model, add_settings, config_of, device_of
+from .options import add_model, add_settings, config_of, device_of
 from .output import complain, say, say_json
 from .runs import first_interrupt
 
