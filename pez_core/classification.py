@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from .config.classifier import ClassifierConfig
-from .errors import PezError, short_of_memory
+from .errors import PezError, short_of_memory, shorten
 from .models.towers import tower_of
 from .objectives.fluency import LanguageModel
 from .objectives.label_judge import (
@@ -142,7 +142,12 @@ def learn_classifier(
     judge = LabelJudge(tower, task, held_out, template, max(0, explained))
     report = (lambda progress: on_progress(progress[0])) if on_progress else None
     run = Run(objective, judge, config, tower.name, template.kept, words, report, compare_every=config.compare_every)
-    warnings = (*template.warnings, *told)
+    warnings = (
+        *template.warnings,
+        *told,
+        *_missing(train, "to learn from"),
+        *_missing(held_out, "that chooses the prompt"),
+    )
     for warning in warnings:
         log.warning(warning)
     (found,) = run.go()
@@ -218,6 +223,13 @@ def classify(
     examples = Examples(tuple(texts), (0,) * len(texts), task.names)
     scores = torch.cat(list(label_scores(tower_of(model), task, prompt, examples, between)))
     return [dict(zip(task.names, row, strict=True)) for row in scores.exp().tolist()]
+
+
+def _missing(examples: Examples, use: str) -> list[str]:
+    """A warning for labels that none of the examples has."""
+    there = set(examples.labels)
+    missing = [repr(name) for number, name in enumerate(examples.names) if number not in there]
+    return [f"No text {use} has the label {shorten(', '.join(missing))}: give more texts."] if missing else []
 
 
 def _check_names(task: LabelTask, examples: Examples) -> None:

@@ -73,6 +73,13 @@ def test_every_method_learns_in_every_family_and_repeats(method: str):
     assert max(each.similarity for each in result.search.candidates) == result.accuracy
 
 
+def test_a_label_that_has_too_few_texts_is_told():
+    none = Examples(TEXTS[1::2], (1, 1, 1), TASK.names)
+    result = learn_classifier(causal(), TASK, EXAMPLES, none, FAST)
+    assert result.search.warnings == ("No text that chooses the prompt has the label 'bad': give more texts.",)
+    assert not learn_classifier(causal(), TASK, EXAMPLES, EXAMPLES, FAST).search.warnings
+
+
 def test_an_encoder_decoder_learns_too_but_not_to_read_naturally():
     model = encoder_decoder()
     assert learn_classifier(model, TASK, EXAMPLES, EXAMPLES, FAST).learned.texts == len(EXAMPLES)
