@@ -357,6 +357,37 @@ def test_captions_that_exist(pictures, tmp_path, mode):
     assert len(list(folder.iterdir())) == len(SAMPLES)
 
 
+def test_a_caption_without_a_place_is_the_error_of_its_picture(pictures, tmp_path, capsys):
+    first, second, third = (sample.stem for sample in SAMPLES[:3])
+    (pictures / f"{first}.txt").mkdir()
+    (pictures / f"{second}.txt").write_bytes(b"caf\xe9")
+    out = tmp_path / "rows.jsonl"
+    assert batch(pictures, out, "--sidecar", "--sidecar-mode", "append") == 3
+    rows = rows_of(out)
+    assert rows[SAMPLES[0].name]["error"] == f"A folder has the name of the caption, '{first}.txt': rename it."
+    assert "is not UTF-8 text" in rows[SAMPLES[1].name]["error"]
+    assert (pictures / f"{third}.txt").read_text("utf-8") == rows[SAMPLES[2].name]["prompt"] + "\n"
+    assert len(rows) == len(SAMPLES)
+    (pictures / f"{first}.txt").rmdir()
+    assert batch(pictures, out, "--sidecar", "--sidecar-mode", "append", "--retry-failed") == 3
+    assert rows_of(out)[SAMPLES[0].name]["error"] is None
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights there")
+def test_a_caption_behind_a_link_is_the_error_of_its_picture(pictures, tmp_path):
+    captions, elsewhere = tmp_path / "captions", tmp_path / "elsewhere"
+    captions.mkdir()
+    elsewhere.mkdir()
+    (pictures / "deep").mkdir()
+    shutil.copy(SAMPLES[0], pictures / "deep")
+    (captions / "deep").symlink_to(elsewhere)
+    assert batch(pictures, tmp_path / "rows.jsonl", "--recursive", "--sidecar", str(captions)) == 3
+    failed = {key: row["error"] for key, row in rows_of(tmp_path / "rows.jsonl").items() if row["error"]}
+    assert list(failed) == [f"deep/{SAMPLES[0].name}"]
+    assert "through a link" in failed[f"deep/{SAMPLES[0].name}"]
+    assert not list(elsewhere.iterdir())
+
+
 def test_captions_escape_parentheses_if_asked(pictures, tmp_path):
     for flag, said in (((), "(a) "), (("--sidecar-escape",), "\\(a\\) ")):
         assert (
