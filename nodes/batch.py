@@ -57,7 +57,7 @@ class PEZBatchFolder(PezNode):
                     default="pez/batch",
                     dynamic_prompts=False,
                     tooltip="File name in ComfyUI's output folder, without extension: JSON Lines, one row per picture. Rows that "
-                    "are there are not searched again.",
+                    "are there are not searched again, except those with an error.",
                 ),
                 io.Boolean.Input(
                     "captions",
@@ -129,7 +129,7 @@ class PEZBatchFolder(PezNode):
                 f"{shorten(file)!r} cannot be written: {error.strerror}. Choose another file name."
             ) from error
         results = open_results(path)
-        job = Job(source, results, options, _captions(path) if captions else None, restart)
+        job = Job(source, results, options, _captions(path) if captions else None, restart, retry=True)
         show = _Display(str(cls.hidden.unique_id))
         plan = Plan(
             lambda device: (pez_model, language_model), config, ahead=False

@@ -224,9 +224,8 @@ class Run:
             if self._following:
                 self._end_whole(stepper.state, stage.steps)
                 if step % LOOK_EVERY == 0 or self._all_ended():
-                    step = (
-                        0 if self._all_ended() else step
-                    )  # so that plateaus are looked for after the same steps as alone
+                    if self._all_ended():
+                        step = 0  # those that follow are looked at after the same numbers of steps as alone
                     places = [problem.number for problem in self._problems if problem.ended]
                     new = [(place, self._result(self._problems[place])) for place in places if place not in self._left]
                     if new:

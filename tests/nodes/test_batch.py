@@ -161,6 +161,16 @@ def test_a_folder_in_the_place_of_a_caption_costs_only_that_picture(comfy, folde
     assert errors["pizza.png"] == "A folder has the name of the caption, 'pizza.txt': rename it."
 
 
+def test_a_picture_that_failed_is_tried_again_in_the_next_run(comfy, folder):
+    (folder / "penguin.png").write_bytes(b"no picture")
+    run = comfy.run(batch(folder.name, "made/again"))
+    assert run.output("batch")["text"] == ["3 rows in made/again.jsonl, 1 failed"]
+    shutil.copy(SAMPLES / "penguin.png", folder)
+    run = comfy.run(batch(folder.name, "made/again"))
+    assert run.output("batch")["text"] == ["3 rows in made/again.jsonl, 0 failed"]
+    assert sorted(row["key"] for row in lines(comfy, "made/again")) == sorted(NAMES)
+
+
 def test_two_prompts_at_once_share_a_file(comfy, folder):
     first, second = (comfy.queue(batch(folder.name, "made/twice")) for _ in range(2))
     for queued in (first, second):
