@@ -296,4 +296,4 @@ def test_draws_in_blocks_are_those_of_one_draw():
     draws = Draws([lambda n: torch.rand(n, 7, generator=generator)], 7, 200, "cpu")
     for step in range(200):
         draws.prepare(step)
-        assert torch.equal(draws.at(torch.tensor(step))[0], whole[step])
+        assert torch.equal(draws.at(torch.tensor([step]))[0], whole[step])
