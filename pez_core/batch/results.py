@@ -14,6 +14,7 @@ import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -22,6 +23,7 @@ from .extras import needed
 from .rows import Row, line_of, table_of
 
 PART_ROWS = 4096  # of a Parquet file: ten million rows are 2,500 files
+MOST_ROW = 2**24  # bytes of a line
 MANIFEST = "manifest.json"
 _PART, _JOURNAL = "part-{:06d}.parquet", "_part-{:06d}.jsonl"  # readers of Parquet skip names that begin with _
 
@@ -112,15 +114,16 @@ class JsonLines:
         if not self._path.exists():
             return
         with self._path.open("rb") as lines:
-            for number, line in enumerate(lines, 1):
-                if not line.endswith(b"\n"):
-                    return  # cut off
+            for number in count(1):
+                line = lines.readline(MOST_ROW)
+                if not line.endswith(b"\n") and len(line) < MOST_ROW:
+                    return  # the end, or cut off
                 try:
                     row = json.loads(line)
                     _ = row["error"], row["prompt"], row["similarity"]
                     if not isinstance(row["key"], str):
                         raise TypeError
-                except (ValueError, LookupError, TypeError) as error:
+                except (ValueError, LookupError, TypeError, RecursionError) as error:
                     raise PezError(
                         f"Line {number} of {self._path.name!r} is no row of a batch: remove it, or --restart to begin anew."
                     ) from error

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .vocabulary import Vocabulary, is_plain
+from .vocabulary import Vocabulary, check_whole, is_plain
 
 _ANCHOR = "red"  # a word that every tokenizer has as one token
 
@@ -41,7 +41,11 @@ class LanguageVocabulary(Vocabulary):
         return self.context_length - len(self.start_ids) - len(self.end_ids)
 
     def encode_all(self, texts: Sequence[str]) -> list[list[int]]:
-        """The ids of each text after a space: no start or end, never truncated."""
+        """The ids of each text after a space: no start or end, never truncated.
+
+        Raises PezError for a text with half of a character.
+        """
+        check_whole(texts)
         return self._encode_raw([self._lead + text if text else "" for text in texts])
 
     def _encode_raw(self, texts: Sequence[str]) -> list[list[int]]:
