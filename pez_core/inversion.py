@@ -28,8 +28,8 @@ from .text.template import Template, template_of
 from .towers.plain import plain_torch
 
 log = logging.getLogger(__name__)
-O = TypeVar("O", bound=Objective)  # noqa: E741
-J = TypeVar("J", bound=Judge)
+AnyObjective = TypeVar("AnyObjective", bound=Objective)
+AnyJudge = TypeVar("AnyJudge", bound=Judge)
 
 UNUSED = "The language model ({}) has no effect while readability is 0."
 
@@ -158,11 +158,11 @@ def _prepared(
     model: ClipModel,
     targets: Sequence[Target],
     config: InversionConfig,
-    objective: Callable[[ClipModel, Sequence[Target], Template, str], O],
-    judge: Callable[[ClipModel, Sequence[Target], Template], J],
+    objective: Callable[[ClipModel, Sequence[Target], Template, str], AnyObjective],
+    judge: Callable[[ClipModel, Sequence[Target], Template], AnyJudge],
     language: LanguageModel | None,
     seeds: Sequence[int] | None,
-) -> tuple[O, J, dict[str, Any]]:
+) -> tuple[AnyObjective, AnyJudge, dict[str, Any]]:
     """The objective, the judge, and the other arguments of a run; see `search_with`."""
     for target in targets:
         target.check(model)
