@@ -69,7 +69,9 @@ def open_source(path: str | Path, recursive: bool = False, within: Path | None =
         pictures = FolderSource(path, recursive, within)
         return pictures if not shards or pictures.any() else ShardSource(tuple(shards))
     if not path.is_file():
-        raise PezError(f"There is no folder or file {str(path)!r}: give a folder of pictures, a list, or a shard.")
+        raise PezError(
+            f"There is no folder or file {shorten(str(path), 200)!r}: give a folder of pictures, a list, or a shard."
+        )
     if path.suffix.lower() == SHARD:
         return ShardSource((path,))
     if path.suffix.lower() in LISTS:
@@ -126,7 +128,7 @@ class FolderSource:
         """See `Source`."""
         count = sum(1 for _ in self._files(self._folder))
         if not count:
-            more = "" if self._recursive else " Its sub-folders are read with --recursive."
+            more = "" if self._recursive else " Its sub-folders count only with the option recursive."
             raise PezError(f"There is no picture in the folder {str(self._folder)!r}.{more}")
         return count
 
