@@ -32,19 +32,3 @@ def test_every_promise_has_a_test():
 def test_every_test_that_is_named_exists():
     named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", DOCUMENT)
     assert [f"{file}::{name}" for file, name in named if name not in functions(file)] == []
-
-
-def test_the_table_of_the_fuzzing_is_one_that_its_command_prints():
-    fuzzing = DOCUMENT.partition("## Fuzzing")[2].partition("\n## ")[0]
-    rows = [
-        [cell.strip() for cell in line.strip("|").split("|")] for line in fuzzing.splitlines() if line.startswith("|")
-    ]
-    assert "python -m tests.fuzz" in fuzzing
-    head, _, *kinds = rows
-    assert [row[0] for row in kinds] == ["pictures", "checkpoints", "language", "labels", "lists", "results", "graphs"]
-    for row in kinds:
-        files, cases, read, refused, failed = (
-            int(row[head.index(name)].replace(",", "")) for name in ("corpus", "cases", "read", "refused", "failed")
-        )
-        assert cases == read + refused + failed > files > 0
-        assert failed == 0
