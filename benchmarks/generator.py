@@ -172,7 +172,10 @@ def run(given: argparse.Namespace) -> None:
             with given.rows.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(rows[-1]) + "\n")
     rows = [row for row in rows if row["picture"] < len(pictures)]
-    tables = {name: summary(rows, name) for name in (ALL, *(judge.name for judge in bench.judges))}
+    known = {
+        name: sum(name in row["painted"][CLIP] for row in rows) for name in (ALL, *(each.name for each in bench.judges))
+    }
+    tables = {name: summary(rows, name) for name, count in known.items() if count > 1}  # an error needs two
     if given.json:
         print(json.dumps({"machine": machine(bench.model.device), "tables": tables, "costs": costs(rows)}, indent=2))
         return

@@ -197,7 +197,7 @@ def _ranked(prompts: Sequence[str], gains: Tensor) -> tuple[Chosen, ...]:
     """The prompts by their mean gains, from gains [M, N]."""
     count = len(gains)
     means, errors = gains.mean(0), _error(gains)
-    order = means.argsort(descending=True, stable=True).tolist()
+    order = [int(i) for i in means.argsort(descending=True, stable=True)]
     lags = gains[:, order[:1]] - gains
     lag, lag_errors = lags.mean(0), _error(lags)
     margin = _margin(1 - (1 - SURE) / max(len(prompts) - 1, 1), count - 1)
