@@ -34,7 +34,7 @@ class ComfyGenerator:
     def __init__(self, model: Any, clip: Any, vae: Any, megapixels: float):
         self._model, self._clip, self._vae, self._megapixels = model, clip, vae, megapixels
         self._read: dict[str, Any] = {}
-        self.name = type(model.model).__name__
+        self.name = type(model.model.model_config).__name__  # such as SDXL; the model itself may be a mere BaseModel
 
     def losses(self, prompts: Sequence[str], picture: Tensor, noises: Noises, on_pass: OnPass) -> Tensor:
         """Mean squared errors of the clean latent float64 [K, N]. picture: [1, H, W, C].

@@ -79,37 +79,37 @@ EXAMPLES: dict[str, Workflow] = {
         "model": model(),
         "picture": sample("penguin"),
         "image": Node("PEZImageTarget", (0, 790), {}, {"image": ("picture", 0)}, size=(400, 130)),
-        "invert": invert((460, 0)),
-        "paint": Node("PEZPaint", (460, 640), {"seed": 1}, {"texts": ("invert", 0)}, "First painting", (440, 480)),
+        "invert": invert((440, 0)),
+        "paint": Node("PEZPaint", (440, 640), {"seed": 1}, {"texts": ("invert", 0)}, "First painting", (440, 480)),
         "seen": Node(
-            "PEZImageTarget", (960, 0), {"weight": -0.3}, {"image": ("paint", 0)}, "What it shows", (320, 130)
+            "PEZImageTarget", (920, 0), {"weight": -0.3}, {"image": ("paint", 0)}, "What it shows", (320, 130)
         ),
         "blend": Node(
             "PEZBlendTargets",
-            (960, 220),
+            (920, 220),
             {},
             {"targets.target1": ("image", 0), "targets.target2": ("seen", 0)},
             size=(320, 110),
         ),
-        "words": Node("PEZWords", (960, 420), {}, {"start_words": ("invert", 0)}, size=(320, 160)),
-        "again": invert((1340, 0), "blend", inputs={"words": ("words", 0)}),
-        "repaint": Node("PEZPaint", (1340, 640), {"seed": 1}, {"texts": ("again", 0)}, "Second painting", (440, 480)),
+        "words": Node("PEZWords", (920, 420), {}, {"start_words": ("invert", 0)}, size=(320, 160)),
+        "again": invert((1280, 0), "blend", inputs={"words": ("words", 0)}),
+        "repaint": Node("PEZPaint", (1280, 640), {"seed": 1}, {"texts": ("again", 0)}, "Second painting", (440, 480)),
         "both": Node(
             "StringConcatenate",
-            (1840, 0),
+            (920, 640),
             {"delimiter": "\n"},
             {"string_a": ("invert", 0), "string_b": ("again", 0)},
             "Both prompts",
-            (400, 170),
+            (320, 170),
         ),
         "score": Node(
             "PEZScore",
-            (1840, 260),
+            (920, 880),
             {},
             {"pez_model": ("model", 0), "texts": ("both", 0), "image": ("picture", 0)},
-            size=(400, 160),
+            size=(320, 160),
         ),
-        "table": Node("PreviewAny", (1840, 480), {}, {"source": ("score", 1)}, "First and second", (460, 170)),
+        "table": Node("PreviewAny", (0, 980), {}, {"source": ("score", 1)}, "First and second", (400, 170)),
     },
     "picture to prompt to picture (SD 1.5)": {
         "note": note(
@@ -213,38 +213,38 @@ EXAMPLES: dict[str, Workflow] = {
         ),
         "large": Node(
             "ImageScale",
-            (460, 0),
+            (440, 0),
             {"upscale_method": "lanczos", "width": 1024, "height": 1024},
             {"image": ("picture", 0)},
             size=(440, 130),
         ),
         "tiles": Node(
             "SplitImageToTileList",
-            (460, 220),
+            (440, 220),
             {"tile_width": 576, "tile_height": 576, "overlap": 128},
             {"image": ("large", 0)},
             size=(440, 110),
         ),
-        "target": Node("PEZImageTarget", (460, 420), {}, {"image": ("tiles", 0)}, size=(440, 130)),
+        "target": Node("PEZImageTarget", (440, 420), {}, {"image": ("tiles", 0)}, size=(440, 130)),
         "invert": invert(
-            (960, 0),
+            (920, 0),
             "target",
             widgets={"pictures": "one prompt for each", "preset": "fast"},
             inputs={"clip": ("checkpoint", 1)},
         ),
-        "text": text((460, 640), "invert", title="Prompts", width=440),
+        "text": text((440, 640), "invert", title="Prompts", width=440),
         "positive": Node(
-            "CLIPTextEncode", (1460, 0), {}, {"clip": ("checkpoint", 1), "text": ("invert", 0)}, "Prompts", (300, 100)
+            "CLIPTextEncode", (1400, 0), {}, {"clip": ("checkpoint", 1), "text": ("invert", 0)}, "Prompts", (300, 100)
         ),
         "negative": Node(
-            "CLIPTextEncode", (1460, 160), {"text": ""}, {"clip": ("checkpoint", 1)}, "Negative prompt", (300, 130)
+            "CLIPTextEncode", (1400, 160), {"text": ""}, {"clip": ("checkpoint", 1)}, "Negative prompt", (300, 130)
         ),
         "latent": Node(
-            "VAEEncode", (1460, 350), {}, {"pixels": ("tiles", 0), "vae": ("checkpoint", 2)}, size=(300, 50)
+            "VAEEncode", (1400, 350), {}, {"pixels": ("tiles", 0), "vae": ("checkpoint", 2)}, size=(300, 50)
         ),
         "sampler": Node(
             "KSampler",
-            (1460, 470),
+            (1400, 470),
             {"seed": 1, "steps": 20, "denoise": 0.35},
             {
                 "model": ("checkpoint", 0),
@@ -255,16 +255,16 @@ EXAMPLES: dict[str, Workflow] = {
             size=(300, 270),
         ),
         "decode": Node(
-            "VAEDecode", (1820, 0), {}, {"samples": ("sampler", 0), "vae": ("checkpoint", 2)}, size=(300, 50)
+            "VAEDecode", (920, 640), {}, {"samples": ("sampler", 0), "vae": ("checkpoint", 2)}, size=(440, 50)
         ),
         "merge": Node(
             "ImageMergeTileList",
-            (1820, 120),
+            (920, 760),
             {"final_width": 1024, "final_height": 1024, "overlap": 128},
             {"image_list": ("decode", 0)},
-            size=(300, 110),
+            size=(440, 110),
         ),
-        "save": Node("SaveImage", (1820, 320), {"filename_prefix": "tiles"}, {"images": ("merge", 0)}, size=(400, 420)),
+        "save": Node("SaveImage", (1400, 800), {"filename_prefix": "tiles"}, {"images": ("merge", 0)}, size=(300, 380)),
     },
     "prompt without certain words": {
         "note": note(

@@ -112,7 +112,7 @@ def test_parts_that_fit_into_memory_give_the_same_numbers(generators, kind):
 
 def test_too_little_memory_for_one_prompt_is_said(generators):
     error = generators.run(graph("eps", ["a dog"], {"said": "none", "most": 0})).error
-    assert "Not enough memory to denoise a single picture with BaseModel: lower megapixels" in error
+    assert "Not enough memory to denoise a single picture with SD15: lower megapixels" in error
 
 
 def test_the_same_seed_gives_the_same_numbers_and_another_does_not(generators):
@@ -191,7 +191,7 @@ def test_the_best_are_painted_and_compared_if_asked(generators, kind):
     [
         ({"painted": 2}, "painted needs a model that compares the paintings"),
         ({"texts": " \n"}, "There is no prompt to choose"),
-        ({"vae": ["other", 1]}, "The VAE makes latents of 16 channels, BaseModel denoises 4"),
+        ({"vae": ["other", 1]}, "The VAE makes latents of 16 channels, SD15 denoises 4"),
         ({"image": ["tiny", 0]}, "The picture has 1 x 1 pixels, a generator needs 16 x 16 at least"),
         ({"image": ["empty", 0]}, "no picture"),
     ],
