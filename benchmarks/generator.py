@@ -119,15 +119,17 @@ def summary(rows: Sequence[dict[str, Any]], judge: str) -> list[dict[str, Any]]:
 
 
 def costs(rows: Sequence[dict[str, Any]]) -> str:
-    """What the search, the choice and the paintings took for each picture, in a sentence."""
+    """How often the generator finds the caption; what search, choice and paintings took for each picture; in sentences."""
     mean = {
         key: statistics.mean(row[key] for row in rows)
         for key in ("search passes", "search seconds", "passes", "seconds", "painting seconds", "resolved")
     }
+    found = statistics.mean(row["prompts"][BOTH] == row["prompts"][CAPTION] for row in rows)
     return (
-        f"For each picture: search {mean['search passes']:.0f} passes of the text encoder, {mean['search seconds']:.2f} s; choice "
-        f"{mean['passes']:.0f} passes of the painter, {mean['seconds']:.2f} s; paintings {mean['painting seconds']:.2f} s. The "
-        f"generator's difference to CLIP's choice is resolved for {100 * mean['resolved']:.0f} % of the pictures."
+        f"Given the caption, the generator chooses it for {100 * found:.0f} % of the pictures. The difference of its candidate to CLIP's is "
+        f"resolved for {100 * mean['resolved']:.0f} %.\nFor each picture: search {mean['search passes']:.0f} passes of the text encoder, "
+        f"{mean['search seconds']:.2f} s; choice {mean['passes']:.0f} passes of the painter, {mean['seconds']:.2f} s; paintings "
+        f"{mean['painting seconds']:.2f} s."
     )
 
 
