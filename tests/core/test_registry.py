@@ -25,6 +25,7 @@ WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 IDS = {
     "PEZBatchFolder",
     "PEZBlendTargets",
+    "PEZChooseByGenerator",
     "PEZClassifyText",
     "PEZCombineModels",
     "PEZDistill",
@@ -36,11 +37,13 @@ IDS = {
     "PEZModelFromCLIP",
     "PEZPaint",
     "PEZPlot",
+    "PEZPositiveAndNegative",
     "PEZSamplePicture",
     "PEZSavePrompts",
     "PEZScore",
     "PEZSearchSettings",
     "PEZTextTarget",
+    "PEZWeightedPrompt",
     "PEZWords",
 }
 """Saved in people's workflows: one that goes needs an entry for its replacement (`node_replacement.register`)."""
