@@ -1,6 +1,7 @@
 """What the batch holds: speed, kills, full disks, Ray, memory.
 
     python -m benchmarks.batch throughput [--pictures N] [--settings NAME ...] [--model ViT-L-14]
+    python -m benchmarks.batch leaving [--pictures N] [--settings NAME ...] [--pack N]
     python -m benchmarks.batch kill [--times 20] [--format jsonl|parquet]
     python -m benchmarks.batch full
     python -m benchmarks.batch ray [--pictures N]
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import random
 import resource
@@ -42,6 +44,7 @@ from pez_core.batch.items import Known
 from pez_core.batch.job import Job, Summary
 from pez_core.batch.loading import Loader
 from pez_core.batch.packed import Packs, PackSize
+from pez_core.batch.preparing import Looks, prepared
 from pez_core.batch.results import open_results
 from pez_core.batch.sources import open_source
 from pez_core.checks.measuring import machine
@@ -53,6 +56,11 @@ SETTINGS = {
     "fast": dict(InversionConfig.preset("fast").__dict__),
     "balanced": {},
 }
+LONG = {
+    "pez, 1000": {"method": "pez", "restarts": 1, "steps": 1000, "length": 4},
+    "swaps, 1000": {"method": "swaps", "restarts": 1, "steps": 1000, "length": 4},
+}
+"""Searches of one stage that end on a plateau, each at its own time."""
 CHEAP = ["--method", "pez", "--steps", "2", "--restarts", "1", "--length", "4"]
 ROUNDS = 5  # the two ways take turns, so that other work on the machine disturbs both
 RESUMED = 30  # seconds, at most, until a job has its first new row
@@ -117,6 +125,37 @@ def throughput(model: ClipModel, pictures: Path, config: InversionConfig, pack: 
         "pack": packs.size.now,
         "same": sum(one[key][0] == many[key][0] for key in one) / len(items),
         "apart": sum(many[key][1] - one[key][1] for key in one) / len(items),
+    }
+
+
+def leaving(model: ClipModel, pictures: Path, config: InversionConfig, pack: int) -> dict[str, Any]:
+    """Searches the same pictures in packs that end as a whole, in packs that pictures leave for others, and one at a time.
+
+    Returns the seconds of a picture in each of the two (the better of two rounds, in turns), their ratio, the mean and the
+    largest number of steps, and the share of pictures that have the same prompt and the same steps all three ways.
+    """
+    ready = list(prepared(open_source(pictures), model, config, Looks(), ahead=False))
+    alone: dict[str, tuple[str, int]] = {}
+    for one in ready:
+        assert one.target
+        result = invert(model, one.target, config)
+        alone[one.item.key] = result.prompt, result.steps
+    seconds: dict[bool, float] = {False: math.inf, True: math.inf}
+    found: dict[bool, dict[str, tuple[str, int]]] = {}
+    for _ in range(2):
+        for refill in seconds:
+            packs = Packs(model, PackSize(pack), refill=refill)
+            rows = [row for some in packs.rows(ready) for row in some]
+            found[refill] = {row["key"]: (row["prompt"], row["steps"]) for row in rows}
+            seconds[refill] = min(seconds[refill], packs.searching)
+    steps = [taken for _, taken in alone.values()]
+    return {
+        "whole": seconds[False] / len(ready),
+        "leaving": seconds[True] / len(ready),
+        "ratio": seconds[False] / seconds[True],
+        "steps": sum(steps) / len(steps),
+        "most": max(steps),
+        "same": sum(alone[key] == found[False][key] == found[True][key] for key in alone) / len(alone),
     }
 
 
@@ -311,11 +350,25 @@ def _throughput(given: argparse.Namespace, folder: Path) -> None:
     pictures, model = draw(folder / "pictures", given.pictures), model_of(given.model)
     print(f"{given.pictures} pictures, {given.model}, {machine(torch.device('cpu'))}")
     print(f"{'settings':16}{'alone':>10}{'packed':>10}{'ratio':>8}{'searching':>11}{'pack':>6}{'same':>7}{'apart':>9}")
-    for name in given.settings:
-        row = throughput(model, pictures, InversionConfig(**SETTINGS[name]), given.pack)
+    for name in given.settings or SETTINGS:
+        row = throughput(model, pictures, InversionConfig(**{**SETTINGS, **LONG}[name]), given.pack)
         print(
             f"{name:16}{row['alone'] * 1000:7.1f} ms{row['packed'] * 1000:7.1f} ms{row['ratio']:8.2f}{row['searching']:11.1%}"
             f"{row['pack']:6}{row['same']:7.0%}{row['apart']:+9.4f}",
+            flush=True,
+        )
+
+
+def _leaving(given: argparse.Namespace, folder: Path) -> None:
+    pictures, model = draw(folder / "pictures", given.pictures), model_of(given.model)
+    pack = given.pack or 16
+    print(f"{given.pictures} pictures, {given.model}, packs of {pack}, {machine(torch.device('cpu'))}")
+    print(f"{'settings':16}{'as a whole':>12}{'leaving':>12}{'ratio':>8}{'steps':>8}{'most':>7}{'same':>7}")
+    for name in given.settings or LONG:
+        row = leaving(model, pictures, InversionConfig(**{**SETTINGS, **LONG}[name]), pack)
+        print(
+            f"{name:16}{row['whole'] * 1000:9.1f} ms{row['leaving'] * 1000:9.1f} ms{row['ratio']:8.2f}{row['steps']:8.1f}"
+            f"{row['most']:7}{row['same']:7.0%}",
             flush=True,
         )
 
@@ -358,6 +411,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     verbs: dict[str, Callable[[argparse.Namespace, Path], None]] = {
         "throughput": _throughput,
+        "leaving": _leaving,
         "kill": _kill,
         "full": _full,
         "ray": _ray,
@@ -365,14 +419,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "scale": _scale,
     }
     parser.add_argument("verb", choices=verbs)
-    parser.add_argument("--pictures", type=int, metavar="N", help="default: 500; ray: 96; memory: 5000")
-    parser.add_argument("--settings", nargs="+", default=list(SETTINGS), choices=SETTINGS, metavar="NAME")
+    parser.add_argument("--pictures", type=int, metavar="N", help="default: 500; leaving: 100; ray: 96; memory: 5000")
+    parser.add_argument("--settings", nargs="+", choices=[*SETTINGS, *LONG], metavar="NAME")
     parser.add_argument("--model", default=EMBEDDED, metavar="NAME", help="an architecture has random weights")
     parser.add_argument("--pack", type=int, default=0, metavar="N")
     parser.add_argument("--times", type=int, default=20, metavar="N")
     parser.add_argument("--format", default="jsonl", choices=("jsonl", "parquet"))
     given = parser.parse_args(arguments)
-    given.pictures = given.pictures or {"ray": 96, "memory": 5000}.get(given.verb, 500)
+    given.pictures = given.pictures or {"leaving": 100, "ray": 96, "memory": 5000}.get(given.verb, 500)
     with tempfile.TemporaryDirectory() as folder:
         verbs[given.verb](given, Path(folder))
 

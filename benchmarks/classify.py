@@ -18,7 +18,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -29,8 +29,7 @@ import torch
 from pez_core.checks.measuring import machine
 from pez_core.classification import evaluate_prompt, learn_classifier
 from pez_core.config.classifier import ClassifierConfig
-from pez_core.models.caption_model import embedded_caption_model
-from pez_core.models.language import load_classifying_model
+from pez_core.models.language_names import INSTALLED, language_model_named
 from pez_core.objectives.label_judge import Accuracy
 from pez_core.search import METHODS
 from pez_core.targets.labelled import Examples
@@ -106,7 +105,7 @@ def prepare(given: argparse.Namespace) -> tuple[Any, tuple[Examples, Examples, E
         train, held_out, test = films.split(TRAIN, given.hold_out, given.test, seed=0)
         if given.longest:
             train = train.select([i for i, text in enumerate(train.texts) if len(text.split()) <= given.longest])
-        _ready.update(model=_model(given.model), parts=(train, held_out, test))
+        _ready.update(model=language_model_named(given.model), parts=(train, held_out, test))
     return _ready["model"], _ready["parts"]
 
 
@@ -154,7 +153,7 @@ def main() -> None:
     best: tuple[float, str] = (0.0, "")
     told: list[dict[str, Any]] = []
     workers = ProcessPoolExecutor(given.jobs, mp_context=get_context("spawn")) if given.jobs > 1 else None
-    submit: Any = workers.submit if workers else _at_once
+    submit: Any = workers.submit if workers else _InTurn
     asked = [
         (name, [submit(measure, given, name, prompt)])
         for name, prompt in (("no prompt", ""), ("a person's prompt", PERSON))
@@ -164,8 +163,10 @@ def main() -> None:
         for name, changes in _variants(given).items()
     ]
     for name, waiting in asked:
-        found = [each.result() for each in waiting]
-        for row, prompt in found:
+        found = []
+        for each in waiting:
+            row, prompt = each.result()
+            found.append((row, prompt))
             told.append({**asdict(row), "prompt": prompt})
             if row.steps and prompt != PERSON:
                 best = max(best, (row.held_out, prompt))
@@ -180,10 +181,14 @@ def main() -> None:
         given.json.write_text(json.dumps(told, indent=1, default=str))
 
 
-def _at_once(work: Callable[..., Any], *arguments: Any) -> Future[Any]:
-    done: Future[Any] = Future()
-    done.set_result(work(*arguments))
-    return done
+class _InTurn:
+    """Does the work when its result is asked for."""
+
+    def __init__(self, work: Callable[..., Any], *arguments: Any):
+        self._work, self._arguments = work, arguments
+
+    def result(self) -> Any:
+        return self._work(*self._arguments)
 
 
 def _variants(given: argparse.Namespace) -> dict[str, dict[str, Any]]:
@@ -205,26 +210,20 @@ def _carry(given: argparse.Namespace, prompt: str) -> None:
     others = read_examples(find_dataset("amazon-reviews", given.folder))
     shops = others.split(given.test, seed=0)[0]
     places: list[tuple[str, Callable[[], Any], Examples]] = [
-        (f"{given.model}, film reviews", lambda: _model(given.model), test),
-        (f"{given.model}, Amazon reviews", lambda: _model(given.model), shops),
+        (f"{given.model}, film reviews", lambda: language_model_named(given.model), test),
+        (f"{given.model}, Amazon reviews", lambda: language_model_named(given.model), shops),
     ]
     for name in given.carry:
-        places.append((f"{name}, film reviews", lambda name=name: _model(name), test))
+        places.append((f"{name}, film reviews", lambda name=name: language_model_named(name), test))
     for name, load, texts in places:
         model = load()
         none, own = (evaluate_prompt(model, TASK, each, texts) for each in ("", prompt))
         print(f"{name:44} {none.accuracy:9.3f} {own.accuracy:8.3f} ± {own.error:.3f}", flush=True)
 
 
-def _model(name: str) -> Any:
-    if name == "embedded":
-        return embedded_caption_model()
-    return load_classifying_model(None if name == "installed" else name)
-
-
 def _options() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--model", default="installed")
+    parser.add_argument("--model", default=INSTALLED)
     parser.add_argument("--folder", type=Path, help="where the downloaded archive lies")
     parser.add_argument("--methods", nargs="*", default=list(METHODS), choices=METHODS)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])

@@ -14,7 +14,7 @@ from comfy.model_management import throw_exception_if_processing_interrupted
 from comfy_api.latest import io
 from server import PromptServer
 
-from ..pez_core import ClipModel, PezError, Progress, escape_for_comfyui
+from ..pez_core import ClipModel, PezError, Progress
 from ..pez_core.batch.engines import Plan
 from ..pez_core.batch.engines.local import LocalEngine
 from ..pez_core.batch.job import Job, Summary
@@ -28,6 +28,7 @@ from .settings import config_of, readability_input, search_inputs, wired_inputs
 from .wires import language_input, model_input
 
 LINES = ".jsonl"
+UNREADABLE = "its prompt has a name of an embedding or a special token, which CLIP Text Encode would not read as words."
 
 
 class PEZBatchFolder(PezNode):
@@ -56,7 +57,7 @@ class PEZBatchFolder(PezNode):
                     default="pez/batch",
                     dynamic_prompts=False,
                     tooltip="File name in ComfyUI's output folder, without extension: JSON Lines, one row per picture. Rows that "
-                    "are there are not searched again.",
+                    "are there are not searched again, except those with an error.",
                 ),
                 io.Boolean.Input(
                     "captions",
@@ -112,29 +113,34 @@ class PEZBatchFolder(PezNode):
         **own: Any,
     ) -> io.NodeOutput:
         config = config_of(words=words, settings=settings, **own)
-        source, path = _source(folder, recursive), output_file(file, LINES)
+        (source, place), path = _source(folder, recursive), output_file(file, LINES)
         options = {
-            "source": folder.strip(),
+            "source": place,
             "recursive": recursive,
             "captions": captions,
             "model": pez_model.name,
             "language_model": language_model.name if language_model is not None else None,
             "settings": asdict(config),
         }
-        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise PezError(
+                f"{shorten(file)!r} cannot be written: {error.strerror}. Choose another file name."
+            ) from error
         results = open_results(path)
-        job = Job(source, results, options, _captions(path) if captions else None, restart)
+        job = Job(source, results, options, _captions(path) if captions else None, restart, retry=True)
         show = _Display(str(cls.hidden.unique_id))
         plan = Plan(
             lambda device: (pez_model, language_model), config, ahead=False
         )  # ComfyUI decides where models compute
         summary = job.run(LocalEngine(""), plan, show.rows, show.pack)
-        written = {row["key"]: row for row in results.rows()}
-        found = [(item.key, written[item.key]["prompt"]) for item in source if item.key in written]
-        prompts = [(key, escape_for_comfyui(prompt)) for key, prompt in found if prompt]
+        written = {row["key"]: (row["escaped"], row["error"] or UNREADABLE) for row in results.rows()}
+        found = [(item.key, *written[item.key]) for item in source if item.key in written]
+        prompts = [(key, prompt) for key, prompt, _ in found if prompt]
         if not prompts:
-            first = next(row["error"] for row in written.values())
-            raise PezError(f"None of {len(written)} pictures could be searched. The first one: {first}")
+            why = f" The first one: {found[0][2]}" if found else ""
+            raise PezError(f"None of {len(found)} pictures could be searched.{why}")
         name = path.relative_to(Path(folder_paths.get_output_directory()).resolve()).as_posix()
         return io.NodeOutput(
             [prompt for _, prompt in prompts],
@@ -170,13 +176,14 @@ class _Display:
         self._bar.update_absolute(value, self._total)
 
 
-def _source(name: str, recursive: bool) -> Source:
-    """The pictures of the folder `name` in the input folder. Raises PezError for one that leads elsewhere."""
+def _source(name: str, recursive: bool) -> tuple[Source, str]:
+    """The pictures of the folder `name` in the input folder, and where in it that is. Raises PezError for one that leads
+    elsewhere."""
     inside = Path(folder_paths.get_input_directory()).resolve()
     try:
         path = inside.joinpath(name.strip().replace("\\", "/")).resolve()
         if path.is_relative_to(inside):
-            return open_source(path, recursive, within=inside)
+            return open_source(path, recursive, within=inside), path.relative_to(inside).as_posix()
     except PezError:
         raise
     except (OSError, ValueError):  # a name that no file can have, or a loop of links

@@ -44,7 +44,7 @@ def restore(queued: dict[str, Any]) -> dict[str, Any]:
     """Puts the remembered results of a graph's nodes that search in place of those that it holds; nodes that run
     overwrite them."""
     graph = queued.get("prompt")
-    if isinstance(graph, dict):
+    if isinstance(graph, dict) and isinstance(queued.get("extra_data", {}), dict):
         for node, content in graph.items():
             if isinstance(content, dict) and searches(content.get("class_type")):
                 known = _remembered.get(_signature(graph, node))
@@ -63,7 +63,9 @@ def listen() -> None:
 
 
 def _add(information: dict[str, Any], node: str, results: list[Any], outcomes: list[Any]) -> None:
-    information.setdefault(ENTRY, {})[node] = results
+    if not isinstance(information.get(ENTRY), dict):
+        information[ENTRY] = {}
+    information[ENTRY][node] = results
     workflow = information.get("workflow")
     if not isinstance(workflow, dict):
         return
@@ -96,9 +98,9 @@ def _signature(graph: dict[str, Any], node: str) -> str:
 
     def of(each: str, path: tuple[str, ...]) -> str:
         if each not in known:
-            content = graph.get(each, {})
+            content = _dict(graph.get(each))
             inputs = {}
-            for name, value in sorted(content.get("inputs", {}).items()):
+            for name, value in sorted(_dict(content.get("inputs")).items()):
                 linked = isinstance(value, list) and len(value) == 2 and str(value[0]) in graph
                 if linked and str(value[0]) not in path:  # ComfyUI rejects a loop later
                     value = [of(str(value[0]), (*path, each)), value[1]]
@@ -108,3 +110,8 @@ def _signature(graph: dict[str, Any], node: str) -> str:
         return known[each]
 
     return of(node, ())
+
+
+def _dict(value: Any) -> dict[str, Any]:
+    """The value if it is a dict, else an empty one: what is queued may be anything."""
+    return value if isinstance(value, dict) else {}

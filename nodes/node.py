@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from typing import Any
 
 from comfy_api.latest import io
 
 from ..pez_core import PezError
+from ..pez_core.errors import shorten
+
+_WIDGETS = {"STRING", "INT", "FLOAT", "BOOLEAN", "COMBO", "COMFY_DYNAMICCOMBO_V3"}
+_GROWING = "COMFY_AUTOGROW_V3"  # inputs by name; all of ours are connections
+_VALUES = {"PEZ_WORDS", "PEZ_SETTINGS"}  # carry the values of widgets by name
 
 
 class PEZ(Exception):  # noqa: N818 - ComfyUI shows the name of an error's class before its message
@@ -31,8 +37,28 @@ def _plain(execute: Any) -> Any:
     @functools.wraps(execute)
     def run(*args: Any, **inputs: Any) -> io.NodeOutput:
         try:
+            if (schema := getattr(args[0], "SCHEMA", None)) is not None:  # ComfyUI has registered the node
+                _check_connections(schema, inputs)
             return execute(*args, **inputs)
         except PezError as error:
             raise PEZ(str(error)) from error
 
     return run
+
+
+def _check_connections(schema: io.Schema, inputs: Mapping[str, Any]) -> None:
+    """Raises PezError for a plain value in place of a connection: ComfyUI lets graphs pass that have one."""
+    for each in schema.inputs:
+        kinds = set(each.get_io_type().split(","))
+        if kinds & _WIDGETS or each.id not in inputs:
+            continue
+        given = inputs[each.id]
+        if kinds == {_GROWING} and isinstance(given, Mapping):
+            given = list(given.values())
+        elif not schema.is_input_list:
+            given = [given]
+        plain = (str, int, float, list) if kinds & _VALUES else (str, int, float, list, dict)
+        for value in given if isinstance(given, list) else [given]:
+            missing = value is None and not each.optional and "IMAGE" not in kinds  # nodes say what picture they need
+            if missing or isinstance(value, plain):
+                raise PezError(f"{each.id} must be connected, not {shorten(repr(value))}: connect it to a node.")

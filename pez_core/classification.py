@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from .config.classifier import ClassifierConfig
-from .errors import PezError, short_of_memory
+from .errors import PezError, short_of_memory, shorten
 from .models.towers import tower_of
 from .objectives.fluency import LanguageModel
 from .objectives.label_judge import (
@@ -26,7 +26,7 @@ from .objectives.labels import LabelObjective
 from .result import InversionResult, Progress
 from .run.loop import Run
 from .targets.labelled import Examples
-from .targets.task import LabelTask, label_log_probabilities, padded
+from .targets.task import Labels, LabelTask, padded
 from .text.template import template_of
 from .towers.language import LanguageTower
 from .towers.plain import plain_torch
@@ -142,7 +142,12 @@ def learn_classifier(
     judge = LabelJudge(tower, task, held_out, template, max(0, explained))
     report = (lambda progress: on_progress(progress[0])) if on_progress else None
     run = Run(objective, judge, config, tower.name, template.kept, words, report, compare_every=config.compare_every)
-    warnings = (*template.warnings, *told)
+    warnings = (
+        *template.warnings,
+        *told,
+        *_missing(train, "to learn from"),
+        *_missing(held_out, "that chooses the prompt"),
+    )
     for warning in warnings:
         log.warning(warning)
     (found,) = run.go()
@@ -220,6 +225,13 @@ def classify(
     return [dict(zip(task.names, row, strict=True)) for row in scores.exp().tolist()]
 
 
+def _missing(examples: Examples, use: str) -> list[str]:
+    """A warning for labels that none of the examples has."""
+    there = set(examples.labels)
+    missing = [repr(name) for number, name in enumerate(examples.names) if number not in there]
+    return [f"No text {use} has the label {shorten(', '.join(missing))}: give more texts."] if missing else []
+
+
 def _check_names(task: LabelTask, examples: Examples) -> None:
     if tuple(task.names) != tuple(examples.names):
         raise PezError(
@@ -232,9 +244,8 @@ def _check_names(task: LabelTask, examples: Examples) -> None:
 def _format(tower: LanguageTower, task: LabelTask, examples: Examples, precision: str) -> torch.dtype:
     """The number format of the search: labels of a few examples must be as likely as in float32."""
     some = examples.select(range(min(4, len(examples))))
-    words = task.word_ids(tower.vocabulary)
-    ids, lengths = padded(task.encode(tower.vocabulary, "", some.texts, tower.vocabulary.room - max(map(len, words))))
-    labels = torch.tensor(task.label_of_word(), device=tower.device)
+    labels = Labels(task, tower.vocabulary, tower.device)
+    ids, lengths = padded(task.encode(tower.vocabulary, "", some.texts, tower.vocabulary.room - labels.longest))
 
     def sample(dtype: torch.dtype, fused: bool = False) -> tuple[Tensor, Tensor]:
         del fused  # towers of language models have no kernels of their own
@@ -242,9 +253,8 @@ def _format(tower: LanguageTower, task: LabelTask, examples: Examples, precision
         prompt = tower.embed(ids[:1, :4].to(tower.device)).detach().requires_grad_()
         state = other.begin(prompt)
         rows = tuple(each.expand(len(ids), *each.shape[1:]) for each in state)
-        found = label_log_probabilities(
-            other.read(rows, ids.to(tower.device), lengths.to(tower.device), words), labels, len(task.names)
-        )
+        said = other.read(rows, ids.to(tower.device), lengths.to(tower.device), labels.words)
+        found = labels.log_probabilities(said)
         (gradient,) = torch.autograd.grad(found[:, 0].sum(), prompt)
         return found.exp().detach(), gradient.float()
 

@@ -1,8 +1,16 @@
 """The errors that this library raises on purpose."""
 
+MOST_LETTERS = 1500  # of a message: it may quote a value
+
 
 class PezError(ValueError):
-    """An input that cannot be used; the message names the value and how to fix it."""
+    """An input that cannot be used; the message names the value and how to fix it.
+
+    The message is one visible line, whatever it quotes (see `one_line`).
+    """
+
+    def __init__(self, message: str):
+        super().__init__(one_line(message, MOST_LETTERS))
 
 
 class ShortOfMemoryError(PezError):
@@ -13,10 +21,16 @@ class FetchError(PezError):
     """Weights that are not on this machine and could not be fetched; the message says where to get them."""
 
 
-def first_line(error: BaseException) -> str:
-    """The first line of an error's message; its kind if the message is empty."""
+def first_line(error: BaseException, most: int = 300) -> str:
+    """The first line of an error's message as `one_line` shows it; its kind if the message is empty."""
     said = str(error).strip()
-    return said.splitlines()[0] if said else type(error).__name__
+    return one_line(said.splitlines()[0], most) if said else type(error).__name__
+
+
+def one_line(text: str, most: int = 300) -> str:
+    """Text from a file for messages: at most `most` characters, those that cannot be seen or end a line escaped."""
+    seen = "".join(each if each.isprintable() else repr(each)[1:-1] for each in text[: most + 1])
+    return shorten(seen, most)
 
 
 def shorten(text: str, most: int = 60) -> str:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
@@ -28,6 +28,8 @@ from .text.template import Template, template_of
 from .towers.plain import plain_torch
 
 log = logging.getLogger(__name__)
+AnyObjective = TypeVar("AnyObjective", bound=Objective)
+AnyJudge = TypeVar("AnyJudge", bound=Judge)
 
 UNUSED = "The language model ({}) has no effect while readability is 0."
 
@@ -87,6 +89,44 @@ def invert_all(
     return search_with(model, targets, config, MatchObjective, MatchJudge, on_progress, accept, language, seeds)
 
 
+def invert_each(
+    model: ClipModel,
+    targets: Sequence[Target],
+    config: InversionConfig,
+    following: Callable[[int], tuple[Target, int] | None],
+    on_progress: OnProgress | None = None,
+    language: LanguageModel | None = None,
+    seeds: Sequence[int] | None = None,
+) -> Iterator[list[tuple[int, InversionResult]]]:
+    """Like `invert_all`, but results come as searches end, some at once, each with the place of its target.
+
+    following: called with each place that has become free while others go on, after its result was taken; returns the
+    target that is searched there from now on, with its seed, or None. A target has as many features as the one before it. It
+    is not called, and all results come at the end, where places cannot be taken: see `Run`.
+    """
+    with plain_torch():
+        aim, own, more = _prepared(model, targets, config, MatchObjective, MatchJudge, language, seeds)
+        warnings = _warned(model, config, language)
+
+    def follow(place: int) -> int | None:
+        new = following(place)
+        if new is None:
+            return None
+        target, seed = _copy(new[0]), new[1]
+        target.check(model)
+        aim.put(place, target)
+        own.put(place, target)
+        return seed
+
+    found = Run(aim, own, config, on_progress=on_progress, following=follow, **more).each()
+    while True:
+        with plain_torch():  # not while the caller does something else
+            some = next(found, None)
+        if some is None:
+            return
+        yield [(place, replace(result, warnings=warnings)) for place, result in some]
+
+
 @plain_torch()
 def search_with(
     model: ClipModel,
@@ -108,25 +148,50 @@ def search_with(
     targets = _list_of(targets)
     if not targets:
         return []
+    aim, own, more = _prepared(model, targets, config, objective, judge, language, seeds)
+    run = Run(aim, own, config, on_progress=on_progress, accept=accept, **more)
+    warnings = _warned(model, config, language)
+    return [replace(result, warnings=warnings) for result in run.go()]
+
+
+def _prepared(
+    model: ClipModel,
+    targets: Sequence[Target],
+    config: InversionConfig,
+    objective: Callable[[ClipModel, Sequence[Target], Template, str], AnyObjective],
+    judge: Callable[[ClipModel, Sequence[Target], Template], AnyJudge],
+    language: LanguageModel | None,
+    seeds: Sequence[int] | None,
+) -> tuple[AnyObjective, AnyJudge, dict[str, Any]]:
+    """The objective, the judge, and the other arguments of a run; see `search_with`."""
     for target in targets:
         target.check(model)
     if seeds is not None and len(seeds) != len(targets):
         raise PezError(count_mismatch(len(targets), "seed", "target", len(seeds)))
     template = template_for(model, config)
     words = template.start_ids(config.words)[0] if config.start == "words" else []
-    copies = [Target(target.features.clone(), target.weights.clone()) for target in targets]  # not inference tensors
+    copies = [_copy(target) for target in targets]
     try:
         model.ready(search_bytes(model, config, len(targets)))
         aim = objective(model, copies, template, config.precision)
         reader = _reader(model, config, template, words, language) if config.readability else None
     except torch.cuda.OutOfMemoryError as error:
         raise short_of_memory(model.device, model.name) from error
-    own = judge(model, copies, template)
-    run = Run(aim, own, config, model.name, template.kept, words, on_progress, accept, reader, seeds)
+    more = {"name": model.name, "kept": template.kept, "words": words, "reader": reader, "seeds": seeds}
+    return aim, judge(model, copies, template), more
+
+
+def _copy(target: Target) -> Target:
+    """A target without inference tensors."""
+    return Target(target.features.clone(), target.weights.clone())
+
+
+def _warned(model: ClipModel, config: InversionConfig, language: LanguageModel | None) -> tuple[str, ...]:
+    """The warnings of a search, which are logged."""
     warnings = warnings_of(model, config, language)
     for warning in warnings:
         log.warning(warning)
-    return [replace(result, warnings=warnings) for result in run.go()]
+    return warnings
 
 
 def _reader(

@@ -25,6 +25,7 @@ from packaging.utils import canonicalize_name
 PACK = Path(__file__).parents[1]
 NODE_TESTS = Path(__file__).parent / "nodes"
 SAMPLES = PACK / "pez_core" / "embedded" / "samples"
+FOLDER = ("octopus.png", "pizza.png")  # of the samples, in the folder that an example workflow reads
 START_SECONDS = 180
 RUN_SECONDS = 240
 INSTALLED = """
@@ -231,5 +232,8 @@ def prepare(base: Path) -> None:
         json.dumps({"Comfy.TutorialCompleted": True})
     )  # otherwise a dialog of templates covers the page
     shutil.copy(NODE_TESTS / "helper_nodes.py.txt", base / "custom_nodes" / "pez_test_nodes.py")
+    (base / "input" / "pictures").mkdir()  # the folder of an example workflow
     for sample in SAMPLES.glob("*.png"):
         shutil.copy(sample, base / "input")
+    for name in FOLDER:
+        shutil.copy(SAMPLES / name, base / "input" / "pictures")

@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(Path(__file__).parent)]
 
 from chromium import chromium
-from comfy_server import SAMPLES, Comfy, find_comfyui, prepare
+from comfy_server import FOLDER, SAMPLES, Comfy, find_comfyui, prepare
 from PIL import Image, ImageDraw, ImageFont
 from workflows import BLUEPRINT, BLUEPRINT_NAME, EMBEDDED, EXAMPLES, OUTSIDE, RESULTS, Node, Workflow
 
@@ -46,6 +46,7 @@ HELP = {
     "words": ("prompt without certain words", ("words", "invert")),
     "paint": ("picture to prompt to picture", ("invert", "paint")),
     "score": ("prompt without certain words", ("score", "table")),
+    "batch": ("prompts for a folder of pictures", ("model", "batch", "text", "names")),
     "each": ("one prompt for each picture", ("invert", "save", "text")),
     "negative": ("find a negative prompt", ("target", "invert")),
     "blend": ("a blend of a picture and words", ("image", "text", "blend", "invert")),
@@ -62,6 +63,8 @@ RUN = ("PEZ", "Batch", "ImageScale", "SplitImage", "Primitive", "PreviewAny", "S
 """The nodes that run before a picture is taken: they need nothing but the pack."""
 SHOWN = {"PEZDistill": "text", "PrimitiveStringMultiline": "value"}
 """The nodes whose text a thumbnail shows as what goes in, with their widgets."""
+PREVIEWED = {"PEZClassifyText", "PEZBatchFolder"}
+"""The nodes of which a thumbnail shows what the first preview after them shows."""
 CAPTION = "a cat plays with a ball"
 """Stands in for what a language model writes."""
 SETTINGS: Workflow = {"settings": Node("PEZSearchSettings", (0, 0), {"method": "pez+swaps"}, size=(400, 330))}
@@ -134,6 +137,8 @@ def pictures_of(graph: dict[str, Any]) -> list[Image.Image]:
         for each in graph.values()
         if each["class_type"] == "PEZSamplePicture"
     ]
+    if any(each["class_type"] == "PEZBatchFolder" for each in graph.values()):
+        shown += [Image.open(SAMPLES / name) for name in FOLDER]
     return [each.convert("RGB").resize((SIDE, SIDE), Image.Resampling.LANCZOS) for each in shown]
 
 
@@ -207,7 +212,7 @@ def _make(page: Any, server: Comfy, everything: bool) -> None:
             (each["inputs"][SHOWN[each["class_type"]]] for each in graph.values() if each["class_type"] in SHOWN), ""
         )
         texts = [each["text"] for each in found]
-        if any(each["class_type"] == "PEZClassifyText" for each in graph.values()):
+        if {each["class_type"] for each in graph.values()} & PREVIEWED:
             texts = next(
                 run.history["outputs"][name]["text"]
                 for name, each in graph.items()

@@ -199,6 +199,26 @@ EXAMPLES: dict[str, Workflow] = {
         ),
         "text": text((960, 220), "invert", title="Prompts"),
     },
+    "prompts for a folder of pictures": {
+        "note": note(
+            "A prompt for each picture of a folder, and a caption file for each, as trainers of LoRAs read them.\n\n1. Put your "
+            "pictures into a folder in ComfyUI's input folder, such as `input/pictures`.\n2. Write its name into *folder* of **PEZ "
+            "Batch Folder**.\n3. In **PEZ Load Model** choose the model that your generator reads prompts with; the embedded one knows "
+            "emoji-like pictures only.\n\nThe output folder gets `pez/pictures.jsonl` and the captions in `pez/pictures`. A run that "
+            "was cancelled goes on where it was.",
+            size=(400, 340),
+        ),
+        "model": model((0, 400)),
+        "batch": Node(
+            "PEZBatchFolder",
+            (460, 0),
+            {"folder": "pictures", "file": "pez/pictures", "captions": True},
+            {"pez_model": ("model", 0)},
+            size=(440, 420),
+        ),
+        "text": text((960, 0), "batch", title="Prompts"),
+        "names": text((960, 220), "batch", 1, "Pictures"),
+    },
     "one prompt for each tile": {
         "note": note(
             "For upscaling in tiles: each tile is repainted with a prompt of its own, so that nothing appears where it is not.\n\n**Split "

@@ -10,11 +10,12 @@ from typing import Any
 
 from ..errors import PezError
 from .engines import Engine, Plan
-from .items import Known
+from .items import Item, Known
 from .manifest import Manifest, difference
 from .packed import OnPack
 from .results import Results
-from .sidecars import Sidecars
+from .rows import Row, error_row
+from .sidecars import NoPlaceError, Sidecars
 from .sources import Source
 
 
@@ -58,6 +59,7 @@ class Job:
 
     options: plain values; results are continued only with the same ones. `settings`, if there, is a dict of settings.
     restart: begins anew, and removes the rows that are there once the first new ones have been found.
+    retry: also searches the pictures whose rows have an error again; these rows are removed likewise.
     """
 
     source: Source
@@ -65,6 +67,7 @@ class Job:
     options: dict[str, Any]
     sidecars: Sidecars | None = None
     restart: bool = False
+    retry: bool = False
     _known: Known = field(default_factory=Known)
 
     def run(
@@ -89,9 +92,11 @@ class Job:
             if not self.restart:
                 self._begin(manifest)
             for row in () if self.restart else self.results.rows():
-                self._known.add(row["key"])
+                failed = row["error"] is not None
                 summary.before += 1
-                summary.failed_before += row["error"] is not None
+                summary.failed_before += failed
+                if not (failed and self.retry):
+                    self._known.add(row["key"])
             self._search(engine, plan, summary, on_rows, on_pack, manifest)
         finally:
             try:
@@ -130,16 +135,14 @@ class Job:
         on_pack: OnPack | None,
         manifest: Manifest,
     ) -> None:
-        begun, old = time.perf_counter(), self.restart  # old rows are there until there is something to replace them
+        begun, old = time.perf_counter(), True  # old rows are there until there is something to replace them
         on_rows(summary)
         if summary.total is not None and all(self._known(item.key) for item in self.source):  # no model is needed
             return
         for items, rows in engine.run(self.source, self._known, plan, on_pack):
-            for item, row in zip(items, rows, strict=True):
-                if self.sidecars and row["error"] is None:
-                    self.sidecars.write(item, row)
+            rows = [self._with_caption(item, row) for item, row in zip(items, rows, strict=True)]
             if rows and old:
-                self._begin_anew(manifest)
+                self._remove_old(summary, manifest)
                 old = False
             if rows:
                 self.results.add(rows)
@@ -151,6 +154,23 @@ class Job:
             summary.seconds, summary.searching = time.perf_counter() - begun, engine.spent.share
             on_rows(summary)
         summary.seconds = time.perf_counter() - begun
+
+    def _remove_old(self, summary: Summary, manifest: Manifest) -> None:
+        """Removes the rows that are searched again, now that there are new ones."""
+        if self.restart:
+            self._begin_anew(manifest)
+        elif self.retry and summary.failed_before:
+            self.results.forget_failed()
+            summary.before, summary.failed_before = summary.before - summary.failed_before, 0
+
+    def _with_caption(self, item: Item, row: Row) -> Row:
+        """The row, after its caption was written; one with the error where the caption has no place."""
+        if self.sidecars and row["error"] is None:
+            try:
+                self.sidecars.write(item, row)
+            except NoPlaceError as error:
+                return error_row(row["key"], str(error))
+        return row
 
 
 def where(source: str | Path) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 from ..errors import PezError, first_line, shorten
 
 VERSION = 1
+MOST_BYTES = 2**24  # of the file
 
 
 class Manifest:
@@ -39,9 +40,11 @@ class Manifest:
         assert self._file is not None
         os.lseek(self._file, 0, os.SEEK_SET)
         try:
-            told = json.loads(os.read(self._file, 2**24) or b"null")
+            told = json.loads(os.read(self._file, MOST_BYTES) or b"null")
         except ValueError:
             return None  # killed while writing it, before the first row
+        except RecursionError:  # nested too deep: nothing that this program wrote
+            told = ()
         if told is None:
             return None
         options = told.get("options") if isinstance(told, dict) and told.get("version") == VERSION else None
@@ -76,11 +79,12 @@ def read_options(path: Path) -> dict[str, Any]:
     Raises PezError if there is no such file, or it does not hold them.
     """
     try:
-        options = json.loads(path.read_text("utf-8"))["options"]
+        with path.open("rb") as file:
+            options = json.loads(file.read(MOST_BYTES))["options"]
         kinds = {"source": str, "recursive": bool, "model": list}
         if not all(isinstance(options[name], kind) for name, kind in kinds.items()):
             raise TypeError
-    except (OSError, ValueError, LookupError, TypeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
         why = error.strerror or first_line(error) if isinstance(error, OSError) else "batch did not write it like this"
         raise PezError(
             f"{path.name!r}, which says where the pictures are, cannot be read: {why}. Give the results of the command batch."

@@ -11,16 +11,19 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from ..errors import PezError, first_line, shorten
 from .extras import needed
 from .rows import Row, line_of, table_of
 
 PART_ROWS = 4096  # of a Parquet file: ten million rows are 2,500 files
+MOST_ROW = 2**24  # bytes of a line
 MANIFEST = "manifest.json"
 _PART, _JOURNAL = "part-{:06d}.parquet", "_part-{:06d}.jsonl"  # readers of Parquet skip names that begin with _
 
@@ -40,6 +43,11 @@ class Results(Protocol):
 
     def rows(self) -> Iterator[Row]:
         """The rows written so far, with at least key, prompt, similarity and error."""
+        ...
+
+    def forget_failed(self) -> None:
+        """Removes the rows with an error, each file at once. Raises PezError if that is not possible; then some of them may be
+        left, and nothing else has changed."""
         ...
 
     def add(self, rows: Sequence[Row]) -> None:
@@ -75,7 +83,8 @@ class JsonLines:
     """One file. See `Results`."""
 
     def __init__(self, path: Path):
-        self._path = path
+        self._path = Path(os.path.realpath(path))  # a link stays a link
+        self._half = self._path.with_name(f".{path.name}.half")
         self.manifest = path.with_name(f"{path.name}.{MANIFEST}")
         self._file = -1
 
@@ -86,29 +95,58 @@ class JsonLines:
     def begin(self, anew: bool) -> None:
         """See `Results`. A last line that was cut off is removed."""
         try:
-            self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o666)
+            self._half.unlink(missing_ok=True)
+            self._open()
             os.ftruncate(self._file, 0 if anew else _end_of_lines(self._path))
         except OSError as error:
             raise _unwritable(self._path, error) from error
 
+    def _open(self) -> None:
+        self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o666)
+
     def rows(self) -> Iterator[Row]:
         """See `Results`."""
+        for _, row in self._lines():
+            yield row
+
+    def _lines(self) -> Iterator[tuple[bytes, Row]]:
+        """The whole lines, with their rows."""
         if not self._path.exists():
             return
         with self._path.open("rb") as lines:
-            for number, line in enumerate(lines, 1):
-                if not line.endswith(b"\n"):
-                    return  # cut off
+            for number in count(1):
+                line = lines.readline(MOST_ROW)
+                if not line.endswith(b"\n") and len(line) < MOST_ROW:
+                    return  # the end, or cut off
                 try:
                     row = json.loads(line)
                     _ = row["error"], row["prompt"], row["similarity"]
                     if not isinstance(row["key"], str):
                         raise TypeError
-                except (ValueError, LookupError, TypeError) as error:
+                except (ValueError, LookupError, TypeError, RecursionError) as error:
                     raise PezError(
                         f"Line {number} of {self._path.name!r} is no row of a batch: remove it, or --restart to begin anew."
                     ) from error
-                yield row
+                yield line, row
+
+    def forget_failed(self) -> None:
+        """See `Results`. The others are copied, and the copy takes the place of the file."""
+        try:
+            with self._half.open("wb") as half:
+                half.writelines(line for line, row in self._lines() if row["error"] is None)
+                half.flush()
+                os.fsync(half.fileno())
+            shutil.copymode(self._path, self._half)
+            os.close(self._file)  # Windows replaces no open file
+            self._file = -1
+            self._half.replace(self._path)
+        except OSError as error:
+            with suppress(OSError):
+                self._half.unlink()
+            raise _unwritable(self._path, error) from error
+        finally:
+            if self._file < 0:
+                self._open()
 
     def add(self, rows: Sequence[Row]) -> None:
         """See `Results`."""
@@ -174,6 +212,34 @@ class ParquetFolder:
                 raise PezError(f"{part.name!r} in {self._folder.name!r} is damaged: {first_line(error)}.") from error
         yield from JsonLines(self._folder / _JOURNAL.format(len(parts))).rows()
 
+    def forget_failed(self) -> None:
+        """See `Results`. A part of which nothing is left stays, without rows: parts are counted."""
+        assert self._journal
+        parquet = needed("pyarrow.parquet", "writing Parquet")
+        compute = needed("pyarrow.compute", "writing Parquet")
+        for part in self._parts():
+            try:
+                errors = parquet.read_table(part, columns=["error"])["error"]
+                if errors.null_count < len(errors):
+                    self._write(part, parquet.ParquetFile(part).read().filter(compute.is_null(errors)))
+            except OSError as error:
+                raise _unwritable(self._folder, error) from error
+        self._journal.forget_failed()
+        self._waiting = sum(1 for _ in self._journal.rows())
+
+    def _write(self, part: Path, table: Any) -> None:
+        """Makes or replaces a part, which is whole at every moment. May raise OSError."""
+        half = part.with_name(f".{part.name}")
+        try:
+            needed("pyarrow.parquet", "writing Parquet").write_table(table, half, compression="zstd")
+            with half.open("rb+") as file:
+                os.fsync(file.fileno())
+            half.replace(part)
+        except OSError:
+            with suppress(OSError):
+                half.unlink()
+            raise
+
     def add(self, rows: Sequence[Row]) -> None:
         """See `Results`."""
         assert self._journal
@@ -193,17 +259,9 @@ class ParquetFolder:
 
     def _make_part(self) -> None:
         assert self._journal
-        parquet = needed("pyarrow.parquet", "writing Parquet")
-        part = self._folder / _PART.format(self._number)
-        half = part.with_name(f".{part.name}")
         try:
-            parquet.write_table(table_of(self._journal.rows()), half, compression="zstd")
-            with half.open("rb+") as file:
-                os.fsync(file.fileno())
-            half.replace(part)
+            self._write(self._folder / _PART.format(self._number), table_of(self._journal.rows()))
         except OSError as error:  # the rows stay in the journal
-            with suppress(OSError):
-                half.unlink()
             raise _unwritable(self._folder, error) from error
         self._journal.close()
         (self._folder / _JOURNAL.format(self._number)).unlink()

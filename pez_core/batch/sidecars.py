@@ -15,6 +15,10 @@ BETWEEN = ", "
 _MARK = ".pez-half"  # of a file that is being written
 
 
+class NoPlaceError(PezError):
+    """The caption of one picture cannot be written where it belongs; those of others may."""
+
+
 @dataclass(frozen=True)
 class Sidecars:
     """Writes captions.
@@ -32,12 +36,15 @@ class Sidecars:
     def write(self, item: Item, row: Row) -> None:
         """Writes the caption of a row that has a prompt. Doing it again changes nothing: a job may be killed after it.
 
-        Raises PezError if the file cannot be written, and for pictures in shards if there is no folder.
+        Raises PezError if the file cannot be written, and for pictures in shards if there is no folder; NoPlaceError where
+        that is because of what is in the caption's own place.
         """
         prompt = (row["escaped"] if self.escape else None) or row["prompt"]
         if not prompt:
             return
         file, caption = self._file(item), self.prefix + prompt
+        if file.is_dir():
+            raise NoPlaceError(f"A folder has the name of the caption, {file.name!r}: rename it.")
         try:
             before = file.read_text("utf-8").rstrip("\n") if file.exists() else None
             text = self._merged(before, caption)
@@ -46,8 +53,14 @@ class Sidecars:
                 half = file.with_name(file.name[:100] + _MARK)
                 half.write_text(text + "\n", "utf-8", newline="\n")
                 half.replace(file)
-        except (OSError, UnicodeError) as error:
-            why = (error.strerror if isinstance(error, OSError) else None) or first_line(error)
+        except UnicodeError as error:
+            raise NoPlaceError(
+                f"The caption {file.name!r} that is there is not UTF-8 text: save it as UTF-8."
+            ) from error
+        except OSError as error:
+            why = error.strerror or first_line(error)
+            if isinstance(error, FileExistsError | NotADirectoryError) and self.folder and self.folder.is_dir():
+                raise NoPlaceError(f"The caption {file.name!r} cannot be written: {why}.") from error
             raise PezError(
                 f"The caption {str(file)!r} cannot be written: {why.rstrip('.')}. The rows before are saved, and the same "
                 "command goes on from there."
@@ -79,7 +92,7 @@ class Sidecars:
         inside = self.folder.joinpath(*(part.replace(":", "_") for part in parts))
         file = inside.with_name(inside.name + ".txt") if isinstance(item.picture, bytes) else inside.with_suffix(".txt")
         if not file.resolve().is_relative_to(self.folder.resolve()):
-            raise PezError(
+            raise NoPlaceError(
                 f"The caption {str(file)!r} would be written outside of its folder, through a link: remove it."
             )
         return file

@@ -11,8 +11,9 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import count
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TextIO
 
 from PIL import Image
 
@@ -28,6 +29,7 @@ LISTS = (".csv", ".jsonl", ".parquet")
 SHARD = ".tar"
 TEXT_COLUMNS = ("path", "text")
 PIECE = 256  # items of a part
+MOST_LINE = 10**7  # characters of a line: a list that is another kind of file may be one long line
 
 
 class Part(Protocol):
@@ -67,7 +69,9 @@ def open_source(path: str | Path, recursive: bool = False, within: Path | None =
         pictures = FolderSource(path, recursive, within)
         return pictures if not shards or pictures.any() else ShardSource(tuple(shards))
     if not path.is_file():
-        raise PezError(f"There is no folder or file {str(path)!r}: give a folder of pictures, a list, or a shard.")
+        raise PezError(
+            f"There is no folder or file {shorten(str(path), 200)!r}: give a folder of pictures, a list, or a shard."
+        )
     if path.suffix.lower() == SHARD:
         return ShardSource((path,))
     if path.suffix.lower() in LISTS:
@@ -124,7 +128,7 @@ class FolderSource:
         """See `Source`."""
         count = sum(1 for _ in self._files(self._folder))
         if not count:
-            more = "" if self._recursive else " Its sub-folders are read with --recursive."
+            more = "" if self._recursive else " Its sub-folders count only with the option recursive."
             raise PezError(f"There is no picture in the folder {str(self._folder)!r}.{more}")
         return count
 
@@ -223,7 +227,8 @@ def read_rows(file: Path) -> Iterator[Mapping[str, Any]]:
             for batch in parquet.ParquetFile(file).iter_batches(1024):
                 yield from batch.to_pylist()
             return
-        with file.open(encoding="utf-8-sig", newline="" if ending == ".csv" else None) as lines:
+        with file.open(encoding="utf-8-sig", newline="" if ending == ".csv" else None) as opened:
+            lines = _lines(opened, file.name)
             if ending == ".csv":
                 yield from csv.DictReader(lines)
                 return
@@ -233,13 +238,26 @@ def read_rows(file: Path) -> Iterator[Mapping[str, Any]]:
                     if not isinstance(row, dict):
                         raise PezError(f"Line {number} of {file.name!r} is not a JSON object.")
                     yield row
-    except (OSError, ValueError, csv.Error) as error:
-        if isinstance(error, PezError):
-            raise
+    except PezError:
+        raise
+    except Exception as error:  # a damaged Parquet file can make its reader raise anything
         why = (error.strerror if isinstance(error, OSError) else None) or first_line(error)
         if isinstance(error, UnicodeDecodeError):
             why = "it is not UTF-8 text, save it as UTF-8"
+        if isinstance(error, RecursionError):
+            why = "its JSON is nested too deep"
         raise PezError(f"The list {file.name!r} cannot be read: {why.rstrip('.')}.") from error
+
+
+def _lines(opened: TextIO, name: str) -> Iterator[str]:
+    """The lines of a list. Raises PezError for one that is too long, before all of it is read."""
+    for number in count(1):
+        line = opened.readline(MOST_LINE + 1)
+        if not line:
+            return
+        if len(line) > MOST_LINE:
+            raise PezError(f"Line {number} of {name!r} is longer than {MOST_LINE // 10**6} million characters.")
+        yield line
 
 
 @dataclass(frozen=True)

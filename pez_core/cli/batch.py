@@ -27,9 +27,10 @@ from ..batch.results import open_results
 from ..batch.sidecars import MODES, Sidecars
 from ..batch.sources import open_source
 from ..errors import PezError
+from ..models.language_names import INSTALLED
 from ..models.presets import EMBEDDED
 from ..result import Progress
-from .options import INSTALLED, add_model, add_settings, config_of, device_of
+from .options import add_model, add_settings, config_of, device_of
 from .output import complain, say, say_json
 from .runs import first_interrupt
 
@@ -55,6 +56,7 @@ def add_batch(parser: argparse.ArgumentParser) -> None:
         "job goes on where it was",
     )
     parser.add_argument("--recursive", action="store_true", help="also the sub-folders of SOURCE")
+    parser.add_argument("--retry-failed", action="store_true", help="search pictures whose rows have an error again")
     parser.add_argument("--restart", action="store_true", help="begin anew and remove the rows of RESULTS")
     parser.add_argument(
         "--sidecar",
@@ -160,6 +162,8 @@ def _job(given: argparse.Namespace) -> Job:
         )
     if given.pack < 0 or given.workers < 0:
         raise PezError("--pack and --workers must be 1 or more, or 0 for what is best.")
+    if given.restart and given.retry_failed:
+        raise PezError("--restart begins anew, so there is nothing to retry: leave out --retry-failed.")
     if where(given.source) == where(given.out):
         raise PezError(f"{given.out!r} is SOURCE itself: give --out another name.")
     sidecars = None
@@ -184,7 +188,7 @@ def _job(given: argparse.Namespace) -> Job:
         "settings": asdict(config_of(given)),
     }
     source = open_source(given.source, given.recursive)
-    return Job(source, open_results(given.out), options, sidecars, given.restart)
+    return Job(source, open_results(given.out), options, sidecars, given.restart, given.retry_failed)
 
 
 def _plan(given: argparse.Namespace) -> Plan:
@@ -222,7 +226,7 @@ def _print(summary: Summary, given: argparse.Namespace) -> None:
     before = f" ({told['rows_before']} were there)" if told["rows_before"] else ""
     say(f"rows        {told['rows']}{before} in {given.out}")
     if told["failed"]:
-        say(f"failed      {told['failed']}: the column error says why")
+        say(f"failed      {told['failed']}: the column error says why; --retry-failed searches them again")
     if summary.done:
         say(f"time        {told['seconds']:.1f} s, {told['per_second']:.2f} pictures per second")
         say(f"searching   {summary.searching:.0%} of the time")

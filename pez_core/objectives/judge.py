@@ -17,7 +17,11 @@ class MatchJudge:
     measure = "similarity"
 
     def __init__(self, model: ClipModel, targets: Sequence[Target], template: Template):
-        self._model, self._targets, self._template = model, targets, template
+        self._model, self._targets, self._template = model, list(targets), template
+
+    def put(self, problem: int, target: Target) -> None:
+        """Replaces the target of one problem."""
+        self._targets[problem] = target
 
     def between(self) -> None:
         """See `protocol.Judge`; texts are scored in one go."""

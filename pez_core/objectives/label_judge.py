@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..result import Candidate, Token
 from ..targets.labelled import Examples
-from ..targets.task import LabelTask, label_log_probabilities, padded
+from ..targets.task import Labels, LabelTask, padded
 from ..text.spans import token_spans
 from ..text.template import Template
 from ..towers.language import LanguageTower
@@ -133,9 +133,8 @@ def label_scores(
 
     Raises PezError if a prompt leaves no room for texts.
     """
-    words = task.word_ids(tower.vocabulary)
-    labels = torch.tensor(task.label_of_word(), device=tower.device)
-    most = tower.vocabulary.room - max(map(len, words))
+    labels = Labels(task, tower.vocabulary, tower.device)
+    most = tower.vocabulary.room - labels.longest
     rows = task.encode(tower.vocabulary, prompt, examples.texts, most)
     shared = _common_start(rows)
     start = torch.tensor(rows[0][:shared], dtype=torch.long, device=tower.device)
@@ -149,8 +148,8 @@ def label_scores(
                 between()
             own = order[at : at + ROWS]
             ids, lengths = padded([some[i] for i in own], tower.device)
-            each = tower.read(tuple(t.expand(len(own), *t.shape[1:]) for t in state), ids, lengths, words)
-            found[own] = label_log_probabilities(each, labels, len(task.names)).cpu()
+            said = tower.read(tuple(t.expand(len(own), *t.shape[1:]) for t in state), ids, lengths, labels.words)
+            found[own] = labels.log_probabilities(said).cpu()
         yield found
 
 

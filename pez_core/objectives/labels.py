@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..targets.labelled import Examples
-from ..targets.task import LabelTask, label_log_probabilities, padded
+from ..targets.task import Labels, LabelTask, padded
 from ..text.template import Template
 from ..towers.language import LanguageTower, State
 from .protocol import Measure, Space
@@ -46,12 +46,9 @@ class LabelObjective:
         self.parts = (len(examples),)
         self.together = ROWS
         self._tower, self._fluency = tower, fluency
-        self._words = task.word_ids(vocabulary)
-        self._label_of_word = torch.tensor(task.label_of_word(), device=device)
-        self._labels = len(task.names)
+        self._labels = Labels(task, vocabulary, device)
         taken = template.length + len(template.before) + len(template.after)
-        longest = max(map(len, self._words))
-        most = vocabulary.room - taken - longest
+        most = vocabulary.room - taken - self._labels.longest
         self._ids, self._lengths = padded(task.encode(vocabulary, "", examples.texts, most), device)
         self._wanted = torch.tensor(examples.labels, device=device)
         self._batch = min(batch, len(examples))
@@ -129,9 +126,8 @@ class LabelObjective:
         ids, lengths = self._ids[examples], self._lengths[examples]
         if ids.device.type == "cpu":  # elsewhere, asking for the longest would wait for the device
             ids = ids[:, : int(lengths.max())]
-        words = self._tower.read(tuple(each[rows] for each in state), ids, lengths, self._words)
-        labels = label_log_probabilities(words, self._label_of_word, self._labels)
-        return labels.gather(1, self._wanted[examples][:, None])[:, 0]
+        said = self._tower.read(tuple(each[rows] for each in state), ids, lengths, self._labels.words)
+        return self._labels.log_probabilities(said).gather(1, self._wanted[examples][:, None])[:, 0]
 
     def _unless_banned(self, ids: Tensor, value: Tensor) -> Tensor:
         if self._bans is None:

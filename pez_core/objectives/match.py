@@ -49,6 +49,12 @@ class MatchObjective:
     def between(self) -> None:
         """Called between splits; a run replaces it."""
 
+    def put(self, problem: int, target: Target) -> None:
+        """Replaces the target of one problem by another with as many parts, where a captured step finds it."""
+        self._features[problem, : len(target)] = target.features.to(self._features.device)
+        self._weights[problem, : len(target)] = target.weights.to(self._weights.device)
+        self._whole[problem] = (target.weights @ target.features).to(self._whole.device)
+
     def within(self, space: Space) -> MatchObjective:
         """The same objective for another space; `together` is reset."""
         other = copy.copy(self)

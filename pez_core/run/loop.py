@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -32,6 +32,8 @@ COMPARED = 8  # candidates at least, where the judge has scored more prompts tha
 SCORING_SHARE = 0.05  # most of a run's time that goes into the scores of its reports
 
 OnProgress = Callable[[Sequence[Progress]], bool | None]
+Following = Callable[[int], int | None]
+"""Puts the target of another problem into a place of the objective and the judge, and returns its seed; None for none."""
 
 
 class Run:
@@ -43,6 +45,8 @@ class Run:
     reader: what makes the prompts readable at the end; None to leave them.
     seeds: one for each problem; None: the configuration's for all.
     compare_every: for an objective whose values are samples, the steps after which the judge compares the prompts.
+    following: what takes the places of problems that have ended while others go on; None: nothing. Only searches of one
+    stage have places that can be taken, because all rows do the same in a step.
     """
 
     def __init__(
@@ -58,6 +62,7 @@ class Run:
         reader: Reader | None = None,
         seeds: Sequence[int] | None = None,
         compare_every: int = EVERY,
+        following: Following | None = None,
     ):
         self._started = time.perf_counter()
         self._objective, self._judge, self._config, self._name = objective, judge, config, name
@@ -72,24 +77,35 @@ class Run:
         self._state: SearchState | None = None
         self._compare_every = compare_every
         self._comparison: Comparison | None = None
+        self._following = following
+        self._stage_begun = 0  # steps taken before the stage
+        self._left: dict[int, InversionResult] = {}  # of problems whose places nothing has taken
         self._entries: dict[int, Entry] = {}  # the best readable prompt of each problem
         self._scoring = 0.0  # seconds spent on reports
         self._looked = self._started
 
     def go(self) -> list[InversionResult]:
-        """Runs the search and returns its results, in the order of the problems.
+        """Runs the search and returns its results, in the order of the problems. For what it raises see `each`."""
+        found = dict(pair for some in self.each() for pair in some)
+        return [found[problem.number] for problem in self._problems]
+
+    def each(self) -> Iterator[list[tuple[int, InversionResult]]]:
+        """Runs the search and yields results with the places of their problems: those of problems that end before others if
+        something may follow them, all others at the end.
 
         Raises PezError if there is not enough memory, and if no prompt may be returned.
         """
         self._objective.between = self._between
         self._judge.between = self._between
-        ids, kept = self._starts()
+        ids, kept = self._starts(self._problems)
         value: Tensor | None = None
         if self._objective.measure.sampled:
             self._comparison = Comparison(self._judge, self._problems, ids, self._compare_every)
             if self._config.start == "words":  # a person's words are only left for better ones
                 self._compare(self._comparison, ids)
         stages = METHODS[self._config.method].stages(self._config)
+        if len(stages) > 1 or self._comparison or self._reader or self._config.time_limit is not None:
+            self._following = None
         for stage in stages if not self._all_ended() else ():
             if value is not None:
                 ids, value, kept = self._promote(stage, ids, value, kept)
@@ -99,7 +115,7 @@ class Run:
             self._objective = self._objective.within(space)
             self._objective.between = self._between
             stepper = self._stepper(stage, ids, None if self._comparison else value, kept)
-            self._steps(stepper, stage, last=stage is stages[-1])
+            yield from self._steps(stepper, stage, last=stage is stages[-1])
             if self._comparison:
                 ids, value = self._comparison.ids, self._comparison.value
             else:
@@ -112,30 +128,32 @@ class Run:
         if self._comparison:
             self._comparison.ensure()
         self._judge.between = self._report
-        results = [self._result(problem) for problem in self._problems]
+        results = [self._left.get(problem.number) or self._result(problem) for problem in self._problems]
         if self._on_progress:
             pairs = zip(results, self._problems, strict=True)
             self._on_progress(
-                [Progress(self._taken, self._most, r.prompt, r.similarity, p.best, r.seconds) for r, p in pairs]
+                [Progress(self._step_of(p), self._most, r.prompt, r.similarity, p.best, r.seconds) for r, p in pairs]
             )
-        return results
+        yield [(place, result) for place, result in enumerate(results) if place not in self._left]
 
-    def _starts(self) -> tuple[Tensor, Tensor]:
-        """The prompts that restarts begin with; if the run is stopped here, random ones, and the run ends."""
-        space = self._objective.space
-        tokens = [space.of(problem.number) for problem in self._problems]
+    def _starts(self, problems: Sequence[Problem]) -> tuple[Tensor, Tensor]:
+        """The prompts that the restarts of the problems begin with; if the run is stopped here, random ones, and the run
+        ends."""
+        space, numbers = self._objective.space, [problem.number for problem in problems]
+        tokens = [space.of(number) for number in numbers]
         if self._config.start == "tokens":
             try:
-                tokens = best_tokens(self._objective)
-                for problem in self._problems:
+                tokens = best_tokens(self._objective, numbers)
+                for problem in problems:
                     problem.passes += len(space.of(problem.number))
             except Stopped as stop:
                 self._end(stop.reason)
-        ids, kept = starts(tokens, self._config, self._kept, self._words, self._generators)
+        generators = [self._generators[number] for number in numbers]
+        ids, kept = starts(tokens, self._config, self._kept, self._words, generators)
         if self._all_ended():
-            unknown = torch.full((len(ids),), -torch.inf)
-            for problem, own, value in zip(self._problems, self._of_each(ids), self._of_each(unknown), strict=True):
-                problem.note(own, value, torch.empty(0))
+            unknown = torch.full((self._config.restarts,), -torch.inf)
+            for problem, own in zip(problems, ids.chunk(len(problems)), strict=True):
+                problem.note(own, unknown, torch.empty(0))
         return ids, kept
 
     def _promote(self, stage: Stage, ids: Tensor, value: Tensor, kept: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -172,9 +190,12 @@ class Run:
                 log.info("Not enough memory: trying %d prompts at once.", objective.together)
             torch.cuda.empty_cache()
 
-    def _steps(self, stepper: Stepper[Any], stage: Stage, last: bool) -> None:
-        """Takes the steps of a stage until the stage ends or all problems have ended."""
-        for step in range(1, stage.steps + 1):
+    def _steps(self, stepper: Stepper[Any], stage: Stage, last: bool) -> Iterator[list[tuple[int, InversionResult]]]:
+        """Takes the steps of a stage until the stage ends or all problems have ended; yields as `each` does."""
+        self._stage_begun = self._taken
+        step, left = 0, stage.steps  # since problems began side by side; until those that came last have to end
+        while left:
+            step, left = step + 1, left - 1
             self._state = stepper.state
             try:
                 stepper.advance()
@@ -197,10 +218,46 @@ class Run:
                 reason = self._look()
                 if reason:
                     self._end(reason)
-                elif last and step % LOOK_EVERY == 0:
-                    self._end_plateaus(self._traces(stepper.state), step)
+                    return
+                if last and step % LOOK_EVERY == 0:
+                    self._end_plateaus(self._traces(stepper.state))
+            if self._following:
+                self._end_whole(stepper.state, stage.steps)
+                if step % LOOK_EVERY == 0 or self._all_ended():
+                    if self._all_ended():
+                        step = 0  # those that follow are looked at after the same numbers of steps as alone
+                    places = [problem.number for problem in self._problems if problem.ended]
+                    new = [(place, self._result(self._problems[place])) for place in places if place not in self._left]
+                    if new:
+                        yield new
+                        self._left |= dict(new)
+                    for place, _ in new:
+                        if self._follow(place, stepper, self._following):
+                            left = stage.steps
+                            if self._problems[place].ended:  # stopped before its first step
+                                return
             if self._all_ended():
                 return
+
+    def _end_whole(self, state: SearchState, steps: int) -> None:
+        """Ends the problems that have taken all their steps while others, which came later, go on."""
+        for problem in self._problems:
+            if not problem.ended and self._taken - problem.begun == steps:
+                self._note(state, only=problem)
+                problem.finish(STEPS)
+
+    def _follow(self, place: int, stepper: Stepper[Any], following: Following) -> bool:
+        """Lets another problem begin in the place of one that has ended. False if there is none."""
+        seed = following(place)
+        if seed is None:
+            return False
+        del self._left[place]
+        self._seeds[place] = seed
+        self._generators[place].manual_seed(seed)
+        problem = Problem(place, list(range(self._config.restarts)), begun=self._taken)
+        self._problems[place] = problem
+        stepper.renew(place, *self._starts([problem]))
+        return True
 
     def _compare(self, comparison: Comparison, prompts: Tensor) -> None:
         """Lets the judge compare the prompts [N, L]."""
@@ -263,29 +320,39 @@ class Run:
         """The best values [P, S] after each step of the stage."""
         if not self._comparison:
             return state.trace
-        return torch.tensor([problem.trace[-int(state.count) :] for problem in self._problems])
+        return torch.tensor([problem.trace[self._stage_begun :] for problem in self._problems])
 
-    def _end_plateaus(self, traces: Tensor, step: int) -> None:
+    def _end_plateaus(self, traces: Tensor) -> None:
         """Ends the problems without a gain in the last `patience` steps. They keep their prompts so far; the others go on."""
         patience = self._config.patience
-        if patience is None or step <= patience:
+        if patience is None:
             return
-        gains = (traces[:, step - 1] - traces[:, step - 1 - patience]).tolist()
-        for problem, gain in zip(self._problems, gains, strict=True):
-            if not problem.ended and gain < self._objective.measure.least_gain:
+        taken = [self._taken - max(self._stage_begun, problem.begun) for problem in self._problems]
+        due = [
+            problem
+            for problem, steps in zip(self._problems, taken, strict=True)
+            if not problem.ended and steps > patience
+        ]
+        if not due:
+            return
+        rows = torch.tensor([problem.number for problem in due], device=traces.device)
+        now = torch.tensor([taken[problem.number] - 1 for problem in due], device=traces.device)
+        gains = (traces[rows, now] - traces[rows, now - patience]).tolist()
+        for problem, gain in zip(due, gains, strict=True):
+            if gain < self._objective.measure.least_gain:
                 if self._state is not None and not self._comparison:
                     self._note(self._state, only=problem)
-                problem.finish(PATIENCE, time.perf_counter() - self._started)
+                problem.finish(PATIENCE)
 
     def _note(self, state: SearchState, only: Problem | None = None) -> None:
-        """Records the prompts of the stage for every problem (or `only` one) that has not ended on a plateau."""
-        done = int(state.count)
+        """Records the prompts of the stage for every problem (or `only` one) whose prompts are not recorded already."""
+        counts = state.count.tolist()
         each = zip(
             self._problems, self._of_each(state.best_ids), self._of_each(state.best_value), state.trace, strict=True
         )
         for problem, ids, value, trace in each:
-            if problem is only or (only is None and problem.ended != PATIENCE):
-                problem.note(ids, value, trace[:done])
+            if problem is only or (only is None and problem.ended not in (PATIENCE, STEPS)):
+                problem.note(ids, value, trace[: counts[problem.number]])
 
     def _progress(self) -> list[Progress]:
         """The progress of the problems. Prompts are those of this moment; they are scored unless that took too much time."""
@@ -300,7 +367,7 @@ class Run:
             ]
         if self._entries:
             return [self._progress_read(problem, start - self._started) for problem in self._problems]
-        first = any(problem.shown is None for problem in self._problems)
+        first = all(problem.shown is None for problem in self._problems)
         scored = first or self._scoring < SCORING_SHARE * (start - self._started)
         values = self._of_each(self._state.best_value)
         for problem, value, ids in zip(self._problems, values, self._of_each(self._state.best_ids), strict=True):
@@ -311,13 +378,17 @@ class Run:
                     problem.score_shown(self._judge)
         if not first:  # the first score also initializes libraries: it would use up the share
             self._scoring += time.perf_counter() - start
-        spent = time.perf_counter() - self._started
-        return [self._progress_of(problem, value, spent) for problem, value in zip(self._problems, values, strict=True)]
+        return [self._progress_of(problem, value) for problem, value in zip(self._problems, values, strict=True)]
 
-    def _progress_of(self, problem: Problem, value: Tensor, spent: float) -> Progress:
+    def _step_of(self, problem: Problem) -> int:
+        """The steps that a problem has taken."""
+        return min(self._taken - problem.begun, self._most)
+
+    def _progress_of(self, problem: Problem, value: Tensor) -> Progress:
         pairs = zip(problem.running, value.tolist(), strict=True)
         restarts = {row: estimate for row, estimate in pairs if estimate > -math.inf}
-        return Progress(self._taken, self._most, problem.text, problem.score, problem.best, spent, restarts)
+        step, spent = self._step_of(problem), time.perf_counter() - problem.since
+        return Progress(step, self._most, problem.text, problem.score, problem.best, spent, restarts)
 
     def _progress_read(self, problem: Problem, spent: float) -> Progress:
         """The progress while prompts are made readable: these may match less than the best one before."""
@@ -333,7 +404,7 @@ class Run:
 
     def _end(self, reason: str) -> None:
         for problem in self._problems:
-            problem.finish(reason, time.perf_counter() - self._started)
+            problem.finish(reason)
 
     def _all_ended(self) -> bool:
         return all(problem.ended for problem in self._problems)

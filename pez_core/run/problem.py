@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -25,13 +26,16 @@ class Problem:
     number: its place among the problems. running: the numbers of the restarts that still run.
     met: the best prompts of its restarts so far, with the search's estimates of their values.
     trace: the best value after each step. passes: passes of the encoder.
-    ended: why it ended, '' while it runs. seconds: when it ended, from the start of the run.
+    begun: steps that the run had taken when it began; since: the moment, of `time.perf_counter`.
+    ended: why it ended, '' while it runs. seconds: when it ended, from its beginning.
     shown: the prompt of the last report; its text, its exact score if it has one, and the best estimate so far.
     """
 
     number: int
     running: list[int]
     passes: int = 0
+    begun: int = 0
+    since: float = field(default_factory=time.perf_counter)
     ended: str = ""
     seconds: float = 0.0
     trace: list[float] = field(default_factory=list)
@@ -83,7 +87,7 @@ class Problem:
             )
         return candidates
 
-    def finish(self, reason: str, seconds: float) -> None:
+    def finish(self, reason: str) -> None:
         """Ends the problem, unless it has ended already."""
         if not self.ended:
-            self.ended, self.seconds = reason, seconds
+            self.ended, self.seconds = reason, time.perf_counter() - self.since

@@ -51,7 +51,7 @@ class AdafactorPezSearch(Descent):
         length = gradient.flatten(1).norm(dim=1)[:, None, None]
         gradient = -gradient * (LARGEST / (length + 1e-6)).clamp(max=1)  # as torch clips norms
         square = gradient.square() + EPSILON
-        decay = 1 - (state.count + 1).float() ** DECAY
+        decay = 1 - (state.count + 1)[state.problem].float()[:, None] ** DECAY
         row = torch.lerp(square.mean(-1), state.row, decay)
         column = torch.lerp(square.mean(-2), state.column, decay)
         scale = (row / row.mean(-1, keepdim=True)).rsqrt()[..., None] * column.rsqrt()[:, None]

@@ -35,3 +35,7 @@ class Descent:
     def prepare(self, step: int) -> None:
         """See `Search`."""
         self._draws.prepare(step)
+
+    def renew(self, problem: int, step: int) -> None:
+        """See `Search`."""
+        self._draws.renew(problem, step)

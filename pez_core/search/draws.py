@@ -28,24 +28,40 @@ class Draws:
         self._draw = draw
         self._steps = steps
         self._rows = max(1, min(BLOCK, steps, BYTES // (4 * numbers)))
-        self._block = 0
+        self._begun = [0] * len(draw)  # the first step of each problem
+        self._block = [0] * len(draw)
+        self._problems = torch.arange(len(draw), device=device)
         # [steps of a block, P, ...]; overwritten in place, as CUDA graphs need
-        self._buffer = self._draw_block().to(device)
+        self._buffer = self._draw_blocks(range(len(draw))).to(device)
 
     def prepare(self, step: int) -> None:
         """Draws the numbers for step `step`, counted from 0, if they are not drawn yet."""
-        if step // self._rows > self._block:
-            self._block = step // self._rows
-            drawn = self._draw_block()
-            self._buffer[: len(drawn)].copy_(drawn)
+        due = []
+        for problem, begun in enumerate(self._begun):
+            block = (step - begun) // self._rows
+            if block > self._block[problem] and step - begun < self._steps:
+                self._block[problem] = block
+                due.append(problem)
+        if due:
+            self._buffer[:, due] = self._draw_blocks(due).to(self._buffer.device)
+
+    def renew(self, problem: int, step: int) -> None:
+        """Draws anew for one problem, whose first step is `step`."""
+        self._begun[problem], self._block[problem] = step, 0
+        self._buffer[:, problem] = self._draw_blocks([problem])[:, 0].to(self._buffer.device)
 
     def at(self, count: Tensor) -> Tensor:
-        """The numbers [P, ...] for step `count` [], counted from 0."""
-        return self._buffer.index_select(0, (count % self._rows).view(1))[0]
+        """The numbers [P, ...] for the step `count` [P] of each problem, counted from 0."""
+        return self._buffer[count % self._rows, self._problems]
 
-    def _draw_block(self) -> Tensor:
-        rows = min(self._rows, self._steps - self._block * self._rows)
-        return torch.stack([draw(rows) for draw in self._draw], dim=1)
+    def _draw_blocks(self, problems: Sequence[int]) -> Tensor:
+        """The blocks of some problems [steps of a block, problems, ...]; zeros where no step follows."""
+        each = []
+        for problem in problems:
+            rows = min(self._rows, self._steps - self._block[problem] * self._rows)
+            drawn = self._draw[problem](rows)
+            each.append(torch.cat([drawn, drawn.new_zeros(self._rows - rows, *drawn.shape[1:])]))
+        return torch.stack(each, dim=1)
 
 
 class PartDraws:
@@ -63,8 +79,13 @@ class PartDraws:
         if self._draws:
             self._draws.prepare(step)
 
+    def renew(self, problem: int, step: int) -> None:
+        """See `Draws`."""
+        if self._draws:
+            self._draws.renew(problem, step)
+
     def at(self, count: Tensor) -> Tensor | None:
-        """bool [P, most parts] for step `count` [], counted from 0; None if all parts are used."""
+        """bool [P, most parts] for the step `count` [P] of each problem, counted from 0; None if all parts are used."""
         return self._draws.at(count) if self._draws else None
 
 

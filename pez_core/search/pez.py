@@ -63,7 +63,7 @@ class PezSearch(Descent):
 
     def _adamw(self, state: PezState, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The continuous prompt after a step of torch's AdamW, with its moments."""
-        count = (state.count + 1).float()
+        count = (state.count + 1)[state.problem].float()[:, None, None]
         mean = torch.lerp(state.mean, gradient, 1 - BETAS[0])
         square = torch.lerp(state.square, gradient.square(), 1 - BETAS[1])
         scale = (square / (1 - BETAS[1] ** count)).sqrt() + EPSILON

@@ -65,6 +65,12 @@ class FluentPromptSearch(AutoPromptSgdSearch):
         super().prepare(step)
         self._noise.prepare(step)
 
+    def renew(self, problem: int, step: int) -> None:
+        """See `Search`."""
+        super().renew(problem, step)
+        self._noise.renew(problem, step)
+
     def _move(self, state: TokenState, gradient: Tensor) -> Tensor:
         noise = self._noise.at(state.count).flatten(0, 1)
-        return super()._move(state, gradient) + self._sizes.index_select(0, state.count.view(1)) * noise
+        step = state.count.clamp(max=self._steps - 1)  # a problem that has ended may go on beside others
+        return super()._move(state, gradient) + self._sizes[step][state.problem][:, None, None] * noise

@@ -37,6 +37,10 @@ class RandomSearch:
         """See `Search`."""
         self._draws.prepare(step)
 
+    def renew(self, problem: int, step: int) -> None:
+        """See `Search`."""
+        self._draws.renew(problem, step)
+
     @torch.no_grad()
     def step(self, state: SearchState) -> SearchState:
         """See `Search`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor
@@ -14,13 +14,13 @@ BEST = 64  # tokens to draw from when starting from the best single tokens
 CHOSEN = 0.5  # share of the user's words in every restart except the first
 
 
-def best_tokens(objective: Objective) -> list[Tensor]:
-    """For each problem, the BEST allowed tokens that score highest as one-token prompts (or all), ascending.
+def best_tokens(objective: Objective, problems: Iterable[int]) -> list[Tensor]:
+    """For each of the problems, the BEST allowed tokens that score highest as one-token prompts (or all), ascending.
 
     Takes a pass for every allowed token, and calls `objective.between` in between.
     """
     best = []
-    for problem in range(len(objective.parts)):
+    for problem in problems:
         allowed = objective.space.of(problem)
         alone = objective.value(allowed[:, None], torch.full_like(allowed, problem))
         best.append(allowed[alone.topk(min(BEST, len(allowed))).indices.sort().values])

@@ -68,7 +68,7 @@ class Cost:
 class SearchState:
     """The state of N restarts. S: most steps.
 
-    count: steps taken, int64 [].
+    count: steps taken for each problem, int64 [P]: a problem may have begun later than others.
     problem: int64 [N], the problem of each restart.
     kept: int64 [N, L], tokens that stay in their places; NOTHING in the places that are searched.
     best_value [N], best_ids [N, L]: the best prompt of each restart so far.
@@ -113,6 +113,11 @@ class Search(Protocol[State]):
         """Makes the random choices of step `step`, counted from 0, on the host."""
         ...
 
+    def renew(self, problem: int, step: int) -> None:
+        """Another problem takes the place of `problem`, and its first step is `step`: choices are drawn from its generator
+        as it is now."""
+        ...
+
     def step(self, state: State) -> State:
         """The state after one more step: a pure function of tensors that never waits for their values."""
         ...
@@ -125,7 +130,7 @@ def first_fields(
     problems = len(objective.parts)
     unknown = torch.full((len(ids),), -torch.inf, device=ids.device)
     return {
-        "count": torch.zeros((), dtype=torch.long, device=ids.device),
+        "count": torch.zeros(problems, dtype=torch.long, device=ids.device),
         "problem": torch.arange(problems, device=ids.device).repeat_interleave(len(ids) // problems),
         "kept": torch.full_like(ids, NOTHING) if kept is None else kept.clone(),
         "best_value": unknown if value is None else value.clone(),
@@ -140,6 +145,7 @@ def next_fields(state: SearchState, ids: Tensor, value: Tensor) -> dict[str, Any
     better = value > state.best_value
     best = torch.where(better, value, state.best_value)
     leading = best.view(len(state.trace), -1).amax(1, keepdim=True)
+    step = state.count.clamp(max=state.trace.shape[1] - 1)[:, None]  # a problem that has ended may go on beside others
     return {
         "count": state.count + 1,
         "problem": state.problem,
@@ -147,7 +153,7 @@ def next_fields(state: SearchState, ids: Tensor, value: Tensor) -> dict[str, Any
         "best_value": best,
         "best_ids": torch.where(better[:, None], ids, state.best_ids),
         "current": ids,
-        "trace": state.trace.index_copy(1, state.count.view(1), leading),
+        "trace": state.trace.scatter(1, step, leading),
     }
 
 

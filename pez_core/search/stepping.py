@@ -34,6 +34,18 @@ class Stepper(Generic[State]):
         self._step()
         self._taken += 1
 
+    def renew(self, problem: int, ids: Tensor, kept: Tensor) -> None:
+        """Another problem takes the place of `problem`: it begins with the prompts `ids` [R, L]. `kept` [R, L]: as in the
+        state. The tensors of the state stay where they are, as a graph needs."""
+        rows = slice(problem * len(ids), (problem + 1) * len(ids))
+        all_ids, all_kept = self.state.best_ids.clone(), self.state.kept.clone()
+        all_ids[rows], all_kept[rows] = ids, kept
+        fresh = self._search.begin(all_ids, None, all_kept)
+        for now, begun in zip(_tensors(self.state), _tensors(fresh), strict=True):
+            own = rows if len(now) == len(all_ids) else slice(problem, problem + 1)
+            now[own] = begun[own]
+        self._search.renew(problem, self._taken)
+
     def _step(self) -> None:
         self.state = self._search.step(self.state)
 

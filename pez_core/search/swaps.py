@@ -126,6 +126,10 @@ class SwapSearch(_Swaps):
         """See `Search`."""
         self._noise.prepare(step)
 
+    def renew(self, problem: int, step: int) -> None:
+        """See `Search`."""
+        self._noise.renew(problem, step)
+
     @torch.no_grad()
     def step(self, state: SwapState) -> SwapState:
         """See `Search`."""
@@ -156,13 +160,17 @@ class AutoPromptSearch(_Swaps):
     def prepare(self, step: int) -> None:
         """See `Search`."""
 
+    def renew(self, problem: int, step: int) -> None:
+        """See `Search`."""
+
     @torch.no_grad()
     def step(self, state: SwapState) -> SwapState:
         """See `Search`."""
         value, gradient = self._objective.value_and_gradient(state.best_ids, state.problem)
         value = torch.maximum(value, state.best_value)
-        place = (state.count % gradient.shape[1]).view(1)
-        columns, spent = self._rank(gradient.index_select(1, place), state.tried.index_select(1, place))
+        place = (state.count % gradient.shape[1])[state.problem][:, None]
+        own = (torch.arange(len(place), device=place.device)[:, None], place)
+        columns, spent = self._rank(gradient[own], state.tried[own])
         columns, spent = columns[:, 0], spent[:, 0]
         return self._accept(state, value, place.expand_as(columns), columns, spent)
 

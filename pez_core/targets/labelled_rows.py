@@ -8,6 +8,7 @@ import json
 import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from itertools import chain, islice
@@ -71,6 +72,8 @@ def open_table(path: Path) -> Table:
         raise PezError(f"{path.name!r} is of no known kind: give a file that ends in {', '.join(KINDS)}.")
     if kind == "parquet":
         return _parquet(path)
+    if size > MOST_LINES and not packed:
+        _count_lines(path)
 
     def opened() -> IO[bytes]:
         return cast(IO[bytes], gzip.open(path, "rb")) if packed else path.open("rb")
@@ -126,6 +129,16 @@ def _lines(opened: Callable[[], IO[bytes]], name: str) -> Iterator[bytes]:
     except (OSError, EOFError, zlib.error) as error:
         why = (error.strerror if isinstance(error, OSError) else None) or first_line(error)
         raise PezError(f"{name!r} cannot be read: {why.rstrip('.')}.") from error
+
+
+def _count_lines(path: Path) -> None:
+    """Raises PezError for a file of too many lines, before its rows take memory."""
+    lines = 0
+    with suppress(OSError), path.open("rb") as file:  # reading it will say so
+        while piece := file.read(2**20):
+            lines += piece.count(b"\n")
+            if lines > MOST_LINES:
+                raise _too_large(path.name, f"more than {MOST_LINES // 10**6} million lines")
 
 
 def _too_large(name: str, has: str) -> PezError:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ..errors import PezError, shorten
 from ..text.vocabulary import Vocabulary
+from ..towers.words import Words
 
 SUFFIX = " It was"
 _LEAST_TEXT = 1  # tokens of a text that must be left when it is cut to fit
@@ -72,10 +73,6 @@ class LabelTask:
                 raise PezError(f"The model reads {word!r} and {every[ids.index(own)]!r} alike: choose another word.")
         return ids
 
-    def label_of_word(self) -> list[int]:
-        """The label of each word, in the order of `word_ids`."""
-        return [label for label, own in enumerate(self.words) for _ in own]
-
     def encode(self, vocabulary: Vocabulary, prompt: str, texts: Sequence[str], most: int) -> list[list[int]]:
         """The tokens of prompt, text and suffix, as one text each; texts are cut at their end to fit `most` tokens."""
         wholes = vocabulary.encode_all([self.whole(prompt, text) for text in texts])
@@ -93,10 +90,27 @@ class LabelTask:
         return wholes
 
 
-def label_log_probabilities(words: Tensor, label_of_word: Tensor, labels: int) -> Tensor:
-    """Log-probabilities [M, C] of the labels, given that one of them is said, from those of their words [M, W]."""
-    summed = [words[:, label_of_word == label].logsumexp(1) for label in range(labels)]
-    return torch.stack(summed, dim=1).log_softmax(1)
+class Labels:
+    """The labels of a task, and the words that a model is asked about, ready on its device.
+
+    words: of all labels. longest: tokens of the longest of them.
+
+    Raises PezError for words that the model cannot tell apart.
+    """
+
+    def __init__(self, task: LabelTask, vocabulary: Vocabulary, device: torch.device | str = "cpu"):
+        ids = task.word_ids(vocabulary)
+        self.words, self.longest = Words(ids, device), max(map(len, ids))
+        counts = [len(own) for own in task.words]
+        places = iter(range(len(ids)))
+        rows = [[next(places) for _ in own] + [0] * (max(counts) - len(own)) for own in task.words]
+        self._place = torch.tensor(rows, device=device)  # [C, K]
+        self._absent = torch.arange(max(counts), device=device) >= torch.tensor(counts, device=device)[:, None]
+
+    def log_probabilities(self, said: Tensor) -> Tensor:
+        """Log-probabilities [M, C] of the labels, given that one of them is said, from those of their words [M, W]."""
+        each = said.index_select(1, self._place.flatten()).view(-1, *self._place.shape)
+        return each.masked_fill(self._absent, -torch.inf).logsumexp(2).log_softmax(1)
 
 
 def padded(rows: Sequence[Sequence[int]], device: torch.device | str = "cpu") -> tuple[Tensor, Tensor]:

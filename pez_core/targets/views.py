@@ -54,8 +54,10 @@ def apply_mask(picture: Image.Image, mask: np.ndarray) -> Image.Image:
 
     A mask of another size is resized to the picture's.
 
-    Raises PezError if the mask leaves nothing.
+    Raises PezError for a mask that is no picture of numbers, and if it leaves nothing.
     """
+    if mask.ndim != 2 or not mask.size or mask.dtype.kind not in "fiub":
+        raise PezError(f"A mask must be numbers [height, width], not {mask.dtype} of the shape {mask.shape}.")
     values = np.nan_to_num(mask.astype(np.float32)).clip(0, 1)
     alpha = Image.fromarray((values * 255).round().astype(np.uint8)).resize(picture.size, Image.Resampling.BILINEAR)
     box = alpha.point([0] * 128 + [255] * 128).getbbox()

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .vocabulary import Vocabulary, is_plain
+from .vocabulary import Vocabulary, check_whole, is_plain
 
 _ANCHOR = "red"  # a word that every tokenizer has as one token
 
@@ -29,7 +29,7 @@ class LanguageVocabulary(Vocabulary):
         self._hf = self._tokenizer = tokenizer
         self.size, self.known, self.context_length = size, None, context_length
         self._lead = _lead_of(self._encode_raw)
-        bare = self._hf(_ANCHOR, add_special_tokens=False)["input_ids"]
+        (bare,) = self._encode_raw([_ANCHOR])
         whole = list(self._hf(_ANCHOR)["input_ids"])
         first = next((i for i in range(len(whole)) if whole[i : i + len(bare)] == bare), 0)
         self.start_ids, self.end_ids = whole[:first], whole[first + len(bare) :]
@@ -41,11 +41,17 @@ class LanguageVocabulary(Vocabulary):
         return self.context_length - len(self.start_ids) - len(self.end_ids)
 
     def encode_all(self, texts: Sequence[str]) -> list[list[int]]:
-        """The ids of each text after a space: no start or end, never truncated."""
+        """The ids of each text after a space: no start or end, never truncated.
+
+        Raises PezError for a text with half of a character.
+        """
+        check_whole(texts)
         return self._encode_raw([self._lead + text if text else "" for text in texts])
 
     def _encode_raw(self, texts: Sequence[str]) -> list[list[int]]:
-        return [list(ids) for ids in self._hf(list(texts), add_special_tokens=False)["input_ids"]] if texts else []
+        # What spells a special token in a text is text: a review must not be able to end what the model reads.
+        plain = {"add_special_tokens": False, "split_special_tokens": True}
+        return [list(ids) for ids in self._hf(list(texts), **plain)["input_ids"]] if texts else []
 
     def spell(self, ids: Sequence[int]) -> list[bytes] | None:
         """What each token spells, in UTF-8 and without spaces; None where tokens share a character."""

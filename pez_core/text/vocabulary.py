@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..errors import PezError
+from ..errors import PezError, shorten
 from .bans import Bans
 
 _UNSAFE = ("{", "}", "|", "//", "/*", "\\", "\ufffd", "<|", "embedding:")
@@ -89,11 +89,12 @@ class Vocabulary:
         return self.encode_all([text])[0]
 
     def encode_all(self, texts: Sequence[str]) -> list[list[int]]:
-        """`encode` for many texts."""
+        """`encode` for many texts. Raises PezError for one with half of a character, where the tokenizer cannot read that."""
         if hasattr(self._tokenizer, "encode"):  # open_clip's own byte-pair tokenizer: no padding to undo
             return [list(self._tokenizer.encode(text)) for text in texts]
         if not texts:
             return []
+        check_whole(texts)
         longest = 8 + 4 * max(len(text.encode()) for text in texts)
         rows = self._tokenizer(list(texts), context_length=max(longest, self.context_length)).tolist()
         unpadded = [_without_padding(row, self.pad_id) for row in rows]
@@ -253,6 +254,13 @@ def is_plain(text: str) -> bool:
         if len(text) > 1 and unicodedata.name(character, "").startswith("CJK "):
             return False  # some tokenizers put spaces around these
     return True
+
+
+def check_whole(texts: Sequence[str]) -> None:
+    """Raises PezError for a text with half of a character (a lone surrogate), which no encoding of Unicode has."""
+    for text in texts:
+        if not text.isascii() and any("\ud800" <= each <= "\udfff" for each in text):
+            raise PezError(f"The text {shorten(text)!r} has half of a character (a lone surrogate): write it again.")
 
 
 def _without_padding(row: list[int], pad: int) -> list[int]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -11,7 +10,8 @@ from torch import Tensor
 
 from ..errors import PezError
 from ..text.vocabulary import Vocabulary
-from .language import State, append, by_stem
+from .language import State
+from .words import Stem, Words, append
 
 
 class EncoderDecoderTower:
@@ -26,7 +26,10 @@ class EncoderDecoderTower:
         self.name, self.vocabulary = name, vocabulary
         self._module = module
         self.width: int = module.get_input_embeddings().embedding_dim
-        self._start: int = module.config.decoder_start_token_id or 0
+        around = (vocabulary.start_ids, vocabulary.end_ids, [module.config.decoder_start_token_id or 0])
+        self._before, self._after, self._asked = (
+            torch.tensor(ids, dtype=torch.long, device=module.device) for ids in around
+        )
 
     @property
     def device(self) -> torch.device:
@@ -47,26 +50,27 @@ class EncoderDecoderTower:
 
     def begin(self, prompts: Tensor) -> State:
         """See `LanguageTower`."""
-        start = torch.tensor(self.vocabulary.start_ids, dtype=torch.long, device=self.device)
-        return (torch.cat([self.embed(start).expand(len(prompts), -1, -1), prompts], dim=1),)
+        before = self.embed(self._before.to(self.device)).expand(len(prompts), -1, -1)
+        return (torch.cat([before, prompts], dim=1),)
 
-    def read(self, state: State, ids: Tensor, lengths: Tensor, words: Sequence[Sequence[int]]) -> Tensor:
+    def read(self, state: State, ids: Tensor, lengths: Tensor, words: Words) -> Tensor:
         """See `LanguageTower`."""
         (prompts,) = state
-        ends = self.vocabulary.end_ids
-        ids, lengths = append(ids, lengths, ends), lengths + len(ends)
+        ids, lengths = append(ids, lengths, self._after.to(ids.device)), lengths + len(self._after)
         whole = torch.cat([prompts, self.embed(ids)], dim=1).to(self._module.dtype)
         mask = torch.arange(whole.shape[1], device=ids.device) < (prompts.shape[1] + lengths)[:, None]
         encoded = self._module.get_encoder()(inputs_embeds=whole, attention_mask=mask.long())
 
-        def read(stem: tuple[int, ...], last: list[int]) -> Tensor:
-            asked = torch.tensor([self._start, *stem], device=ids.device).expand(len(ids), -1)
+        def read(stem: Stem) -> Tensor:
+            asked = torch.cat([self._asked.to(ids.device), stem.ids]).expand(len(ids), -1)
             out = self._module(encoder_outputs=encoded, attention_mask=mask.long(), decoder_input_ids=asked)
             each = out.logits.float().log_softmax(-1)
-            before = each[:, range(len(stem)), stem].sum(1, keepdim=True) if stem else 0
-            return each[:, len(stem), last] + before
+            values = each[:, len(stem.tokens)].index_select(1, stem.last)
+            for number, token in enumerate(stem.tokens):
+                values = values + each[:, number, token, None]
+            return values
 
-        return by_stem(words, read)
+        return words.read(read)
 
     def prompt_log_probability(self, prompts: Tensor, ids: Tensor) -> Tensor:
         """See `LanguageTower`."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import torch
@@ -17,6 +16,7 @@ from typing_extensions import Self
 
 from ..errors import PezError
 from ..text.vocabulary import Vocabulary
+from .words import Stem, Words
 
 State = tuple[Tensor, ...]
 """What a tower has read of N prompts: tensors [N, ...] that carry gradients."""
@@ -48,10 +48,10 @@ class LanguageTower(Protocol):
         """The state after the embeddings [N, L, D] of prompts, which stand at the beginning of the input. L may be 0."""
         ...
 
-    def read(self, state: State, ids: Tensor, lengths: Tensor, words: Sequence[Sequence[int]]) -> Tensor:
+    def read(self, state: State, ids: Tensor, lengths: Tensor, words: Words) -> Tensor:
         """Log-probabilities float32 [M, W] of each of the words after the texts int64 [M, T], padded after their lengths [M].
 
-        state: of the prompt before each text, [M, ...]. words: the tokens of each word; a word of several counts whole.
+        state: of the prompt before each text, [M, ...]. A word of several tokens counts whole.
         """
         ...
 
@@ -65,26 +65,6 @@ class LanguageTower(Protocol):
     def in_format(self, dtype: torch.dtype) -> Self:
         """The same tower with weights in another number format; itself if they are in that already."""
         ...
-
-
-def by_stem(words: Sequence[Sequence[int]], read: Callable[[tuple[int, ...], list[int]], Tensor]) -> Tensor:
-    """[M, W] from `read`, called once for all words with the same tokens before their last one: with these, and with the last
-    tokens; it returns a column for each."""
-    groups: dict[tuple[int, ...], list[int]] = {}
-    for place, word in enumerate(words):
-        groups.setdefault(tuple(word[:-1]), []).append(place)
-    columns = torch.cat([read(stem, [words[place][-1] for place in own]) for stem, own in groups.items()], dim=1)
-    order = [place for own in groups.values() for place in own]
-    return columns[:, sorted(range(len(order)), key=order.__getitem__)]
-
-
-def append(ids: Tensor, lengths: Tensor, stem: Sequence[int]) -> Tensor:
-    """The texts [M, T] with the tokens of `stem` right after each: [M, T + S], padded as before."""
-    if not stem:
-        return ids
-    across = torch.arange(len(stem), device=ids.device)
-    longer = torch.cat([ids, ids.new_zeros(len(ids), len(stem))], dim=1)
-    return longer.scatter(1, lengths[:, None] + across, torch.tensor(stem, device=ids.device).expand(len(ids), -1))
 
 
 class CausalTower:
@@ -137,19 +117,19 @@ class CausalTower:
         cache = getattr(out, self._cache)
         return tuple(tensor for layer in cache.layers for tensor in (layer.keys, layer.values))
 
-    def read(self, state: State, ids: Tensor, lengths: Tensor, words: Sequence[Sequence[int]]) -> Tensor:
+    def read(self, state: State, ids: Tensor, lengths: Tensor, words: Words) -> Tensor:
         """See `LanguageTower`."""
         rows = torch.arange(len(ids), device=ids.device)
 
-        def read(stem: tuple[int, ...], last: list[int]) -> Tensor:
-            hidden, before = self._hidden(state, append(ids, lengths, stem))
+        def read(stem: Stem) -> Tensor:
+            hidden, before = self._hidden(state, stem.after(ids, lengths))
             at = before + lengths - 1
-            values = self._log_softmax(hidden[rows, at + len(stem)])[:, last]
-            for number, token in enumerate(stem):
+            values = self._log_softmax(hidden[rows, at + len(stem.tokens)]).index_select(1, stem.last)
+            for number, token in enumerate(stem.tokens):
                 values = values + self._log_softmax(hidden[rows, at + number])[:, token, None]
             return values
 
-        return by_stem(words, read)
+        return words.read(read)
 
     def prompt_log_probability(self, prompts: Tensor, ids: Tensor) -> Tensor:
         """See `LanguageTower`. Without a start token, the first token has nothing before it and is not counted.
@@ -201,10 +181,10 @@ class CausalTower:
         ids[1:, :3] = ids[0, :3]
         start = self._start.expand(3, -1)
         logits = self._module(input_ids=torch.cat([start, ids], dim=1)).logits.float().log_softmax(-1)
-        words = [[int(token)] for token in ids[:, -1]]
+        words = Words(ids[:, -1:].tolist(), self.device)
         lengths = torch.tensor([3, 2, 1], device=self.device)
         rows = torch.arange(3, device=self.device)
-        exact = logits[rows, start.shape[1] + 2 + lengths][:, [word[0] for word in words]]
+        exact = logits[rows, start.shape[1] + 2 + lengths][:, ids[:, -1]]
         for self._bare_head, self._shared in ((True, True), (True, False), (False, False)):
             try:
                 state = self.begin(self.embed(ids[:1, :3]))

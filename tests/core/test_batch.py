@@ -278,14 +278,14 @@ def test_a_warning_is_said_once(pictures, tmp_path, capsys):
 
 def test_a_search_that_fails_is_the_row_of_its_picture(pictures, tmp_path, monkeypatch):
     """A pack that fails as a whole is halved until the picture that is the cause is alone."""
-    real = packed.invert_all
+    real = packed.invert_each
 
-    def fragile(model, targets, config, report, accept, language, seeds):
+    def fragile(model, targets, config, following, report, language, seeds):
         if any(seed == 3 for seed in seeds):
             raise PezError("three is not allowed")
-        return real(model, targets, config, report, accept, language, seeds)
+        yield from real(model, targets, config, following, report, language, seeds)
 
-    monkeypatch.setattr(packed, "invert_all", fragile)
+    monkeypatch.setattr(packed, "invert_each", fragile)
     table = tmp_path / "list.csv"
     table.write_text("path,seed\n" + "".join(f"pictures/{each.name},{i}\n" for i, each in enumerate(SAMPLES)))
     assert batch(table, tmp_path / "rows.jsonl", "--pack", "6") == 3
@@ -294,17 +294,17 @@ def test_a_search_that_fails_is_the_row_of_its_picture(pictures, tmp_path, monke
 
 
 def test_a_pack_is_halved_when_memory_runs_out(pictures, tmp_path, model, monkeypatch):
-    real, tried = packed.invert_all, []
+    real, tried = packed.invert_each, []
 
     def small(model, targets, *more):
         tried.append(len(targets))
         if len(targets) > 1:
             raise ShortOfMemoryError("none left")
-        return real(model, targets, *more)
+        yield from real(model, targets, *more)
 
-    monkeypatch.setattr(packed, "invert_all", small)
+    monkeypatch.setattr(packed, "invert_each", small)
     assert batch(pictures, tmp_path / "rows.jsonl", "--pack", "4") == 0
-    assert tried == [4, 2, 1, 1, 2, 1, 1, *[1] * (len(SAMPLES) - 4)]
+    assert tried == [4, 2, 1, 1, 2, 1, 1]  # others come in where the first one leaves
     assert len(rows_of(tmp_path / "rows.jsonl")) == len(SAMPLES)
 
 
@@ -355,6 +355,37 @@ def test_captions_that_exist(pictures, tmp_path, mode):
     wanted = {"skip": "mine", "replace": prompt, "append": f"mine, {prompt}", "prepend": f"{prompt}, mine"}
     assert (folder / f"{name}.txt").read_text("utf-8") == wanted[mode] + "\n"
     assert len(list(folder.iterdir())) == len(SAMPLES)
+
+
+def test_a_caption_without_a_place_is_the_error_of_its_picture(pictures, tmp_path, capsys):
+    first, second, third = (sample.stem for sample in SAMPLES[:3])
+    (pictures / f"{first}.txt").mkdir()
+    (pictures / f"{second}.txt").write_bytes(b"caf\xe9")
+    out = tmp_path / "rows.jsonl"
+    assert batch(pictures, out, "--sidecar", "--sidecar-mode", "append") == 3
+    rows = rows_of(out)
+    assert rows[SAMPLES[0].name]["error"] == f"A folder has the name of the caption, '{first}.txt': rename it."
+    assert "is not UTF-8 text" in rows[SAMPLES[1].name]["error"]
+    assert (pictures / f"{third}.txt").read_text("utf-8") == rows[SAMPLES[2].name]["prompt"] + "\n"
+    assert len(rows) == len(SAMPLES)
+    (pictures / f"{first}.txt").rmdir()
+    assert batch(pictures, out, "--sidecar", "--sidecar-mode", "append", "--retry-failed") == 3
+    assert rows_of(out)[SAMPLES[0].name]["error"] is None
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights there")
+def test_a_caption_behind_a_link_is_the_error_of_its_picture(pictures, tmp_path):
+    captions, elsewhere = tmp_path / "captions", tmp_path / "elsewhere"
+    captions.mkdir()
+    elsewhere.mkdir()
+    (pictures / "deep").mkdir()
+    shutil.copy(SAMPLES[0], pictures / "deep")
+    (captions / "deep").symlink_to(elsewhere)
+    assert batch(pictures, tmp_path / "rows.jsonl", "--recursive", "--sidecar", str(captions)) == 3
+    failed = {key: row["error"] for key, row in rows_of(tmp_path / "rows.jsonl").items() if row["error"]}
+    assert list(failed) == [f"deep/{SAMPLES[0].name}"]
+    assert "through a link" in failed[f"deep/{SAMPLES[0].name}"]
+    assert not list(elsewhere.iterdir())
 
 
 def test_captions_escape_parentheses_if_asked(pictures, tmp_path):

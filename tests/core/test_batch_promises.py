@@ -47,6 +47,15 @@ def test_packed_is_no_slower_way_to_other_prompts(tmp_path, model):
     assert 0 < row["searching"] <= 1
 
 
+def test_pictures_that_leave_packs_find_the_same(tmp_path, model):
+    """The figures of the benchmark are those of the same prompts, after the same steps."""
+    config = InversionConfig(**{**benchmark.LONG["pez, 1000"], "patience": 10})
+    row = benchmark.leaving(model, benchmark.draw(tmp_path / "pictures", 8), config, pack=3)
+    assert row["same"] == 1
+    assert row["steps"] < row["most"] < 1000
+    assert row["ratio"] > 0
+
+
 def test_memory_is_read_while_the_job_runs(tmp_path):
     assert [rows for rows, _ in benchmark.memory(tmp_path, pictures=6, every=3)][-1] == 6
 

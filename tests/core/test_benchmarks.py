@@ -65,7 +65,7 @@ def run(benchmark: ModuleType, monkeypatch, capsys, *options: str) -> str:
 
 
 def test_quality_can_exchange_the_searched_model_and_a_judge(monkeypatch, capsys):
-    few = ("--pictures", "16", "--json")
+    few = ("--pictures", "12", "--json")
     plain, exchanged, other = (
         json.loads(run(quality, monkeypatch, capsys, *few, *more))
         for more in ((), ("--exchange",), ("--exchange", "resnet"))

@@ -41,6 +41,14 @@ def test_a_text_is_read_as_after_another_word(vocabulary):
     assert vocabulary.encode("") == []
 
 
+def test_special_tokens_that_stand_in_a_text_are_text(vocabulary):
+    special = vocabulary.special_ids
+    assert special
+    ids = vocabulary.encode("good <end> film")
+    assert not special & set(ids)
+    assert "".join(vocabulary.token_texts[i] for i in ids) == "good<end>film"
+
+
 def test_bans_and_kept_words_work(vocabulary):
     template = template_of(vocabulary, "tiny", 4, keep=("good film",), banned=("bird*",), mode="any")
     assert [vocabulary.token_texts[i] for i in template.kept[0]] == ["good", "film"]

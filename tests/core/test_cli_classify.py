@@ -71,6 +71,17 @@ def test_a_prompt_labels_a_file_and_standard_input(capsys, tmp_path: Path, monke
     assert run(capsys, "classify", "--apply", "the mood", *TASK, *names)[1] == out
 
 
+def test_a_label_with_a_comma_stands_in_quotes(capsys, tmp_path: Path):
+    file = tmp_path / "lines.txt"
+    file.write_text("a smiling child at a party\n", "utf-8")
+    status, out, _ = run(capsys, "classify", str(file), "--apply", "", *TASK, "--names", '"happy, glad",sad')
+    assert status == 0
+    assert out.split("\t")[0] in ("happy, glad", "sad")
+    status, _, err = run(capsys, "classify", str(file), "--apply", "", *TASK, "--names", '"happy, glad,sad')
+    assert status == 2
+    assert "does not read as names between commas" in err
+
+
 def test_labels_in_json_are_a_line_for_each_text(capsys, tmp_path: Path):
     file = tmp_path / "lines.txt"
     file.write_text("a smiling child\na lonely ruin\n", "utf-8")

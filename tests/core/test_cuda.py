@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 import pytest
 import torch
 from stand_ins import small
 
 from pez_core import ClipModel, InversionConfig, Target, invert, invert_all, load_model, score
+from pez_core.inversion import invert_each
 from pez_core.search import METHODS
 from pez_core.search.projection import _fastest, _find
 from pez_core.towers import TextTower
@@ -45,6 +47,23 @@ def test_pictures_side_by_side_find_about_what_each_finds_alone(on_cuda, aim):
     alone = invert(on_cuda, aim, config)
     for result in invert_all(on_cuda, [aim] * 3, config):
         assert result.similarity == pytest.approx(alone.similarity, abs=0.03)
+
+
+def test_a_picture_that_comes_into_a_graph_under_way_finds_about_what_it_finds_alone(on_cuda, aim, caplog):
+    config = InversionConfig(method="pez", steps=200, patience=20, length=6, restarts=2)
+    waiting = [3, 4, 5]  # seeds
+
+    def following(_: int) -> tuple[Target, int] | None:
+        return (aim, waiting.pop(0)) if waiting else None
+
+    with caplog.at_level(logging.WARNING):
+        packs = list(invert_each(on_cuda, [aim] * 2, config, following, seeds=[1, 2]))
+    found = [result for some in packs for _, result in some]
+    assert not caplog.records
+    assert sorted(result.seed for result in found) == [1, 2, 3, 4, 5]
+    for result in found:
+        alone = invert(on_cuda, aim, replace(config, seed=result.seed))
+        assert result.similarity == pytest.approx(alone.similarity, abs=0.05)
 
 
 def test_targets_of_several_pictures_have_one_device(on_cuda, penguin):

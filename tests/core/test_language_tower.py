@@ -14,6 +14,7 @@ from pez_core import PezError
 from pez_core.models.towers import tower_of
 from pez_core.targets.task import padded
 from pez_core.towers import language
+from pez_core.towers.words import Words
 
 PROMPT, TEXTS = "red bird", ["a good film", "the story was boring !", "it"]
 WORDS = ["good", "terrible", "great film"]  # the last one has two tokens
@@ -27,7 +28,7 @@ def read(tower: Any, prompts: torch.Tensor) -> torch.Tensor:
         tuple(each.expand(len(rows), *each.shape[1:]) for each in state),
         ids,
         lengths,
-        tower.vocabulary.encode_all(WORDS),
+        Words(tower.vocabulary.encode_all(WORDS)),
     )
 
 

@@ -234,7 +234,7 @@ def test_hundreds_of_prompts_of_random_settings_re_encode_to_what_was_scored(mod
     vocabulary, fixed_words = model.vocabulary, {"a", "photo", "of", "drawing", "by", "on", "table", "k"}
     words = [vocabulary.token_texts[i] for i in vocabulary.words.nonzero()[:, 0].tolist()]
     words = [word for word in words if word not in fixed_words]
-    for seed in range(200):
+    for seed in range(100):
         length = choose.randint(1, 5)
         settings = InversionConfig(
             method=choose.choice(list(METHODS)),
@@ -251,7 +251,7 @@ def test_hundreds_of_prompts_of_random_settings_re_encode_to_what_was_scored(mod
             vocabulary=choose.choice(("words", "any")),
             prefix=choose.choice(("", "a photo of", "drawing, by")),
             suffix=choose.choice(("", "on a table", "! (4k)")),
-            banned=tuple(choose.sample(words, 2)) if seed % 20 == 0 else (),  # their tables take most of the time
+            banned=tuple(choose.sample(words, 2)) if seed % 50 == 0 else (),  # their tables take most of the time
         )
         target = Target(
             torch.randn(1, model.text.features, generator=torch.Generator().manual_seed(seed)), torch.ones(1)
@@ -296,4 +296,4 @@ def test_draws_in_blocks_are_those_of_one_draw():
     draws = Draws([lambda n: torch.rand(n, 7, generator=generator)], 7, 200, "cpu")
     for step in range(200):
         draws.prepare(step)
-        assert torch.equal(draws.at(torch.tensor(step))[0], whole[step])
+        assert torch.equal(draws.at(torch.tensor([step]))[0], whole[step])

@@ -54,11 +54,11 @@ def pictures(model) -> list[Target]:
 
 
 CONFIGS = {
-    "sixteen": InversionConfig(steps=30, explore=14, halving=4, restarts=4, length=5),
+    "sixteen": InversionConfig(steps=14, explore=8, halving=3, restarts=4, length=5),
     "patience": InversionConfig(method="pez", steps=200, patience=10, restarts=3, length=4),
-    "words around": InversionConfig(steps=24, explore=12, prefix="a photo of", keep=("blue",), banned=("red",)),
-    "from tokens": InversionConfig(steps=24, explore=12, length=4, start="tokens"),
-    "any": InversionConfig(steps=24, explore=12, length=4, swap_from="any"),
+    "words around": InversionConfig(steps=12, explore=7, prefix="a photo of", keep=("blue",), banned=("red",)),
+    "from tokens": InversionConfig(steps=12, explore=7, length=4, start="tokens"),
+    "any": InversionConfig(steps=12, explore=7, length=4, swap_from="any"),
 }
 
 

@@ -59,7 +59,18 @@ def test_the_demo_runs_from_an_empty_folder(installed, tmp_path):
     assert package.is_relative_to(installed.parents[1])
     sample = package / "embedded" / "samples" / "penguin.png"
     (tmp_path / "out").mkdir()
-    said = run(installed.with_name("pez"), "invert", sample, "--preset", "fast", "--plot", "out/demo.png", at=tmp_path)
+    said = run(
+        installed.with_name("pez"),
+        "invert",
+        sample,
+        "--steps",
+        "20",
+        "--restarts",
+        "2",
+        "--plot",
+        "out/demo.png",
+        at=tmp_path,
+    )
     assert said.startswith("prompt")
     assert "similarity" in said
     with Image.open(tmp_path / "out" / "demo.png") as plot:

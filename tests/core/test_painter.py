@@ -171,11 +171,12 @@ def test_the_embedded_painter_is_small_enough_to_ship():
 @pytest.mark.slow
 def test_judges_see_what_the_embedded_painter_was_told_to_paint():
     """Its training on a GPU is still to come: it paints grounds, colors and styles, which is enough to beat chance widely."""
-    rows = held_out_pictures()
-    for judge in load_judges():
-        known = [row for row in rows if row.style in known_styles(judge.name)]
-        captions = [row.caption for row in known]
-        seen = judge.encode_images(paint(captions[:12])) @ judge.encode_texts(captions).T
+    judges = load_judges()
+    known = set.intersection(*(set(known_styles(judge.name)) for judge in judges))
+    captions = [row.caption for row in held_out_pictures() if row.style in known]
+    painted = paint(captions[:12])
+    for judge in judges:
+        seen = judge.encode_images(painted) @ judge.encode_texts(captions).T
         own = seen.gather(1, torch.arange(12)[:, None])
         median = (seen > own).sum(1).median().item()
         assert median < len(captions) / 5, judge.name

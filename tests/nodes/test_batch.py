@@ -90,6 +90,95 @@ def test_links_that_lead_out_are_not_followed(comfy, folder, tmp_path):
     assert "within ComfyUI's input folder" in comfy.run(batch("linked", "made/none")).error
 
 
+@pytest.mark.parametrize(
+    ("where", "said"),
+    [
+        ("nowhere", "There is no folder or file"),
+        ("penguin.png", "is no source of pictures"),
+        ("x" * 5000, "folder"),
+        ("a\0b", "within ComfyUI's input folder"),
+    ],
+    ids=["missing", "a picture", "too long", "no name"],
+)
+def test_a_name_that_is_no_folder_is_one_clear_sentence(comfy, folder, where, said):
+    error = comfy.run(batch(where, "made/none")).error
+    assert said in error
+    assert "Traceback" not in error
+    assert len(error) < 500
+
+
+def test_an_empty_folder_says_so(comfy, folder):
+    (folder / "empty" / "deep").mkdir(parents=True, exist_ok=True)
+    shutil.copy(SAMPLES / "penguin.png", folder / "empty" / "deep")
+    error = comfy.run(batch(f"{folder.name}/empty", "made/empty")).error
+    assert "There is no picture in the folder" in error
+    assert "sub-folders count only with the option recursive" in error
+    run = comfy.run(batch(f"{folder.name}/empty", "made/empty", recursive=True, restart=True))
+    assert shown(run, "names") == ["deep/penguin.png"]
+
+
+def test_the_same_folder_may_be_written_in_another_way(comfy, folder):
+    assert not comfy.run(batch(folder.name, "made/same")).error
+    before = lines(comfy, "made/same")
+    for name in (f"{folder.name}/", f" ./{folder.name} "):
+        assert not comfy.run(batch(name, "made/same")).error
+    assert lines(comfy, "made/same") == before
+
+
+def test_pictures_that_cannot_be_read_are_named_even_beside_rows_of_others(comfy, folder):
+    assert not comfy.run(batch(folder.name, "made/broken")).error
+    for name in NAMES:
+        (folder / name).rename(folder / f"new-{name}")
+        (folder / f"new-{name}").write_bytes(b"no picture")
+    error = comfy.run(batch(folder.name, "made/broken")).error
+    assert "None of 3 pictures could be searched. The first one: " in error
+    assert "new-cat-and-ball.png' cannot be read" in error
+    assert len(lines(comfy, "made/broken")) == 6
+
+
+def test_a_prompt_that_clip_text_encode_would_misread_is_left_out(comfy, folder):
+    rows = [{"path": NAMES[0]}, {"path": NAMES[1], "prefix": "embedding:x"}]
+    (folder / "list.jsonl").write_text("\n".join(map(json.dumps, rows)), "utf-8")
+    run = comfy.run(batch(f"{folder.name}/list.jsonl", "made/list"))
+    assert not run.error
+    assert shown(run, "names") == [NAMES[0]]
+    (folder / "list.jsonl").write_text(json.dumps(rows[1]), "utf-8")
+    assert "which CLIP Text Encode would not read" in comfy.run(batch(f"{folder.name}/list.jsonl", "made/only")).error
+
+
+def test_a_file_in_the_place_of_a_folder_is_one_clear_sentence(comfy, folder):
+    (comfy.base / "output" / "taken").write_text("mine")
+    assert "Choose another file name" in comfy.run(batch(folder.name, "taken/rows")).error
+    assert "cannot be written" in comfy.run(batch(folder.name, "taken", captions=True)).error
+    assert (comfy.base / "output" / "taken").read_text() == "mine"
+
+
+def test_a_folder_in_the_place_of_a_caption_costs_only_that_picture(comfy, folder):
+    (comfy.base / "output" / "made" / "blocked" / "pizza.txt").mkdir(parents=True, exist_ok=True)
+    run = comfy.run(batch(folder.name, "made/blocked", captions=True))
+    assert not run.error
+    assert shown(run, "names") == ["cat-and-ball.png", "penguin.png"]
+    errors = {row["key"]: row["error"] for row in lines(comfy, "made/blocked")}
+    assert errors["pizza.png"] == "A folder has the name of the caption, 'pizza.txt': rename it."
+
+
+def test_a_picture_that_failed_is_tried_again_in_the_next_run(comfy, folder):
+    (folder / "penguin.png").write_bytes(b"no picture")
+    run = comfy.run(batch(folder.name, "made/again"))
+    assert run.output("batch")["text"] == ["3 rows in made/again.jsonl, 1 failed"]
+    shutil.copy(SAMPLES / "penguin.png", folder)
+    run = comfy.run(batch(folder.name, "made/again"))
+    assert run.output("batch")["text"] == ["3 rows in made/again.jsonl, 0 failed"]
+    assert sorted(row["key"] for row in lines(comfy, "made/again")) == sorted(NAMES)
+
+
+def test_two_prompts_at_once_share_a_file(comfy, folder):
+    first, second = (comfy.queue(batch(folder.name, "made/twice")) for _ in range(2))
+    for queued in (first, second):
+        assert not comfy.listen(queued).error
+    assert sorted(row["key"] for row in lines(comfy, "made/twice")) == sorted(NAMES)
+
+
 def test_a_cancelled_run_keeps_what_is_written(comfy, folder):
     for i in range(60):
         shutil.copy(SAMPLES / "penguin.png", folder / f"{i:02d}.png")

@@ -71,3 +71,23 @@ def test_what_another_version_saved_is_replaced(metadata, odd):
     recorded(metadata, "search")
     written = metadata.restore(queued(GRAPH, config=odd))["extra_data"]["extra_pnginfo"]
     assert written["workflow"]["config"]["pez"] == {"version": 1, "outcomes": {"search": OUTCOMES}}
+
+
+@pytest.mark.parametrize(
+    "odd", [{"inputs": None}, {"inputs": [1]}, {"inputs": {"a": ["plain", 0]}}, {"inputs": {"a": ["odd", 0]}}]
+)
+def test_odd_nodes_are_passed_on_as_they_are(metadata, odd):
+    graph = {**GRAPH, "plain": {**GRAPH["plain"], **odd}, "odd": 5, "search": {**GRAPH["search"], **odd}}
+    assert metadata.restore({"prompt": graph})["prompt"] == graph
+
+
+@pytest.mark.parametrize("odd", [5, [], "x", None])
+def test_odd_data_beside_a_graph_is_passed_on_as_it_is(metadata, odd):
+    recorded(metadata, "search")
+    assert metadata.restore({"prompt": GRAPH, "extra_data": odd})["extra_data"] == odd
+    assert (
+        metadata.restore({"prompt": GRAPH, "extra_data": {"extra_pnginfo": odd}})["extra_data"]["extra_pnginfo"] == odd
+    )
+    information = {"extra_pnginfo": {"pez": odd, "workflow": odd}}
+    restored = metadata.restore({"prompt": GRAPH, "extra_data": information})["extra_data"]["extra_pnginfo"]
+    assert restored["pez"] == {"search": RESULTS}

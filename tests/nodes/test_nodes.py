@@ -262,6 +262,34 @@ def test_bad_widgets_are_refused_before_the_run(comfy, made, said):
     assert said in json.dumps(answer["node_errors"])
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("pez_model", 5),
+        ("pez_model", None),
+        ("image", "x"),
+        ("words", "x"),
+        ("settings", 1.5),
+        ("language_model", True),
+    ],
+)
+def test_a_plain_value_in_place_of_a_connection_is_named(comfy, name, value):
+    made = graph(steps=2, restarts=2)
+    made["invert"]["inputs"][name] = value
+    (error,) = comfy.run(made).of("execution_error")
+    assert error["exception_type"] == "PEZ"
+    assert error["exception_message"].strip() == f"{name} must be connected, not {value!r}: connect it to a node."
+
+
+def test_a_plain_value_in_a_list_of_connections_is_named(comfy):
+    made = {name: node for name, node in graph().items() if name in ("model", "image")}
+    targets = {"targets.target1": 1.5, "targets.target2": 2.5, "weights": ""}
+    made["blend"] = {"class_type": "PEZBlendTargets", "inputs": targets}
+    made["search"] = {"class_type": "PEZInvert", "inputs": {**graph()["invert"]["inputs"], "image": ["blend", 0]}}
+    made |= {name: graph()[name] for name in ("words", "settings")}
+    assert "targets must be connected, not 1.5" in comfy.run(made).error
+
+
 def test_no_picture_connected(comfy):
     made = graph()
     del made["invert"]["inputs"]["image"]

@@ -137,6 +137,14 @@ CHECKS = {
     "one prompt for each picture": lambda texts, base: all(
         text in (base / "output" / "pez" / "prompts.csv").read_text("utf-8") for text in texts["PEZInvert"]
     ),
+    "prompts for a folder of pictures": lambda texts, base: (
+        texts["PEZBatchFolder"] == ["2 rows in pez/pictures.jsonl, 0 failed"]
+        and [
+            (base / "output" / "pez" / "pictures" / name).read_text("utf-8").strip()
+            for name in ("octopus.txt", "pizza.txt")
+        ]
+        == texts["PreviewAny"][:2]
+    ),
     "picture to prompt to picture (SD 1.5)": lambda texts, base: any((base / "output").glob("pez_*.png")),
     "one prompt for both encoders of SDXL": lambda texts, _: "embedded" in texts["PreviewAny"][-1],
     "SDXL with the CLIP of the workflow": lambda texts, _: len(texts["PEZInvert"][0].split()) == 8,

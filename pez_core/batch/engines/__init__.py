@@ -23,7 +23,7 @@ class Plan:
     """What every worker of a job needs to know; it can be pickled.
 
     load: makes the model on a device, and the language model or None: `load(device)`. pack: pictures at once, 0 to find
-    the best. ahead: whether pictures are prepared in threads.
+    the best. ahead: whether pictures are prepared in threads, and come into packs under way.
     """
 
     load: Callable[[str], tuple[ClipModel, Any]]

@@ -28,7 +28,7 @@ class LocalEngine:
     ) -> Iterator[tuple[list[Item], list[Row]]]:
         """See `Engine`."""
         model, language = ready(plan, self._device)
-        packs = Packs(model, PackSize(plan.pack), on_pack, language)
+        packs = Packs(model, PackSize(plan.pack), on_pack, language, plan.ahead)
         yield from search(packs, (item for item in source if not done(item.key)), plan, self.spent)
 
 

@@ -132,7 +132,7 @@ def _work(connection: Connection, device: str, plan: Plan) -> None:
     spent = Spent()
     try:
         model, language = ready(plan, device)
-        packs = Packs(model, PackSize(plan.pack), language=language)
+        packs = Packs(model, PackSize(plan.pack), language=language, refill=plan.ahead)
         for _, rows in search(packs, handed(), plan, spent):
             say("rows", rows, spent)
         say("end")

@@ -107,7 +107,7 @@ class _Actor:
 
     def __init__(self, plan: Plan, device: str):
         model, language = ready(plan, device)
-        self._plan, self._packs = plan, Packs(model, PackSize(plan.pack), language=language)
+        self._plan, self._packs = plan, Packs(model, PackSize(plan.pack), language=language, refill=plan.ahead)
         self._name, self._spent = f"{os.uname().nodename}-{os.getpid()}", Spent()
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
