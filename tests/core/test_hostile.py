@@ -6,9 +6,11 @@ import json
 import pickle
 import shutil
 import struct
+import zipfile
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from stand_ins import hugging_face_tokenizer
 from tiny_language import causal
@@ -241,3 +243,28 @@ def test_a_manifest_of_deep_json(tmp_path):
     with pytest.raises(PezError, match="of another version of this program, or was edited"):
         manifest.options()
     manifest.release()
+
+
+ENDLESS = b"c" + b"y" * 200_000
+
+
+@pytest.mark.parametrize("end", [b"\nevil\n.", b"", b"\xff\nevil\n.", b"\0\nevil\n."])
+def test_an_endless_name_of_code_in_a_pickle_does_not_hang(folder, tmp_path, end):
+    """torch searches its own message, which quotes the name, in the square of its length: minutes."""
+    pickled = pickle.dumps({"weight": 0}, protocol=2)[:-1] + ENDLESS + end
+    (tmp_path / "x.bin").write_bytes(pickled)
+    with zipfile.ZipFile(tmp_path / "x.pt", "w") as archive:
+        archive.writestr("x/data.pkl", pickled)
+        archive.writestr("x/version", "3")
+    for file in ("x.bin", "x.pt"):
+        with pytest.raises(PezError, match="it contains a word of more than 20000 letters"):
+            checkpoint_tensors(tmp_path / file)
+    shutil.copytree(folder, tmp_path / "copy")
+    (tmp_path / "copy" / "pytorch_model.bin").write_bytes(pickled)
+    with pytest.raises(PezError, match=r"in pytorch_model\.bin, it contains a word of more than 20000 letters"):
+        load_classifying_model(tmp_path / "copy")
+
+
+def test_long_texts_of_ordinary_words_in_a_pickle_are_no_endless_word(tmp_path):
+    torch.save({"weight": torch.ones(2), "settings": "a line of settings\n" * 10_000}, tmp_path / "x.pt")
+    assert list(checkpoint_tensors(tmp_path / "x.pt")) == ["weight"]
