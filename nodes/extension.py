@@ -9,6 +9,7 @@ from .batch import PEZBatchFolder
 from .classify_text import PEZClassifyText
 from .combine import PEZCombineModels
 from .distill import PEZDistill
+from .doctor import PEZDoctor
 from .from_clip import PEZModelFromCLIP
 from .invert import PEZInvert
 from .learn_classifier import PEZLearnClassifier
@@ -49,4 +50,5 @@ class PezExtension(ComfyExtension):
             PEZSavePrompts,
             PEZSamplePicture,
             PEZBatchFolder,
+            PEZDoctor,
         ]

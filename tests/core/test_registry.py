@@ -28,6 +28,7 @@ IDS = {
     "PEZClassifyText",
     "PEZCombineModels",
     "PEZDistill",
+    "PEZDoctor",
     "PEZImageTarget",
     "PEZInvert",
     "PEZLearnClassifier",

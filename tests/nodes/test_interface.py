@@ -36,6 +36,7 @@ INTERFACE = {
         ],
         RESULTS,
     ),
+    "PEZDoctor": (["pez_model"], ["report"]),
     "PEZImageTarget": (["image", "weight", "crops", "flips", "mask"], ["target"]),
     "PEZInvert": (
         [
