@@ -11,6 +11,7 @@ from .choose import PEZChooseByGenerator
 from .classify_text import PEZClassifyText
 from .combine import PEZCombineModels
 from .distill import PEZDistill
+from .doctor import PEZDoctor
 from .from_clip import PEZModelFromCLIP
 from .invert import PEZInvert
 from .learn_classifier import PEZLearnClassifier
@@ -55,4 +56,5 @@ class PezExtension(ComfyExtension):
             PEZSavePrompts,
             PEZSamplePicture,
             PEZBatchFolder,
+            PEZDoctor,
         ]

@@ -3,6 +3,7 @@
     python docs/examples/make.py                     everything
     python docs/examples/make.py --drawn             only thumbnails and pictures
     python docs/examples/make.py "TITLE" ...         only these workflows, with what is drawn of them
+    python docs/examples/make.py --alone             only the help pages' pictures of nodes that are in no workflow
 
 It builds each workflow of workflows.py in the page of a real ComfyUI, as a person would, and saves what the page saves. For
 thumbnails it searches with the embedded model. It needs what the tests of the page need (ComfyUI, Chromium).
@@ -67,7 +68,11 @@ PREVIEWED = {"PEZClassifyText", "PEZBatchFolder"}
 """The nodes of which a thumbnail shows what the first preview after them shows."""
 CAPTION = "a cat plays with a ball"
 """Stands in for what a language model writes."""
-SETTINGS: Workflow = {"settings": Node("PEZSearchSettings", (0, 0), {"method": "pez+swaps"}, size=(400, 330))}
+ALONE: dict[str, Workflow] = {
+    "settings": {"settings": Node("PEZSearchSettings", (0, 0), {"method": "pez+swaps"}, size=(400, 330))},
+    "doctor": {"doctor": Node("PEZDoctor", (0, 0), size=(620, 440))},
+}
+"""More of the help pages' pictures, of workflows that are no examples."""
 
 
 def plain(workflow: Workflow) -> dict[str, Any]:
@@ -180,6 +185,12 @@ def help_picture(page: Any, workflow: Workflow, nodes: tuple[str, ...]) -> Image
     return Image.open(BytesIO(shot)).convert("RGB")
 
 
+def show_outputs(page: Any, outputs: dict[str, Any]) -> None:
+    """Shows on the nodes of the workflow that is open what came of them."""
+    for number, output in outputs.items():
+        page.evaluate("([number, output]) => pezShow(Number(number), output)", [number, output])
+
+
 def _number(workflow: Workflow, name: str) -> int:
     return list(workflow).index(name) + 1
 
@@ -198,7 +209,7 @@ def main() -> None:
 
 def _make(page: Any, server: Comfy, everything: bool) -> None:
     chosen = [title for title in EXAMPLES if title in sys.argv[1:]]
-    for title, workflow in EXAMPLES.items():
+    for title, workflow in EXAMPLES.items() if "--alone" not in sys.argv[1:] else ():
         if chosen and title not in chosen:
             continue
         made = page.evaluate("spec => pezBuild(spec)", plain(workflow))
@@ -227,16 +238,16 @@ def _make(page: Any, server: Comfy, everything: bool) -> None:
         )
         for name, (source, nodes) in HELP.items():
             if source == title:
-                for number in range(1, len(workflow) + 1):
-                    output = outputs.get(str(number))
-                    if output:
-                        page.evaluate("([number, output]) => pezShow(number, output)", [number, output])
+                show_outputs(page, outputs)
                 help_picture(page, workflow, nodes).save(IMAGES / f"{name}.jpg", quality=85)
     if chosen:
         return
-    page.evaluate("spec => pezBuild(spec)", plain(SETTINGS))
-    help_picture(page, SETTINGS, ("settings",)).save(IMAGES / "settings.jpg", quality=85)
-    if everything:
+    for name, workflow in ALONE.items():
+        graph = page.evaluate("spec => pezBuild(spec)", plain(workflow))["graph"]
+        if any(node.kind == "PEZDoctor" for node in workflow.values()):  # it has something to show
+            show_outputs(page, server.run(graph).history["outputs"])
+        help_picture(page, workflow, tuple(workflow)).save(IMAGES / f"{name}.jpg", quality=85)
+    if everything and "--alone" not in sys.argv[1:]:
         inputs = [[name, _number(BLUEPRINT, node), inner, label] for name, node, inner, label in OUTSIDE]
         outputs = [[name, _number(BLUEPRINT, node), place] for name, node, place in RESULTS]
         spec = [plain(BLUEPRINT), BLUEPRINT_NAME, inputs, outputs]

@@ -29,6 +29,7 @@ IDS = {
     "PEZClassifyText",
     "PEZCombineModels",
     "PEZDistill",
+    "PEZDoctor",
     "PEZImageTarget",
     "PEZInvert",
     "PEZLearnClassifier",

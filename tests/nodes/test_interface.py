@@ -43,6 +43,7 @@ INTERFACE = {
         ],
         RESULTS,
     ),
+    "PEZDoctor": (["pez_model"], ["report"]),
     "PEZImageTarget": (["image", "weight", "crops", "flips", "mask"], ["target"]),
     "PEZInvert": (
         [
