@@ -6,9 +6,12 @@ from comfy_api.latest import ComfyExtension, io
 
 from . import metadata, stop
 from .batch import PEZBatchFolder
+from .both import PEZPositiveAndNegative
+from .choose import PEZChooseByGenerator
 from .classify_text import PEZClassifyText
 from .combine import PEZCombineModels
 from .distill import PEZDistill
+from .doctor import PEZDoctor
 from .from_clip import PEZModelFromCLIP
 from .invert import PEZInvert
 from .learn_classifier import PEZLearnClassifier
@@ -21,6 +24,7 @@ from .sample import PEZSamplePicture
 from .save import PEZSavePrompts
 from .score import PEZScore
 from .targets import PEZBlendTargets, PEZImageTarget, PEZTextTarget
+from .weighted import PEZWeightedPrompt
 
 
 class PezExtension(ComfyExtension):
@@ -35,6 +39,7 @@ class PezExtension(ComfyExtension):
             PEZCombineModels,
             PEZLoadLanguageModel,
             PEZInvert,
+            PEZPositiveAndNegative,
             PEZDistill,
             PEZWords,
             PEZSearchSettings,
@@ -42,11 +47,14 @@ class PezExtension(ComfyExtension):
             PEZTextTarget,
             PEZBlendTargets,
             PEZScore,
+            PEZChooseByGenerator,
             PEZPaint,
             PEZLearnClassifier,
             PEZClassifyText,
+            PEZWeightedPrompt,
             PEZPlot,
             PEZSavePrompts,
             PEZSamplePicture,
             PEZBatchFolder,
+            PEZDoctor,
         ]

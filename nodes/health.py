@@ -24,13 +24,19 @@ def problems() -> tuple[str, ...]:
 
 def old_comfyui() -> str:
     """A sentence if this ComfyUI is too old for the nodes, else ''."""
-    try:
-        from comfyui_version import __version__ as version
-    except ImportError:  # before 0.3.10
-        version = "older"
+    version = comfyui_version()
     if _numbers(version) >= _numbers(LEAST_COMFYUI):
         return ""
     return f"PEZ Inversion needs ComfyUI {LEAST_COMFYUI} or newer, this is {version}: update ComfyUI and restart it."
+
+
+def comfyui_version() -> str:
+    """Such as 0.33.0; 'older' where it does not say."""
+    try:
+        from comfyui_version import __version__ as version
+    except ImportError:  # before 0.3.10
+        return "older"
+    return version
 
 
 def missing_modules() -> str:

@@ -43,19 +43,48 @@ def search(
 
     Raises PezError for input that cannot be searched, and if `clip` accepts no prompt.
     """
+    found = found_by(node, model, [(sources, config) for sources in wanted], candidate, clip, language)
+    results = [each.result for each in found]
+    return io.NodeOutput(
+        [escape_for_comfyui(result.prompt) for result in results],
+        [result.similarity for result in results],
+        [escape_for_comfyui(candidate.text) for result in results for candidate in result.candidates],
+        found,
+        ui=shown(node, found),
+    )
+
+
+def found_by(
+    node: type[PezNode],
+    model: ClipModel,
+    wanted: Sequence[tuple[Sequence[Source], InversionConfig]],
+    candidate: int,
+    clip: Any = None,
+    language: LanguageModel | None = None,
+) -> list[NodeResult]:
+    """The results of a search for each of the `wanted` blends with its own configuration; for the rest see `search`.
+    All configurations have the same seed."""
     found = []
-    with Reporter(node.hidden, len(wanted), config.seed, model.name) as report:
+    with Reporter(node.hidden, len(wanted), wanted[0][1].seed, model.name) as report:
         wired = WiredClip(clip, model) if clip is not None else None
-        warnings = warnings_of(model, config, language)
-        targets = [_target(model, sources) for sources in wanted]
-        for part, (target, sources) in enumerate(zip(targets, wanted, strict=True)):
+        warnings = tuple(dict.fromkeys(each for _, config in wanted for each in warnings_of(model, config, language)))
+        targets = [_target(model, sources) for sources, _ in wanted]
+        for part, (target, (sources, config)) in enumerate(zip(targets, wanted, strict=True)):
             pictures = _pictures(sources)
             report.begin_part(part, thumbnail(pictures), warnings)
             found.append(_search_one(model, target, config, candidate, report, wired, pictures, language))
+    return found
+
+
+def shown(node: type[PezNode], found: list[NodeResult]) -> dict[str, list[Any]]:
+    """What the page shows of the results of a node; they are also added to the metadata of saved pictures.
+
+    The path is that of the running node: a sub-graph that is used twice has it twice.
+    """
     kind = node.SCHEMA.node_id
     outcomes = [outcome(kind, each) for each in found]
     record(node.hidden, [{"node": kind, **each.to_json()} for each in found], outcomes)
-    return _output(found, outcomes, str(node.hidden.unique_id))
+    return {"text": [each.result.prompt for each in found], "pez": outcomes, "pez_path": [str(node.hidden.unique_id)]}
 
 
 def _target(model: ClipModel, sources: Sequence[Source]) -> Target:
@@ -90,15 +119,3 @@ def _search_one(
 
 def _pictures(sources: Sequence[Source]) -> tuple[Any, ...]:
     return tuple(each for source in sources if isinstance(source, PictureSource) for each in source.pictures)
-
-
-def _output(found: list[NodeResult], outcomes: list[dict[str, Any]], path: str) -> io.NodeOutput:
-    """What nodes that search return and display. path: of the running node; a sub-graph that is used twice has it twice."""
-    results = [each.result for each in found]
-    return io.NodeOutput(
-        [escape_for_comfyui(result.prompt) for result in results],
-        [result.similarity for result in results],
-        [escape_for_comfyui(candidate.text) for result in results for candidate in result.candidates],
-        found,
-        ui={"text": [result.prompt for result in results], "pez": outcomes, "pez_path": [path]},
-    )

@@ -125,6 +125,9 @@ def result_outputs(similarity: str) -> list[io.Output]:
             tooltip="The candidates, best first; with several pictures, one list after the other.",
         ),
         PezResult.Output(
-            "result", display_name="result", is_output_list=True, tooltip="Connect to PEZ Plot or PEZ Save Prompts."
+            "result",
+            display_name="result",
+            is_output_list=True,
+            tooltip="Connect to PEZ Choose by Generator, PEZ Weighted Prompt, PEZ Plot or PEZ Save Prompts.",
         ),
     ]

@@ -9,6 +9,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .choosing import Choice as Choice
+    from .choosing import choose as choose
     from .classification import ClassifierResult as ClassifierResult
     from .classification import classify as classify
     from .classification import evaluate_prompt as evaluate_prompt
@@ -46,6 +48,7 @@ __version__ = "0.1.0"  # as in pyproject.toml, which ComfyUI's registry reads
 
 _MODULES = {
     "Candidate": "result",
+    "Choice": "choosing",
     "ClassifierConfig": "config.classifier",
     "ClassifierResult": "classification",
     "ClipModel": "models.clip",
@@ -62,6 +65,7 @@ _MODULES = {
     "TextSource": "targets.sources",
     "Token": "result",
     "Vocabulary": "text.vocabulary",
+    "choose": "choosing",
     "classify": "classification",
     "combine": "models.combining",
     "distill": "distillation",

@@ -13,7 +13,7 @@ import torch
 
 from . import __version__
 from .checks import machine, steps, towers
-from .checks.finding import OK, SLOW, STATUSES, WRONG, Check, Finding, Patient, skipped
+from .checks.finding import OK, SLOW, STATUSES, WRONG, Check, Finding, Patient, nothing, skipped
 from .errors import PezError, first_line, shorten
 from .models.clip import ClipModel
 from .models.presets import EMBEDDED
@@ -89,6 +89,7 @@ def examine(
     device: str | torch.device = "cpu",
     on_finding: Callable[[Finding], object] | None = None,
     model: ClipModel | None = None,
+    between: Callable[[], None] = nothing,
 ) -> Report:
     """Looks at this machine and at a model on it.
 
@@ -96,6 +97,7 @@ def examine(
         name, checkpoint, device: as in `load_model`. Weights that are not here are fetched only if `name` needs them.
         on_finding: called with each finding as soon as it is there. What it raises passes through.
         model: a loaded model to look at instead of loading one; `name`, `checkpoint` and `device` are then ignored.
+        between: called within checks that take long. What it raises passes through.
 
     Returns:
         A finding for each of CHECKS, in their order. No path and no user name is in them.
@@ -106,9 +108,9 @@ def examine(
     """
     started = time.perf_counter()
     if model is None:
-        patient = Patient(name, checkpoint, torch.device(device))
+        patient = Patient(name, checkpoint, torch.device(device), between=between)
     else:
-        patient = Patient(model.name, None, model.device, model)
+        patient = Patient(model.name, None, model.device, model, between)
     findings: list[Finding] = []
 
     def take(check: Check, named: str) -> None:
@@ -120,11 +122,12 @@ def examine(
         if on_finding:
             on_finding(findings[-1])
 
+    brought = _run(_load, patient) if model is not None else None  # first: the machine's lines name its device
     for named, check in MACHINE.items():
         take(check, named)
-    take(_load, LOADING)
+    take(_load if brought is None else lambda _: brought, LOADING)
     for named, check in MODEL.items():
-        take(check if patient.loaded else _without_model, named)
+        take(_on_model(check) if patient.loaded else _without_model, named)
     return Report(without_paths(patient.name), str(patient.device), tuple(findings), time.perf_counter() - started)
 
 
@@ -177,6 +180,14 @@ def _load(patient: Patient) -> Finding:
     text = ", ".join(f"width {tower.width}, {'lean' if tower.lean else 'full length'}" for tower in model.text.towers)
     seconds = time.perf_counter() - started
     return Finding(OK, f"{model.name}: text tower of {text}, {model.vocabulary.size} tokens, ready in {seconds:.1f} s")
+
+
+def _on_model(check: Check) -> Check:
+    def prepared(patient: Patient) -> Finding:
+        patient.model.ready()  # a program that manages memory may have moved it since the check before
+        return check(patient)
+
+    return prepared
 
 
 def _without_model(patient: Patient) -> Finding:

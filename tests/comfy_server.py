@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import importlib.util
 import json
 import os
@@ -99,26 +100,40 @@ class Comfy:
     """A running server and its HTTP and WebSocket API; `more`: options of ComfyUI's."""
 
     def __init__(self, base: Path, comfyui: Path, *more: str):
-        self.base, self.comfyui, self.client = base, comfyui, uuid.uuid4().hex
+        self.base, self.comfyui, self._options = base, comfyui, more
         self.log_file = base / "comfyui.log"
+        self.start()
+        self.startup = self.log  # the log before the first graph
+
+    def start(self) -> None:
+        """Starts it, at an address of its own; again after `kill`, with the same folders."""
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.address = f"127.0.0.1:{free.getsockname()[1]}"
-        options = ["--cpu", "--base-directory", str(base), "--port", self.address.rpartition(":")[2]]
-        options += ["--disable-auto-launch", "--disable-api-nodes", "--preview-method", "none", *more]
+        options = ["--cpu", "--base-directory", str(self.base), "--port", self.address.rpartition(":")[2]]
+        options += ["--disable-auto-launch", "--disable-api-nodes", "--preview-method", "none", *self._options]
         self._log = self.log_file.open("w")
         self.process = subprocess.Popen(
-            [_python(comfyui), str(comfyui / "main.py"), *options],
-            cwd=base,
+            [_python(self.comfyui), str(self.comfyui / "main.py"), *options],
+            cwd=self.base,
             stdout=self._log,
             stderr=subprocess.STDOUT,
             env={**os.environ, "HF_HUB_OFFLINE": "1", "NO_COLOR": "1"},
         )
         self._wait()
-        self.startup = self.log  # the log before the first graph
+        self._connect()
+
+    def _connect(self) -> None:
         from websocket import create_connection  # tests of the core run without it
 
+        self.client = uuid.uuid4().hex
         self.socket = create_connection(f"ws://{self.address}/ws?clientId={self.client}", timeout=RUN_SECONDS)
+
+    def tab(self) -> Comfy:
+        """The same server as another page sees it; its `socket` is to be closed."""
+        other = copy.copy(self)
+        other._connect()
+        return other
 
     def _wait(self) -> None:
         end = time.monotonic() + START_SECONDS
@@ -210,6 +225,13 @@ class Comfy:
             place.parent.mkdir(parents=True, exist_ok=True)
             if not place.exists():
                 place.hardlink_to(file)
+
+    def kill(self) -> None:
+        """Ends it at once, as a crash does."""
+        self.socket.close()
+        self.process.kill()
+        self.process.wait()
+        self._log.close()
 
     def stop(self) -> None:
         self.socket.close()

@@ -3,6 +3,7 @@
     python docs/examples/make.py                     everything
     python docs/examples/make.py --drawn             only thumbnails and pictures
     python docs/examples/make.py "TITLE" ...         only these workflows, with what is drawn of them
+    python docs/examples/make.py --alone             only the help pages' pictures of nodes that are in no workflow
 
 It builds each workflow of workflows.py in the page of a real ComfyUI, as a person would, and saves what the page saves. For
 thumbnails it searches with the embedded model. It needs what the tests of the page need (ComfyUI, Chromium).
@@ -28,6 +29,10 @@ from comfy_server import FOLDER, SAMPLES, Comfy, find_comfyui, prepare
 from PIL import Image, ImageDraw, ImageFont
 from workflows import BLUEPRINT, BLUEPRINT_NAME, EMBEDDED, EXAMPLES, OUTSIDE, RESULTS, Node, Workflow
 
+from pez_core import choose
+from pez_core.models.painter import load_painter
+from pez_core.models.painter_generator import PainterGenerator
+
 WORKFLOWS, BLUEPRINTS = ROOT / "example_workflows", ROOT / "subgraphs"
 IMAGES = ROOT / "web" / "docs" / "images"
 SIZE, SIDE, EDGE = (600, 450), 240, 24  # of a thumbnail, in pixels: all of it, its pictures, the space around
@@ -50,10 +55,12 @@ HELP = {
     "two-encoders": ("one prompt for both encoders of SDXL", ("model", "small", "both")),
     "language": ("prompt that reads", ("model", "picture", "language", "invert")),
     "classify": ("switch a style by the mood of a prompt", ("learn", "classify")),
+    "choose": ("let the generator choose", ("choose", "table")),
+    "both": ("positive and negative prompt, weighted", ("both", "weighted", "text")),
     "clip": ("SDXL with the CLIP of the workflow", ("checkpoint", "vision", "model", "invert")),
 }
 """The help pages' pictures: from which workflow, and which of its nodes."""
-RUN = ("PEZ", "Batch", "Primitive", "PreviewAny", "String", "ComfySwitch")
+RUN = ("PEZ", "Batch", "ImageScale", "SplitImage", "Primitive", "PreviewAny", "String", "ComfySwitch")
 """The nodes that run before a picture is taken: they need nothing but the pack."""
 SHOWN = {"PEZDistill": "text", "PrimitiveStringMultiline": "value"}
 """The nodes whose text a thumbnail shows as what goes in, with their widgets."""
@@ -61,7 +68,11 @@ PREVIEWED = {"PEZClassifyText", "PEZBatchFolder"}
 """The nodes of which a thumbnail shows what the first preview after them shows."""
 CAPTION = "a cat plays with a ball"
 """Stands in for what a language model writes."""
-SETTINGS: Workflow = {"settings": Node("PEZSearchSettings", (0, 0), {"method": "pez+swaps"}, size=(400, 330))}
+ALONE: dict[str, Workflow] = {
+    "settings": {"settings": Node("PEZSearchSettings", (0, 0), {"method": "pez+swaps"}, size=(400, 330))},
+    "doctor": {"doctor": Node("PEZDoctor", (0, 0), size=(620, 440))},
+}
+"""More of the help pages' pictures, of workflows that are no examples."""
 
 
 def plain(workflow: Workflow) -> dict[str, Any]:
@@ -89,7 +100,7 @@ def write(path: Path, content: dict[str, Any]) -> None:
 
 def searches(graph: dict[str, Any]) -> dict[str, Any]:
     """The graph with the embedded model in every search, and without what needs other files."""
-    kinds = ("PEZLoadModel", "PEZCombineModels", "PEZModelFromCLIP", "PEZPlot")
+    kinds = ("PEZLoadModel", "PEZCombineModels", "PEZModelFromCLIP", "PEZPlot", "PEZChooseByGenerator")
     found = {
         name: {**each, "inputs": dict(each["inputs"])}
         for name, each in graph.items()
@@ -102,7 +113,27 @@ def searches(graph: dict[str, Any]) -> dict[str, Any]:
     for name, each in graph.items():
         if each["class_type"] == "TextGenerate":
             found[name] = {"class_type": "PrimitiveString", "inputs": {"value": CAPTION}}
+    after = [
+        name for name, each in found.items() if graph[name]["class_type"] == "PreviewAny" and _source(each) not in found
+    ]
+    for name in after:  # of what does not run
+        del found[name]
     return found | {"embedded": {"class_type": "PEZLoadModel", "inputs": {"model": EMBEDDED}}}
+
+
+def _source(shown: dict[str, Any]) -> str:
+    return shown["inputs"]["source"][0]
+
+
+def shown_choice(
+    graph: dict[str, Any], candidates: list[str], pictures: list[Image.Image]
+) -> dict[str, dict[str, Any]]:
+    """What the nodes show that show the table of PEZ Choose by Generator: the painter stands in for a generator."""
+    made = {}
+    for name, each in graph.items():
+        if each["class_type"] == "PreviewAny" and graph[_source(each)]["class_type"] == "PEZChooseByGenerator":
+            made[name] = {"text": [choose(PainterGenerator(load_painter()), candidates, pictures[:1]).table()]}
+    return made
 
 
 def pictures_of(graph: dict[str, Any]) -> list[Image.Image]:
@@ -154,6 +185,12 @@ def help_picture(page: Any, workflow: Workflow, nodes: tuple[str, ...]) -> Image
     return Image.open(BytesIO(shot)).convert("RGB")
 
 
+def show_outputs(page: Any, outputs: dict[str, Any]) -> None:
+    """Shows on the nodes of the workflow that is open what came of them."""
+    for number, output in outputs.items():
+        page.evaluate("([number, output]) => pezShow(Number(number), output)", [number, output])
+
+
 def _number(workflow: Workflow, name: str) -> int:
     return list(workflow).index(name) + 1
 
@@ -172,7 +209,7 @@ def main() -> None:
 
 def _make(page: Any, server: Comfy, everything: bool) -> None:
     chosen = [title for title in EXAMPLES if title in sys.argv[1:]]
-    for title, workflow in EXAMPLES.items():
+    for title, workflow in EXAMPLES.items() if "--alone" not in sys.argv[1:] else ():
         if chosen and title not in chosen:
             continue
         made = page.evaluate("spec => pezBuild(spec)", plain(workflow))
@@ -196,18 +233,21 @@ def _make(page: Any, server: Comfy, everything: bool) -> None:
         pictures = pictures_of(graph) + painted(server, paintings)
         image = thumbnail(title, pictures, before, texts)
         image.save(WORKFLOWS / f"{title}.jpg", quality=88)
+        outputs = run.history["outputs"] | shown_choice(
+            made["graph"], [each["text"] for one in found for each in one["candidates"]], pictures
+        )
         for name, (source, nodes) in HELP.items():
             if source == title:
-                for number in range(1, len(workflow) + 1):
-                    output = run.history["outputs"].get(str(number))
-                    if output:
-                        page.evaluate("([number, output]) => pezShow(number, output)", [number, output])
+                show_outputs(page, outputs)
                 help_picture(page, workflow, nodes).save(IMAGES / f"{name}.jpg", quality=85)
     if chosen:
         return
-    page.evaluate("spec => pezBuild(spec)", plain(SETTINGS))
-    help_picture(page, SETTINGS, ("settings",)).save(IMAGES / "settings.jpg", quality=85)
-    if everything:
+    for name, workflow in ALONE.items():
+        graph = page.evaluate("spec => pezBuild(spec)", plain(workflow))["graph"]
+        if any(node.kind == "PEZDoctor" for node in workflow.values()):  # it has something to show
+            show_outputs(page, server.run(graph).history["outputs"])
+        help_picture(page, workflow, tuple(workflow)).save(IMAGES / f"{name}.jpg", quality=85)
+    if everything and "--alone" not in sys.argv[1:]:
         inputs = [[name, _number(BLUEPRINT, node), inner, label] for name, node, inner, label in OUTSIDE]
         outputs = [[name, _number(BLUEPRINT, node), place] for name, node, place in RESULTS]
         spec = [plain(BLUEPRINT), BLUEPRINT_NAME, inputs, outputs]

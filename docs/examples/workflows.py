@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 EMBEDDED = "Embedded (emoji-like pictures, no download)"
 SD15 = "SD 1.5 (ViT-L-14 openai)"
+LANGUAGE = "Flux.2, Z-Image, Qwen-Image, Wan (ViT-L-14 datacomp_xl_s13b_b90k)"
 BIGG = "SDXL, Stable Cascade (ViT-bigG-14 laion2b_s39b_b160k)"
 
 
@@ -68,6 +69,47 @@ EXAMPLES: dict[str, Workflow] = {
         "picture": sample("penguin"),
         "invert": invert((460, 0)),
         "paint": Node("PEZPaint", (960, 0), {"seed": 1}, {"texts": ("invert", 0)}, size=(400, 520)),
+    },
+    "picture to prompt to picture, in rounds": {
+        "note": note(
+            "The second round sees what the first painting got wrong: it starts from the first prompt, keeps to the picture and keeps away "
+            "from what only the painting shows. The table says whether the score rose; copy the nodes of the second round for a third, until "
+            "it does not.\n\nFor a real generator put its sampler in place of **PEZ Paint**, and in **PEZ Load Model** choose its model."
+        ),
+        "model": model(),
+        "picture": sample("penguin"),
+        "image": Node("PEZImageTarget", (0, 790), {}, {"image": ("picture", 0)}, size=(400, 130)),
+        "invert": invert((440, 0)),
+        "paint": Node("PEZPaint", (440, 640), {"seed": 1}, {"texts": ("invert", 0)}, "First painting", (440, 480)),
+        "seen": Node(
+            "PEZImageTarget", (920, 0), {"weight": -0.3}, {"image": ("paint", 0)}, "What it shows", (320, 130)
+        ),
+        "blend": Node(
+            "PEZBlendTargets",
+            (920, 220),
+            {},
+            {"targets.target1": ("image", 0), "targets.target2": ("seen", 0)},
+            size=(320, 110),
+        ),
+        "words": Node("PEZWords", (920, 420), {}, {"start_words": ("invert", 0)}, size=(320, 160)),
+        "again": invert((1280, 0), "blend", inputs={"words": ("words", 0)}),
+        "repaint": Node("PEZPaint", (1280, 640), {"seed": 1}, {"texts": ("again", 0)}, "Second painting", (440, 480)),
+        "both": Node(
+            "StringConcatenate",
+            (920, 640),
+            {"delimiter": "\n"},
+            {"string_a": ("invert", 0), "string_b": ("again", 0)},
+            "Both prompts",
+            (320, 170),
+        ),
+        "score": Node(
+            "PEZScore",
+            (920, 880),
+            {},
+            {"pez_model": ("model", 0), "texts": ("both", 0), "image": ("picture", 0)},
+            size=(320, 160),
+        ),
+        "table": Node("PreviewAny", (0, 980), {}, {"source": ("score", 1)}, "First and second", (400, 170)),
     },
     "picture to prompt to picture (SD 1.5)": {
         "note": note(
@@ -177,6 +219,73 @@ EXAMPLES: dict[str, Workflow] = {
         "text": text((960, 0), "batch", title="Prompts"),
         "names": text((960, 220), "batch", 1, "Pictures"),
     },
+    "one prompt for each tile": {
+        "note": note(
+            "For upscaling in tiles: each tile is repainted with a prompt of its own, so that nothing appears where it is not.\n\n**Split "
+            "Image** makes a list of tiles, **PEZ Image Target** takes it, and **PEZ Invert** returns a list with one prompt per tile; the "
+            "nodes after it run once for each. It needs a checkpoint of Stable Diffusion 1.5, and downloads its CLIP.",
+            size=(400, 260),
+        ),
+        "model": model((0, 320), SD15),
+        "picture": sample("pizza", (0, 490)),
+        "checkpoint": Node(
+            "CheckpointLoaderSimple", (0, 830), {"ckpt_name": "v1-5-pruned-emaonly-fp16.safetensors"}, size=(400, 100)
+        ),
+        "large": Node(
+            "ImageScale",
+            (440, 0),
+            {"upscale_method": "lanczos", "width": 1024, "height": 1024},
+            {"image": ("picture", 0)},
+            size=(440, 130),
+        ),
+        "tiles": Node(
+            "SplitImageToTileList",
+            (440, 220),
+            {"tile_width": 576, "tile_height": 576, "overlap": 128},
+            {"image": ("large", 0)},
+            size=(440, 110),
+        ),
+        "target": Node("PEZImageTarget", (440, 420), {}, {"image": ("tiles", 0)}, size=(440, 130)),
+        "invert": invert(
+            (920, 0),
+            "target",
+            widgets={"pictures": "one prompt for each", "preset": "fast"},
+            inputs={"clip": ("checkpoint", 1)},
+        ),
+        "text": text((440, 640), "invert", title="Prompts", width=440),
+        "positive": Node(
+            "CLIPTextEncode", (1400, 0), {}, {"clip": ("checkpoint", 1), "text": ("invert", 0)}, "Prompts", (300, 100)
+        ),
+        "negative": Node(
+            "CLIPTextEncode", (1400, 160), {"text": ""}, {"clip": ("checkpoint", 1)}, "Negative prompt", (300, 130)
+        ),
+        "latent": Node(
+            "VAEEncode", (1400, 350), {}, {"pixels": ("tiles", 0), "vae": ("checkpoint", 2)}, size=(300, 50)
+        ),
+        "sampler": Node(
+            "KSampler",
+            (1400, 470),
+            {"seed": 1, "steps": 20, "denoise": 0.35},
+            {
+                "model": ("checkpoint", 0),
+                "positive": ("positive", 0),
+                "negative": ("negative", 0),
+                "latent_image": ("latent", 0),
+            },
+            size=(300, 270),
+        ),
+        "decode": Node(
+            "VAEDecode", (920, 640), {}, {"samples": ("sampler", 0), "vae": ("checkpoint", 2)}, size=(440, 50)
+        ),
+        "merge": Node(
+            "ImageMergeTileList",
+            (920, 760),
+            {"final_width": 1024, "final_height": 1024, "overlap": 128},
+            {"image_list": ("decode", 0)},
+            size=(440, 110),
+        ),
+        "save": Node("SaveImage", (1400, 800), {"filename_prefix": "tiles"}, {"images": ("merge", 0)}, size=(300, 380)),
+    },
     "prompt without certain words": {
         "note": note(
             "The same picture without the word that names it: not alone, not spelled in pieces, not with an ending. The banned words are "
@@ -276,6 +385,34 @@ EXAMPLES: dict[str, Workflow] = {
             size=(400, 160),
         ),
         "table": text((1460, 480), "score", 1, "Before and after"),
+        "positive": Node(
+            "CLIPTextEncode",
+            (1460, 700),
+            {},
+            {"clip": ("clip", 0), "text": ("invert", 0)},
+            "For the generator that reads with this CLIP",
+            (400, 100),
+        ),
+    },
+    "picture to prompt for Z-Image, Qwen, Flux.2, Wan": {
+        "note": note(
+            "These generators read through a language model, so the prompt has to read like a caption.\n\n- **readability** 0.5 is the "
+            "dial: less is closer to the picture, more is smoother. The slider on the panel shows both ends without another search.\n"
+            "- **length** 14: for a caption it is an upper limit. 8 names the thing, 20 adds ground, colors and style.\n"
+            "- **PEZ Load Model**: they have no CLIP of their own; this one is downloaded once.\n\nIn **Load CLIP** choose your generator's "
+            "text encoder, and connect the conditioning to its sampler. Z-Image: *qwen_3_4b*, type *lumina2*.",
+            size=(400, 400),
+        ),
+        "model": model((0, 460), LANGUAGE),
+        "picture": sample("fox-watercolor", (0, 630)),
+        "invert": invert((460, 0), widgets={"readability": 0.5, "length": 14}),
+        "clip": Node(
+            "CLIPLoader", (960, 0), {"clip_name": "qwen_3_4b.safetensors", "type": "lumina2"}, size=(400, 110)
+        ),
+        "positive": Node(
+            "CLIPTextEncode", (960, 180), {}, {"clip": ("clip", 0), "text": ("invert", 0)}, "Prompt", (400, 100)
+        ),
+        "text": text((960, 340), "invert", 2, "From this one to others"),
     },
     "switch a style by the mood of a prompt": {
         "note": note(
@@ -367,6 +504,54 @@ EXAMPLES: dict[str, Workflow] = {
         "picture": sample("pizza"),
         "target": Node("PEZImageTarget", (460, 0), {"weight": -1.0}, {"image": ("picture", 0)}, size=(320, 130)),
         "invert": invert((840, 0), "target"),
+    },
+    "positive and negative prompt, weighted": {
+        "note": note(
+            "Two prompts in one run: what the picture shows, and what it is least like. Connect a picture of what you do not want to "
+            "*negative_image*, and the negative prompt is what that has and your picture has not.\n\n**PEZ Weighted Prompt** makes words "
+            "stronger that contribute more. Leave it out for generators that read through a language model."
+        ),
+        "model": model(),
+        "picture": sample("octopus"),
+        "both": Node(
+            "PEZPositiveAndNegative",
+            (460, 0),
+            {},
+            {"pez_model": ("model", 0), "image": ("picture", 0)},
+            size=(440, 320),
+        ),
+        "weighted": Node("PEZWeightedPrompt", (960, 0), {}, {"result": ("both", 2)}, size=(400, 90)),
+        "text": text((960, 180), "weighted", title="Positive, then negative"),
+    },
+    "let the generator choose": {
+        "note": note(
+            "CLIP finds the candidates, the generator chooses: the prompt under which it takes noise off the picture best. Add your own "
+            "caption to *texts* to compare with.\n\nIt needs a checkpoint of Stable Diffusion 1.5, and downloads its CLIP. Any other "
+            "generator will do: connect its model, CLIP and VAE, and choose its model in **PEZ Load Model**."
+        ),
+        "model": model(name=SD15),
+        "picture": sample("cat-and-ball"),
+        "checkpoint": Node(
+            "CheckpointLoaderSimple", (0, 790), {"ckpt_name": "v1-5-pruned-emaonly-fp16.safetensors"}, size=(400, 100)
+        ),
+        "invert": invert((460, 0), inputs={"clip": ("checkpoint", 1)}),
+        "choose": Node(
+            "PEZChooseByGenerator",
+            (960, 0),
+            {},
+            {
+                "model": ("checkpoint", 0),
+                "clip": ("checkpoint", 1),
+                "vae": ("checkpoint", 2),
+                "image": ("picture", 0),
+                "result": ("invert", 3),
+            },
+            size=(440, 320),
+        ),
+        "positive": Node(
+            "CLIPTextEncode", (1460, 0), {}, {"clip": ("checkpoint", 1), "text": ("choose", 0)}, "Prompt", (300, 100)
+        ),
+        "table": Node("PreviewAny", (960, 420), {}, {"source": ("choose", 3)}, "The generator's order", (800, 320)),
     },
     "shorten a long prompt": {
         "note": note(

@@ -137,7 +137,8 @@ class JsonLines:
                 half.flush()
                 os.fsync(half.fileno())
             shutil.copymode(self._path, self._half)
-            self.close()  # Windows replaces no open file
+            os.close(self._file)  # Windows replaces no open file
+            self._file = -1
             self._half.replace(self._path)
         except OSError as error:
             with suppress(OSError):

@@ -29,6 +29,10 @@ class Finding:
     name: str = ""
 
 
+def nothing() -> None:
+    """Stands for the `between` of nobody."""
+
+
 def skipped(why: str) -> Finding:
     """The finding of a check that is not possible here."""
     return Finding(SKIPPED, why)
@@ -37,12 +41,13 @@ def skipped(why: str) -> Finding:
 @dataclass
 class Patient:
     """The model that is looked at: its name, its local file of weights if it has one, its device, and, once it is loaded,
-    the model itself."""
+    the model itself. between: called within checks that take long; what it raises ends the examination."""
 
     name: str
     checkpoint: str | Path | None
     device: torch.device
     loaded: ClipModel | None = None
+    between: Callable[[], None] = nothing
 
     @property
     def model(self) -> ClipModel:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -12,6 +13,7 @@ from ..inversion import invert, template_for
 from ..models.clip import ClipModel
 from ..models.presets import EMBEDDED_FOLDER
 from ..objectives.match import MatchObjective
+from ..result import Progress
 from ..run.memory import search_bytes
 from ..search import make_stepper, starts
 from ..search.pez import PezSearch, PezState
@@ -54,8 +56,10 @@ def step_of(restarts: int) -> Check:
         works = [stepper.advance, *([floor] if floor else [])]
         times = CUDA_STEPS if device.type == "cuda" else 1
         for work in works:
+            patient.between()
             work()  # libraries initialize in the first call
         turn = sum(milliseconds(work, device, times) for work in works) * times
+        patient.between()
         turns = int(min(MOST_TURNS, max(1, SECONDS * 1000 / max(turn, 1e-3))))
         step, *least = in_turn(works, device, turns, times)
         figure = f"{step:.2f} ms"
@@ -80,7 +84,7 @@ def memory(patient: Patient) -> Finding:
         return skipped(f"the peak is measured on CUDA only, and this is {patient.device}")
     config = InversionConfig(steps=SHORT.steps)
     target = _target(patient.model)
-    peak = extra_megabytes(lambda: invert(patient.model, target, config), patient.device)
+    peak = extra_megabytes(lambda: invert(patient.model, target, config, _listener(patient)), patient.device)
     estimate = search_bytes(patient.model, config) / 2**20
     figure = f"{peak:.0f} MiB above the weights, {estimate:.0f} MiB estimated"
     if peak is None or peak > estimate + WORKSPACES:
@@ -95,7 +99,7 @@ def memory(patient: Patient) -> Finding:
 def inversion(patient: Patient) -> Finding:
     """A sample picture inverted: the reported score against that of the text and the picture, encoded again."""
     model = patient.model
-    result = invert(model, _target(model), SHORT)
+    result = invert(model, _target(model), SHORT, _listener(patient))
     again = (model.encode_texts([result.prompt]) @ model.encode_images(as_rgb(SAMPLE)).T).item()
     figure = f"{result.prompt!r}: {result.similarity:.4f} reported, {again:.4f} encoded again, {result.seconds:.1f} s"
     if not math.isfinite(again) or abs(again - result.similarity) > RESCORED:
@@ -103,6 +107,11 @@ def inversion(patient: Patient) -> Finding:
             WRONG, figure, "The score is not that of the text. Paste this report into an issue: it is a bug."
         )
     return Finding(OK, figure)
+
+
+def _listener(patient: Patient) -> Callable[[Progress], None]:
+    """Hears of a search's progress, and never asks it to end."""
+    return lambda _: patient.between()
 
 
 def _floor(patient: Patient, restarts: int) -> Any:

@@ -38,6 +38,7 @@ class Painter:
     Attributes:
         net: the network; its parameters are frozen.
         model: the embedded model that it was trained with.
+        tower: its text tower.
         placement: decides where both compute (see `Placement`).
         together: pictures painted at once; None for one on the CPU and 256 elsewhere.
     """
@@ -46,14 +47,14 @@ class Painter:
 
     def __init__(self, net: PainterNet, model: ClipModel):
         self.net, self.model = net.eval().requires_grad_(False), model
-        self._tower: Any = model.text.towers[0].module
+        self.tower: Any = model.text.towers[0].module
         self.placement = MovePlacement(torch.device("cpu"))
         self.together: int | None = None
 
     @property
     def modules(self) -> tuple[nn.Module, nn.Module]:
         """What computes: the network and the text tower."""
-        return self.net, self._tower
+        return self.net, self.tower
 
     @plain_torch()
     @torch.no_grad()
@@ -74,7 +75,7 @@ class Painter:
 
         Raises PezError for a text that does not fit the model's context, and if there is not enough memory.
         """
-        rows = self._rows(texts)
+        rows = self.rows(texts)
         try:
             device = self.placement.bring(self.modules)
             together = self.together or (1 if device.type == "cpu" else TOGETHER)
@@ -88,14 +89,14 @@ class Painter:
                     if on_step:
                         on_step(before + step, len(starts) * steps)
 
-                reading = read(self._tower, rows[part].to(device))
+                reading = read(self.tower, rows[part].to(device))
                 pictures.append(_to_bytes(integrate(self.net, noise, reading, steps, guidance, told)).cpu())
         except torch.cuda.OutOfMemoryError as error:
             raise PezError("Not enough memory to paint: free some, or paint on the CPU.") from error
         return torch.cat(pictures)
 
-    def _rows(self, texts: Sequence[str]) -> Tensor:
-        """Full-length rows int64 [N, T]."""
+    def rows(self, texts: Sequence[str]) -> Tensor:
+        """Full-length rows int64 [N, T] of N texts. Raises PezError for a text that does not fit the model's context."""
         words = self.model.vocabulary
         rows = [torch.zeros(0, words.context_length, dtype=torch.long)]
         for text, ids in zip(texts, words.encode_all(texts), strict=True):

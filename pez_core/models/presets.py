@@ -29,19 +29,24 @@ PRESETS = (
         "trying things out: it knows emoji-like pictures and about 1,300 tokens, nothing else",
     ),
     Preset(
-        "SD 1.5 (ViT-L-14 openai)",
-        "ViT-L-14/openai",
-        "Stable Diffusion 1.x; also the CLIP-L of SDXL, SD 3 and Flux",
-    ),
-    Preset(
-        "SD 2.x, Midjourney (ViT-H-14 laion2b_s32b_b79k)",
-        "ViT-H-14/laion2b_s32b_b79k",
-        "Stable Diffusion 2.x, and the paper's choice for Midjourney",
+        "Flux.2, Z-Image, Qwen-Image, Wan (ViT-L-14 datacomp_xl_s13b_b90k)",
+        "ViT-L-14/datacomp_xl_s13b_b90k",
+        "generators that read through a language model and have no CLIP of their own, with readability 0.5",
     ),
     Preset(
         "SDXL, Stable Cascade (ViT-bigG-14 laion2b_s39b_b160k)",
         "ViT-bigG-14/laion2b_s39b_b160k",
         "the larger text encoder of SDXL and SD 3, the only one of the SDXL refiner and Stable Cascade",
+    ),
+    Preset(
+        "SD 1.5 (ViT-L-14 openai)",
+        "ViT-L-14/openai",
+        "Stable Diffusion 1.x; also the CLIP-L of SDXL, SD 3 and Flux.1",
+    ),
+    Preset(
+        "SD 2.x, Midjourney (ViT-H-14 laion2b_s32b_b79k)",
+        "ViT-H-14/laion2b_s32b_b79k",
+        "Stable Diffusion 2.x, and the paper's choice for Midjourney",
     ),
     Preset(
         "Small and quick (ViT-B-32 laion2b_s34b_b79k)",

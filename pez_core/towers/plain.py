@@ -24,7 +24,9 @@ def plain_torch() -> Iterator[None]:
         stack.enter_context(torch.enable_grad())
         for device in ("cpu", "cuda"):
             stack.enter_context(torch.autocast(device, enabled=False))
-        if torch.get_default_device() != CPU:  # a default device slows every call, even if it is the CPU
+        # torch.get_default_device() does not see `with torch.device(...)` in torch 2.6. A default device slows every call, even
+        # if it is the CPU, so that it is set only where there is another one.
+        if torch.empty(0).device != CPU:
             stack.enter_context(CPU)
         if dtype != torch.float32:
             stack.callback(torch.set_default_dtype, dtype)

@@ -12,7 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
-from benchmarks import painting, quality, speed
+from benchmarks import generator, painting, quality, speed
 from benchmarks.pictures import held_out, other_pictures
 from benchmarks.random_models import random_clip
 from pez_core.checks.measuring import extra_megabytes
@@ -170,3 +170,33 @@ def test_a_painter_that_is_not_known_is_said(monkeypatch, capsys):
     with pytest.raises(SystemExit):
         run(painting, monkeypatch, capsys, "--painter", "dall-e")
     assert "--painter is embedded or comfyui:FILE.json, not 'dall-e'" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_the_generator_s_choice_goes_on_with_what_was_measured(tmp_path, monkeypatch, capsys):
+    file = tmp_path / "rows.jsonl"
+    options = ["--noises", "2", "--candidates", "2", "--paintings", "1", "--device", "cpu", "--rows", str(file)]
+
+    def told(*more: str) -> dict:
+        monkeypatch.setattr(sys, "argv", ["generator", *options, "--json", *more])
+        generator.main()
+        return json.loads(capsys.readouterr().out)
+
+    monkeypatch.setattr(generator, "InversionConfig", lambda seed: quality.InversionConfig.preset("fast", seed=seed))
+    first = told("--first", "2")
+    rows = [json.loads(line) for line in file.read_text("utf-8").splitlines()]
+    assert [row["picture"] for row in rows] == [0, 1]
+    clip, *others = first["tables"][generator.ALL]
+    assert clip["painted"] == pytest.approx(sum(row["painted"][generator.CLIP]["judges"] for row in rows) / 2)
+    assert (clip["gain"], clip["alike"]) == (0, 1)
+    for line in others:
+        assert line["gain"] == pytest.approx(line["painted"] - clip["painted"])
+    measured = generator.Bench.measure
+    asked = []
+    monkeypatch.setattr(generator.Bench, "measure", lambda self, i, held: asked.append(i) or measured(self, i, held))
+    assert told("--first", "2")["tables"] == first["tables"]
+    told("--first", "3")
+    assert asked == [2]
+    with pytest.raises(SystemExit):
+        told("--first", "2", "--noises", "3")
+    assert "measured with --noises 2" in capsys.readouterr().err

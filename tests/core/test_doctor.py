@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import itertools
 import json
 import re
 from pathlib import Path
@@ -19,6 +20,7 @@ from pez_core.checks.finding import OK, SKIPPED, SLOW, STATUSES, WRONG, Patient
 from pez_core.cli import main
 from pez_core.doctor import CHECKS, Report, examine, without_paths
 from pez_core.towers import TextTower
+from pez_core.towers.placement import MovePlacement
 from pez_core.towers.precision import Agreement
 
 ROOT = Path(__file__).parents[2]
@@ -264,6 +266,51 @@ def test_an_interrupt_within_a_check_passes_through(model, monkeypatch):
     monkeypatch.setattr(ClipModel, "encode_images", interrupt)
     with pytest.raises(Interrupted):
         examine(model=model)
+
+
+def test_it_can_be_ended_within_the_checks_that_take_long(model):
+    """Between two findings is too late: with a large model an inversion takes minutes."""
+    told, counts = [], dict.fromkeys(CHECKS, 0)
+
+    def count():
+        counts[CHECKS[len(told)]] += 1
+
+    examine(model=model, on_finding=told.append, between=count)
+    assert {name for name, number in counts.items() if number > 1} == {
+        "inversion",
+        "step of 1",
+        "step of 8",
+        "step of 16",
+    }
+
+    class Interrupted(Exception):
+        pass
+
+    def interrupt():
+        raise Interrupted
+
+    with pytest.raises(Interrupted):
+        examine(model=model, between=interrupt)
+
+
+def test_a_model_that_was_moved_away_is_brought_back_before_each_check(model):
+    """As ComfyUI does when it needs the memory for another one."""
+
+    class Elsewhere(MovePlacement):
+        brought = 0
+
+        def bring(self, modules, room_bytes=0):
+            Elsewhere.brought += 1
+            return super().bring(modules, room_bytes)
+
+    own = copy.copy(model)
+    own.text = copy.deepcopy(model.text)
+    own.place(Elsewhere(CPU))
+    seen = []
+    examine(model=own, on_finding=lambda _: seen.append(Elsewhere.brought))
+    assert seen[0] > 0  # before the lines on the machine: they name its device
+    after = seen[CHECKS.index("model") :]
+    assert all(later > earlier for earlier, later in itertools.pairwise(after))
 
 
 @pytest.mark.parametrize(

@@ -25,9 +25,11 @@ WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 IDS = {
     "PEZBatchFolder",
     "PEZBlendTargets",
+    "PEZChooseByGenerator",
     "PEZClassifyText",
     "PEZCombineModels",
     "PEZDistill",
+    "PEZDoctor",
     "PEZImageTarget",
     "PEZInvert",
     "PEZLearnClassifier",
@@ -36,11 +38,13 @@ IDS = {
     "PEZModelFromCLIP",
     "PEZPaint",
     "PEZPlot",
+    "PEZPositiveAndNegative",
     "PEZSamplePicture",
     "PEZSavePrompts",
     "PEZScore",
     "PEZSearchSettings",
     "PEZTextTarget",
+    "PEZWeightedPrompt",
     "PEZWords",
 }
 """Saved in people's workflows: one that goes needs an entry for its replacement (`node_replacement.register`)."""

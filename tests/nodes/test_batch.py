@@ -131,7 +131,8 @@ def test_pictures_that_cannot_be_read_are_named_even_beside_rows_of_others(comfy
         (folder / name).rename(folder / f"new-{name}")
         (folder / f"new-{name}").write_bytes(b"no picture")
     error = comfy.run(batch(folder.name, "made/broken")).error
-    assert "None of 3 pictures could be searched. The first one: 'new-cat-and-ball.png' cannot be read" in error
+    assert "None of 3 pictures could be searched. The first one: " in error
+    assert "new-cat-and-ball.png' cannot be read" in error
     assert len(lines(comfy, "made/broken")) == 6
 
 

@@ -18,6 +18,13 @@ INTERFACE = {
         ["prompt", "name", "file"],
     ),
     "PEZBlendTargets": (["targets", "weights"], ["target"]),
+    "PEZChooseByGenerator": (
+        [
+            *("model", "clip", "vae", "image", "texts", "result", "noises", "seed", "megapixels"),
+            *("judge", "painted", "steps", "cfg"),
+        ],
+        ["prompt", "candidates", "gain", "table", "json"],
+    ),
     "PEZClassifyText": (["text", "classifier", "language_model"], ["label", "probability", "number"]),
     "PEZCombineModels": (["models", "weights"], ["pez_model"]),
     "PEZDistill": (
@@ -36,6 +43,7 @@ INTERFACE = {
         ],
         RESULTS,
     ),
+    "PEZDoctor": (["pez_model"], ["report"]),
     "PEZImageTarget": (["image", "weight", "crops", "flips", "mask"], ["target"]),
     "PEZInvert": (
         [
@@ -74,6 +82,13 @@ INTERFACE = {
     "PEZModelFromCLIP": (["clip", "clip_vision"], ["pez_model"]),
     "PEZPaint": (["texts", "seed", "steps", "guidance"], ["image"]),
     "PEZPlot": (["result"], ["image"]),
+    "PEZPositiveAndNegative": (
+        [
+            *("pez_model", "image", "preset", "length", "seed", "words", "settings", "candidate", "readability"),
+            *("language_model", "negative_image"),
+        ],
+        ["positive", "negative", "result"],
+    ),
     "PEZSamplePicture": (["picture"], ["image"]),
     "PEZSavePrompts": (["result", "file", "format"], []),
     "PEZScore": (["pez_model", "texts", "image"], ["similarity", "table", "best"]),
@@ -82,6 +97,7 @@ INTERFACE = {
         ["settings"],
     ),
     "PEZTextTarget": (["text", "weight"], ["target"]),
+    "PEZWeightedPrompt": (["result", "least", "most"], ["prompt"]),
     "PEZWords": (["prefix", "suffix", "banned_words", "keep_words", "start_words"], ["words"]),
 }
 METHODS = {
@@ -101,6 +117,7 @@ TYPES = {
     ("PEZInvert", "words"): "PEZ_WORDS",
     ("PEZInvert", "language_model"): "PEZ_LANGUAGE_MODEL",
     ("PEZInvert", "settings"): "PEZ_SETTINGS",
+    ("PEZPositiveAndNegative", "negative_image"): "IMAGE,PEZ_TARGET",
     ("PEZScore", "image"): "IMAGE,PEZ_TARGET",
 }
 TYPED = [

@@ -24,6 +24,7 @@ NAMES = [
     *("pez+swaps", "pez", "swaps", "autoprompt", "autoprompt-sgd", "fluentprompt"),
     *("fp32", "bf16", "fp16", "JSON Lines", "CSV"),
     *("SD 1.5 (ViT-L-14 openai)", "SD 2.x, Midjourney (ViT-H-14 laion2b_s32b_b79k)"),
+    "Flux.2, Z-Image, Qwen-Image, Wan (ViT-L-14 datacomp_xl_s13b_b90k)",
     "SDXL, Stable Cascade (ViT-bigG-14 laion2b_s39b_b160k)",
 ]
 """Choices of widgets that are the same in every language."""

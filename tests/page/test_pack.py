@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
 from chromium import leave, opened
 from playwright.sync_api import Page, expect
-from search_page import BOTH, INVERT, LOADER, PICTURE, give, outcome, panel, say, state, widget, workflow
+from search_page import BOTH, INVERT, LOADER, PICTURE, give, outcome, panel, run, say, state, widget, workflow
 
 pytestmark = pytest.mark.slow
 
@@ -223,6 +224,38 @@ def test_what_is_missing_is_said_once_with_its_cure(comfy, browser):
     page.route("**/pez/health", lambda route: route.fulfill(json={"version": 1, "problems": [line]}))
     page.reload()
     expect(page.get_by_text(line)).to_have_count(1, timeout=90_000)
+    assert not errors
+    leave(page)
+
+
+@BOTH
+def test_the_doctor_shows_its_report_as_it_comes_and_keeps_it(server, browser, vue):
+    page, errors = opened(browser, server.address, workflow(), vue)
+    page.evaluate(
+        """() => {
+            const { graph, canvas } = window.app
+            graph.clear()
+            const node = window.LiteGraph.createNode("PEZDoctor")
+            graph.add(node)
+            Object.assign(canvas.ds, { scale: 0.8, offset: [250 - node.pos[0], 120 - node.pos[1]] })
+            canvas.setDirty(true, true)
+        }"""
+    )
+    report = page.get_by_role("textbox", name="Report")
+    expect(report).to_have_value("")
+    expect(report).to_have_attribute("placeholder", re.compile("report appears here"))
+    run(page)
+    expect(report).to_have_value(re.compile(r"^versions +ok"), timeout=120_000)  # while it looks at the model
+    expect(report).to_have_value(
+        re.compile(r"^PEZ doctor .*\nversions +ok.*, in \d+ s\nComfyUI [\d.]+$", re.DOTALL), timeout=120_000
+    )
+    report.click()
+    page.keyboard.press("Control+a")
+    copied = "() => { const e = document.activeElement; return e.value.slice(e.selectionStart, e.selectionEnd) }"
+    assert page.evaluate(copied) == report.input_value()
+    page.keyboard.press("Delete")
+    assert report.input_value()
+    assert page.evaluate("() => window.app.graph.nodes.length") == 1  # nor did the key delete the node
     assert not errors
     leave(page)
 

@@ -56,7 +56,15 @@ def with_stand_ins(graph: dict[str, Any]) -> dict[str, Any]:
             inputs |= {"width": 64, "height": 64}
         elif kind == "PEZLoadModel" and inputs["model"].startswith("SDXL"):
             inputs |= {"model": "Other (by name)", "name": SMALL, "checkpoint": "second.safetensors"}
-        elif kind == "PEZLoadModel" and inputs["model"].startswith("SD 1.5"):
+        elif kind == "ImageScale":
+            inputs |= {"width": 112, "height": 112}
+        elif kind == "SplitImageToTileList":
+            inputs |= {"tile_width": 64, "tile_height": 64, "overlap": 16}
+        elif kind == "ImageMergeTileList":
+            inputs |= {"final_width": 112, "final_height": 112, "overlap": 16}
+        elif kind == "PEZChooseByGenerator":
+            inputs |= {"noises": 2, "megapixels": 0.01}
+        elif kind == "PEZLoadModel" and inputs["model"].startswith(("SD 1.5", "Flux.2")):
             inputs["model"] = "Embedded (emoji-like pictures, no download)"
         elif kind == "CLIPLoader":
             content |= {"class_type": "TestLanguageClip", "inputs": {"kind": "Qwen3_4B"}}
@@ -71,7 +79,7 @@ def with_stand_ins(graph: dict[str, Any]) -> dict[str, Any]:
                 for name, value in other["inputs"].items():
                     if value == [node, 1]:
                         other["inputs"][name] = [node, 0]
-        if kind == "PEZInvert":
+        if kind in ("PEZInvert", "PEZPositiveAndNegative"):
             inputs["preset"] = "fast"
             large = any(each["class_type"] == "PEZModelFromCLIP" for each in graph.values())
             if large or any(each["inputs"].get("checkpoint") for each in graph.values()):
@@ -110,6 +118,20 @@ CHECKS = {
     ),
     "switch a style by the mood of a prompt": lambda texts, _: (
         texts["PreviewAny"] == ["an abandoned graveyard under dark clouds, charcoal drawing, deep shadows", "gloomy"]
+    ),
+    "picture to prompt for Z-Image, Qwen, Flux.2, Wan": lambda texts, _: LITTLE & set(texts["PEZInvert"][0].split()),
+    "picture to prompt to picture, in rounds": lambda texts, _: (
+        {*texts["PEZInvert"]} == {line.split("  ", 1)[1].strip() for line in texts["PreviewAny"][0].splitlines()[1:]}
+    ),
+    "one prompt for each tile": lambda texts, base: (
+        len(texts["PEZInvert"]) == 4 and any((base / "output").glob("tiles_*.png"))
+    ),
+    "positive and negative prompt, weighted": lambda texts, _: (
+        len(texts["PEZPositiveAndNegative"]) == 2 and all(":1.30)" in each for each in texts["PreviewAny"])
+    ),
+    "let the generator choose": lambda texts, _: (
+        {line.split(".  ")[-1].strip() for line in texts["PreviewAny"][0].split("\n\n")[0].splitlines()[1:]}
+        >= {*texts["PEZInvert"]}
     ),
     "a blend of a picture and words": lambda texts, _: len(texts["PEZInvert"][0].split()) == 8,
     "one prompt for each picture": lambda texts, base: all(

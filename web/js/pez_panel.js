@@ -3,7 +3,8 @@
 import { api } from "../../../scripts/api.js";
 import { app } from "../../../scripts/app.js";
 import { isSearching, nodeByLocator, nodesWithPaths, pathsOf } from "./graph/nodes.js";
-import { checked, VERSION } from "./outcome/check.js";
+import { checked } from "./outcome/check.js";
+import { isShown } from "./outcome/event.js";
 import { adopt, keep, saveWith } from "./outcome/keep.js";
 import { remember, settle } from "./outcome/pick.js";
 import { addSearchPanel, endRuns, everyPanel, panelOf, panelsOnPath, refresh, showAll } from "./panel/on_nodes.js";
@@ -15,11 +16,6 @@ import { loadWords, say } from "./panel/words.js";
 const WIDTH = 400; // of a new node
 
 const searching = new Set(); // names of node types
-
-// Another tab of the page may have a node with the same id.
-function isShown({ version, workflow }) {
-  return version === VERSION && (!workflow || !app.rootGraph?.id || workflow === app.rootGraph.id);
-}
 
 const shown = new WeakMap(); // node -> the output that it shows already
 

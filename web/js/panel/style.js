@@ -14,13 +14,15 @@ const CSS = `
   border: 1px solid var(--pez-line); flex: none; }
 .pez-button:hover { border-color: var(--pez-text); }
 .pez-button:disabled { color: var(--pez-soft); border-style: dashed; cursor: default; }
-.pez-button:focus-visible, .pez-prompts:focus-visible, .pez-summary:focus-visible, .pez-slider:focus-visible, .pez-reader:focus-visible { outline: 2px solid var(--pez-accent); outline-offset: 1px; }
+.pez-button:focus-visible, .pez-prompts:focus-visible, .pez-summary:focus-visible, .pez-slider:focus-visible, .pez-reader:focus-visible, .pez-report:focus-visible { outline: 2px solid var(--pez-accent); outline-offset: 1px; }
 .pez-fold { border-color: transparent; padding: 1px 3px; width: 20px; }
 .pez-bar { appearance: none; width: 100%; height: 5px; border: 1px solid var(--pez-line); border-radius: 3px; background: transparent; }
 .pez-bar::-webkit-progress-bar { background: transparent; }
 .pez-bar::-webkit-progress-value, .pez-bar::-moz-progress-bar { background: var(--pez-accent); border-radius: 2px; }
 .pez-warning { margin: 0; padding-left: 7px; font-size: 11px; border-left: 3px solid var(--pez-accent); }
 .pez-error { white-space: pre-wrap; user-select: text; overflow-wrap: anywhere; }
+.pez-report { display: block; width: 100%; height: 100%; box-sizing: border-box; margin: 0; padding: 5px 6px; resize: none; border: 0; border-radius: 6px;
+  font: 11px/1.45 ui-monospace, monospace; white-space: pre; color: inherit; background: transparent; user-select: text; }
 .pez-found { display: flex; gap: 7px; align-items: flex-start; }
 .pez-prompts { flex: 1; min-width: 0; user-select: text; border-radius: 3px; }
 .pez-idle { color: var(--pez-soft); font-style: italic; }

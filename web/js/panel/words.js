@@ -85,6 +85,8 @@ const ENGLISH = {
   "saved rows": "rows {first} to {last} in {file}",
   "saved prompts": "Saved prompts",
   "nothing saved": "Nothing saved yet",
+  report: "Report",
+  "no report": "The report appears here. Click into it, then Ctrl+A and Ctrl+C copy all of it.",
 };
 
 let translations = {};
