@@ -57,7 +57,15 @@ def _check_connections(schema: io.Schema, inputs: Mapping[str, Any]) -> None:
             given = list(given.values())
         elif not schema.is_input_list:
             given = [given]
-        plain = (str, int, float, list) if kinds & _VALUES else (str, int, float, list, dict)
+        plain: tuple[type, ...] = (str, int, float)
+        if kinds & _VALUES:
+            plain = (*plain, list)
+        elif "PEZ_" in each.get_io_type() or kinds <= {
+            "IMAGE",
+            "MASK",
+            _GROWING,
+        }:  # ComfyUI's others may be lists or dicts
+            plain = (*plain, list, dict)
         for value in given if isinstance(given, list) else [given]:
             missing = value is None and not each.optional and "IMAGE" not in kinds  # nodes say what picture they need
             if missing or isinstance(value, plain):
