@@ -51,7 +51,7 @@ def tested(python: str, requirements: list[str], folder: Path, options: list[str
     """The row of the table, and the status of pytest."""
     subprocess.run([python, "-m", "venv", folder], check=True)
     own = next(path for path in (folder / "bin" / "python", folder / "Scripts" / "python.exe") if path.exists())
-    pip = [own, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    pip = [own, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]
     subprocess.run([*pip, *requirements, "-r", ROOT / "requirements-dev.txt"], check=True)
     asked = subprocess.run([own, "-c", ASK, *SHOWN], check=True, capture_output=True, text=True)
     run = subprocess.run(
