@@ -237,13 +237,11 @@ def _load(place: Path | str, device: str | torch.device, dtype: torch.dtype) -> 
         raise PezError(
             f"Language models need more packages: python -m pip install transformers gguf accelerate ({first_line(error)})"
         ) from error
-    except pickle.UnpicklingError as error:  # torch's message advises loading the file with its code
-        raise PezError(
-            f"{name} cannot be loaded as a language model: its weights are damaged, or loading them would run code. Fetch the "
-            "same model as .safetensors."
-        ) from error
     except Exception as error:  # damaged files can make their readers raise anything
-        raise PezError(f"{name} cannot be loaded as a language model: {first_line(error)}") from error
+        said = first_line(error)
+        if _is_pickle(error):  # torch's message advises loading the file with its code
+            said = "its weights are damaged, or loading them would run code. Fetch the same model as .safetensors."
+        raise PezError(f"{name} cannot be loaded as a language model: {said}") from error
     except BaseException as error:
         if type(error).__name__ != "PanicException":  # of tokenizers, which are written in Rust; no module exports it
             raise
@@ -279,3 +277,10 @@ def _read(
     module = module.to(device).eval().requires_grad_(False)
     own = name if isinstance(place, str) else place.stem
     return EncoderDecoderModel(module, tokenizer, own) if both else TransformersModel(module, tokenizer, own)
+
+
+def _is_pickle(error: BaseException | None) -> bool:
+    """Whether torch refused to unpickle; transformers 4 raises an error of its own while it handles that one."""
+    while error is not None and not isinstance(error, pickle.UnpicklingError):
+        error = error.__cause__ or error.__context__
+    return error is not None

@@ -167,8 +167,8 @@ def _from_pil(image: Image.Image) -> Image.Image:
 def _convert(image: Image.Image) -> Image.Image:
     """The loaded picture as RGB, upright, its short side at most MOST_SIDE."""
     upright = _UPRIGHT.get(_orientation(image))
-    if image.mode.startswith("I;16"):
-        image = Image.fromarray(_eight_bits(np.asarray(image)))
+    if image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PNG"):  # Pillow 10 opens 16 bits as I
+        image = Image.fromarray(_eight_bits(np.asarray(image, dtype=np.uint16)))
     elif image.mode in ("I", "F"):
         image = Image.fromarray(_from_numbers(np.array(image, dtype=np.float32), image.mode))
     transparent = image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info

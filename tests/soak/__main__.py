@@ -6,6 +6,7 @@
     python -m tests.soak kills                         a ComfyUI that is killed in mid-search
 
     --runs N        searches, prompts or kills (default: 500, 3 of each kind for threads, 20 kills)
+    --seconds S     ends the prompts to ComfyUI earlier
 
 It prints a table in Markdown and ends with status 1 if memory grew, if a file or a thread was left, or if a result differs
 from that of a fresh process. The curve shows the memory. Linux only. `comfyui` and `kills` need what the tests of the nodes need.
@@ -14,6 +15,7 @@ from that of a fresh process. The curve shows the memory. Linux only. `comfyui` 
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from pathlib import Path
 
@@ -30,6 +32,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__.splitlines()[0])
     parser.add_argument("part", choices=COUNTS)
     parser.add_argument("--runs", type=int, metavar="N", help="searches, prompts or kills")
+    parser.add_argument("--seconds", type=float, default=math.inf, metavar="S", help="ends prompts to ComfyUI earlier")
     parser.add_argument("--curve", type=Path, metavar="FILE.png", help="where to draw the memory")
     given = parser.parse_args()
     count, watch = given.runs or COUNTS[given.part], None
@@ -44,7 +47,7 @@ def main() -> int:
         from . import in_comfyui as part
 
         if given.part == "comfyui":
-            line, watch, well = part.one_server(count, SAMPLE)
+            line, watch, well = part.one_server(count, SAMPLE, given.seconds)
         else:
             line, well = part.kills(range(count))
     for each in (HEAD, ["---"] * len(HEAD), line):

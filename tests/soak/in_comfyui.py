@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 import tempfile
 import time
@@ -35,11 +36,13 @@ def server() -> Iterator[Comfy]:
             comfy.stop()
 
 
-def mixed(comfy: Comfy, count: int, watch: Watch) -> list[Any]:
-    """The outcomes of `count` graphs: four queued at once, by two pages in turn, models freed between some."""
+def mixed(comfy: Comfy, count: int, watch: Watch, seconds: float = math.inf) -> list[Any]:
+    """The outcomes of `count` graphs, or as many as `seconds` suffice for: four queued at once, by two pages in turn, models
+    freed between some."""
     found: list[Any] = []
+    end = time.monotonic() + seconds
     tabs = [comfy, comfy.tab()]
-    while len(found) < count:
+    while len(found) < count and time.monotonic() < end:
         numbers = range(len(found), min(count, len(found) + TOGETHER))
         queued = [(tabs[number % 2], tabs[number % 2].queue(prompt(number))) for number in numbers]
         found += [outcome(comfy, tab.listen(prompt_id)) for tab, prompt_id in queued]
@@ -52,20 +55,19 @@ def mixed(comfy: Comfy, count: int, watch: Watch) -> list[Any]:
     return found
 
 
-def one_server(count: int, sample: int) -> tuple[list[str], Watch, bool]:
+def one_server(count: int, sample: int, seconds: float = math.inf) -> tuple[list[str], Watch, bool]:
     """`count` prompts to one server; `sample` of them are compared with those of a fresh one.
 
     Returns the row of the table, the memory after each four, and whether all is well.
     """
     with server() as comfy:
         watch = Watch(comfy.process.pid)
-        found = mixed(comfy, count, watch)
-        time.sleep(2)  # it closes the connection of a page that is gone in its own time
+        found = mixed(comfy, count, watch, seconds)
         left = watch.left()
-    chosen = spread(count, sample)
+    chosen = spread(len(found), sample)
     with server() as fresh:
         differ = [number for number in chosen if outcome(fresh, fresh.run(prompt(number))) != found[number]]
-    line = row("prompts to one ComfyUI, from two pages", count, watch, left, differ, len(chosen))
+    line = row("prompts to one ComfyUI, from two pages", len(found), watch, left, differ, len(chosen))
     return line, watch, watch.flat and not left and not differ
 
 

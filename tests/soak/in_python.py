@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from pez_core import ClipModel
+
 from .searches import KINDS, ROOT, command, outcome, own_model
 from .watching import Watch, row
 
@@ -44,18 +46,23 @@ def many_threads(numbers: Sequence[int]) -> tuple[list[str], bool]:
     model, watch = own_model(), Watch()
     expected = [outcome(number, model) for number in numbers]
     turns = [numbers[i * len(numbers) // THREADS :] + numbers[: i * len(numbers) // THREADS] for i in range(THREADS)]
-    with ThreadPoolExecutor(THREADS) as pool:  # in each another kind comes first
-        list(pool.map(lambda n: outcome(n, model), numbers[: len(KINDS)]))
-        watch.begin()
-        watch.sample()
-        found = list(pool.map(lambda turn: {number: outcome(number, model) for number in turn}, turns))
-        watch.sample()
-        left = watch.left()
+    in_threads(model, [[number] for number in numbers])  # libraries keep threads of their own
+    watch.begin()
+    watch.sample()
+    found = in_threads(model, turns)
+    watch.sample()
+    left = watch.left()
     differ = [n for own in found for n, value in zip(numbers, expected, strict=True) if own[n] != value]
     compared = THREADS * len(numbers)
     return row("eight threads with one model, beside one thread", compared, watch, left, differ, compared), not (
         left or differ
     )
+
+
+def in_threads(model: ClipModel, turns: Sequence[Sequence[int]]) -> list[dict[int, Any]]:
+    """The outcomes of each of `turns`, eight of them at once."""
+    with ThreadPoolExecutor(THREADS) as pool:
+        return list(pool.map(lambda turn: {number: outcome(number, model) for number in turn}, turns))
 
 
 def spread(count: int, sample: int) -> list[int]:

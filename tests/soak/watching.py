@@ -6,12 +6,14 @@ import ctypes
 import gc
 import os
 import statistics
+import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 MOST_GROWTH = 16.0  # MiB from the second fifth of a run to the last: less than a model that is never let go of
+PATIENCE = 5.0  # seconds
 
 
 @dataclass
@@ -33,8 +35,11 @@ class Watch:
         self.before = self._held()
 
     def left(self) -> list[str]:
-        """The threads and files that were not there at `begin`."""
-        return sorted((self._held() - self.before).elements())
+        """The threads and files that were not there at `begin`. What has just ended gets a moment to go."""
+        end = time.monotonic() + PATIENCE
+        while (found := self._held() - self.before) and time.monotonic() < end:
+            time.sleep(0.1)
+        return sorted(found.elements())
 
     @property
     def growth(self) -> float:
