@@ -275,16 +275,16 @@ EXAMPLES: dict[str, Workflow] = {
             size=(300, 270),
         ),
         "decode": Node(
-            "VAEDecode", (920, 640), {}, {"samples": ("sampler", 0), "vae": ("checkpoint", 2)}, size=(440, 50)
+            "VAEDecode", (1400, 800), {}, {"samples": ("sampler", 0), "vae": ("checkpoint", 2)}, size=(300, 50)
         ),
         "merge": Node(
             "ImageMergeTileList",
-            (920, 760),
+            (1400, 920),
             {"final_width": 1024, "final_height": 1024, "overlap": 128},
             {"image_list": ("decode", 0)},
-            size=(440, 110),
+            size=(300, 110),
         ),
-        "save": Node("SaveImage", (1400, 800), {"filename_prefix": "tiles"}, {"images": ("merge", 0)}, size=(300, 380)),
+        "save": Node("SaveImage", (920, 640), {"filename_prefix": "tiles"}, {"images": ("merge", 0)}, size=(440, 380)),
     },
     "prompt without certain words": {
         "note": note(
