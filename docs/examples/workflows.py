@@ -96,7 +96,7 @@ EXAMPLES: dict[str, Workflow] = {
         "repaint": Node("PEZPaint", (1280, 640), {"seed": 1}, {"texts": ("again", 0)}, "Second painting", (440, 480)),
         "both": Node(
             "StringConcatenate",
-            (920, 640),
+            (920, 730),
             {"delimiter": "\n"},
             {"string_a": ("invert", 0), "string_b": ("again", 0)},
             "Both prompts",
@@ -104,12 +104,12 @@ EXAMPLES: dict[str, Workflow] = {
         ),
         "score": Node(
             "PEZScore",
-            (920, 880),
+            (920, 990),
             {},
             {"pez_model": ("model", 0), "texts": ("both", 0), "image": ("picture", 0)},
             size=(320, 160),
         ),
-        "table": Node("PreviewAny", (0, 980), {}, {"source": ("score", 1)}, "First and second", (400, 170)),
+        "table": Node("PreviewAny", (0, 1030), {}, {"source": ("score", 1)}, "First and second", (400, 150)),
     },
     "picture to prompt to picture (SD 1.5)": {
         "note": note(
