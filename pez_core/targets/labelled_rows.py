@@ -72,12 +72,12 @@ def open_table(path: Path) -> Table:
         raise PezError(f"{path.name!r} is of no known kind: give a file that ends in {', '.join(KINDS)}.")
     if kind == "parquet":
         return _parquet(path)
-    if size > MOST_LINES and not packed:
-        _count_lines(path)
 
     def opened() -> IO[bytes]:
         return cast(IO[bytes], gzip.open(path, "rb")) if packed else path.open("rb")
 
+    if packed or size > MOST_LINES:
+        _count_lines(opened, path.name)
     return text_table(opened, path.name, kind)
 
 
@@ -131,14 +131,15 @@ def _lines(opened: Callable[[], IO[bytes]], name: str) -> Iterator[bytes]:
         raise PezError(f"{name!r} cannot be read: {why.rstrip('.')}.") from error
 
 
-def _count_lines(path: Path) -> None:
+def _count_lines(opened: Callable[[], IO[bytes]], name: str) -> None:
     """Raises PezError for a file of too many lines, before its rows take memory."""
-    lines = 0
-    with suppress(OSError), path.open("rb") as file:  # reading it will say so
-        while piece := file.read(2**20):
+    lines = read = 0
+    with suppress(OSError, EOFError, zlib.error), opened() as file:  # reading it will say so
+        while (piece := file.read(2**20)) and read <= MOST_BYTES:
+            read += len(piece)
             lines += piece.count(b"\n")
             if lines > MOST_LINES:
-                raise _too_large(path.name, f"more than {MOST_LINES // 10**6} million lines")
+                raise _too_large(name, f"more than {MOST_LINES // 10**6} million lines")
 
 
 def _too_large(name: str, has: str) -> PezError:

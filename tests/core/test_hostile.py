@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import pickle
 import shutil
@@ -103,9 +104,12 @@ def test_a_list_with_an_endless_line(tmp_path, monkeypatch, ending):
 def test_too_many_lines_are_refused_before_rows_take_memory(tmp_path, monkeypatch):
     monkeypatch.setattr(labelled_rows, "MOST_LINES", 10)
     monkeypatch.setattr(labelled_rows, "text_table", lambda *_: pytest.fail("rows were read"))
-    (tmp_path / "texts.csv").write_text("text,label\n" + "a,b\n" * 10)
-    with pytest.raises(PezError, match="at most 2 GB and 0 million lines"):
-        read_examples(tmp_path / "texts.csv")
+    written = b"text,label\n" + b"a,b\n" * 10
+    (tmp_path / "texts.csv").write_bytes(written)
+    (tmp_path / "texts.csv.gz").write_bytes(gzip.compress(written))
+    for name in ("texts.csv", "texts.csv.gz"):
+        with pytest.raises(PezError, match="at most 2 GB and 0 million lines"):
+            read_examples(tmp_path / name)
 
 
 @pytest.fixture(scope="module")
