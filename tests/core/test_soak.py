@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from pez_core import ClipModel
+from tests.soak import watching
 from tests.soak.in_python import THREADS, many_threads, shareable
 from tests.soak.searches import KINDS, outcome
 from tests.soak.watching import MOST_GROWTH, Watch
@@ -37,12 +38,13 @@ def test_nothing_is_left_of_searches_of_every_kind_and_the_next_ones_come_to_the
 
 @pytest.mark.slow
 def test_threads_that_share_a_model_come_to_what_one_thread_does():
-    numbers = shareable(1)[::3]
+    numbers = shareable(1)[::4]
     line, _ = many_threads(numbers)  # what stays behind is not looked at: libraries may start threads of their own here
     assert line[-1] == f"{THREADS * len(numbers)} of {THREADS * len(numbers)}"
 
 
-def test_memory_that_grows_and_files_that_stay_are_seen(tmp_path):
+def test_memory_that_grows_and_files_that_stay_are_seen(tmp_path, monkeypatch):
+    monkeypatch.setattr(watching, "PATIENCE", 0.2)
     watch = Watch()
     watch.memory = [100 + MOST_GROWTH * run / 40 for run in range(100)]
     assert not watch.flat
