@@ -165,7 +165,11 @@ class PEZChooseByGenerator(PezNode):
             raise PezError(
                 "There is no prompt to choose: connect candidates of PEZ Invert, or write one prompt per line."
             )
-        pictures = [each[None] for batch in image for each in batch]
+        if painted and painted[0] and not judge:
+            raise PezError(
+                "painted needs a model that compares the paintings with the picture: connect one to judge, or set 0."
+            )
+        pictures = pictures_of(image)
         generator = ComfyGenerator(model[0], clip[0], vae[0], (megapixels or [MEGAPIXELS])[0])
         bar: comfy.utils.ProgressBar | None = None
 
@@ -176,9 +180,11 @@ class PEZChooseByGenerator(PezNode):
 
         choice = choose(generator, prompts, pictures, (noises or [NOISES])[0], (seed or [0])[0], show)
         ranked, table, told = choice.ranked, choice.table(), choice.to_json()
-        if painted and painted[0]:
+        if painted and painted[0] and judge:
             settings = ((seed or [0])[0], (steps or [STEPS])[0], (cfg or [CFG])[0])
-            repainted = _painted(generator, judge, pictures, [each.prompt for each in ranked[: painted[0]]], *settings)
+            repainted = _painted(
+                generator, judge[0], pictures, [each.prompt for each in ranked[: painted[0]]], *settings
+            )
             order = [each.prompt for each in repainted]
             ranked = sorted(ranked, key=lambda each: order.index(each.prompt) if each.prompt in order else len(order))
             table += "\n\nThe best of these, painted\n" + table_of(repainted, "similarity", _number)
@@ -194,7 +200,7 @@ class PEZChooseByGenerator(PezNode):
 
 def _painted(
     generator: ComfyGenerator,
-    judge: list[ClipModel] | None,
+    judge: ClipModel,
     pictures: list[torch.Tensor],
     prompts: list[str],
     seed: int,
@@ -202,17 +208,23 @@ def _painted(
     cfg: float,
 ) -> tuple[Chosen, ...]:
     """The prompts by their paintings; `given` counts the order that the generator's losses gave."""
-    if not judge:
-        raise PezError(
-            "painted needs a model that compares the paintings with the picture: connect one to judge, or set 0."
-        )
     seeds = [(seed + i) % 2**64 for i in range(PAINTINGS)]
     paintings = [as_rgb(generator.paint(prompt, pictures[0], seeds, steps, cfg)) for prompt in prompts]
-    return choose_painted(judge[0], make_target(judge[0], PictureSource.of(pictures)), prompts, paintings)
+    return choose_painted(judge, make_target(judge, PictureSource.of(pictures)), prompts, paintings)
 
 
 def _number(value: float, sign: str) -> str:
     return f"{value:{sign}.4f}"
+
+
+def pictures_of(batches: list[torch.Tensor | None]) -> list[torch.Tensor]:
+    """The pictures of all batches, each [1, H, W, C]. Raises PezError for none, and for values that are not numbers."""
+    pictures = [each[None] for batch in batches if batch is not None for each in batch]
+    if not pictures:
+        raise PezError("No picture was given: the image input is empty.")
+    if not all(each.isfinite().all() for each in pictures):
+        raise PezError("The picture contains NaN or infinite values: check the node or program that made it.")
+    return pictures
 
 
 def candidates_of(results: list[NodeResult], texts: list[str]) -> list[str]:

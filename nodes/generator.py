@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,10 +17,11 @@ from torch import Tensor
 import nodes
 
 from ..pez_core import PezError
-from ..pez_core.errors import ShortOfMemoryError
+from ..pez_core.errors import ShortOfMemoryError, first_line
 from ..pez_core.models.generator import Noises, OnPass
 
 STEP = 16  # pixels: sides of pictures are multiples of it, as the coarsest VAEs and patches need
+_UNFIT = re.compile("shape|size", re.IGNORECASE)  # how torch names tensors that do not fit together
 
 
 class ComfyGenerator:
@@ -130,6 +132,13 @@ class _Denoising(comfy.samplers.Sampler):
                 ) from error
             self._together = math.ceil(len(conds) / 2)
             predicted = []
+        except RuntimeError as error:
+            if not _UNFIT.search(str(error)):
+                raise
+            raise PezError(
+                f"{self._name} cannot read what this text encoder made of the prompts ({first_line(error, 120)}): connect the CLIP "
+                "that belongs to this generator."
+            ) from error
         if not predicted:
             soft_empty_cache()
         return [(each.double() - clean.double()).square().mean().item() for each in predicted]
@@ -141,9 +150,10 @@ def fitted(picture: Tensor, megapixels: float) -> Tensor:
         raise PezError(
             f"The picture has {picture.shape[2]} x {picture.shape[1]} pixels, a generator needs {STEP} x {STEP} at least."
         )
+    picture = picture[..., :3].expand(*picture.shape[:-1], 3)  # gray has one channel
     scale = min(1.0, math.sqrt(megapixels * 1e6 / (picture.shape[1] * picture.shape[2])))
     height, width = (max(STEP, round(side * scale / STEP) * STEP) for side in picture.shape[1:3])
     if (height, width) == tuple(picture.shape[1:3]):
-        return picture[..., :3]
-    scaled = comfy.utils.common_upscale(picture[..., :3].movedim(-1, 1), width, height, "area", "center")
+        return picture
+    scaled = comfy.utils.common_upscale(picture.movedim(-1, 1), width, height, "area", "center")
     return scaled.movedim(1, -1)

@@ -67,6 +67,10 @@ def _check_connections(schema: io.Schema, inputs: Mapping[str, Any]) -> None:
         }:  # ComfyUI's others may be lists or dicts
             plain = (*plain, list, dict)
         for value in given if isinstance(given, list) else [given]:
+            if value is None and kinds <= {"MODEL", "CLIP", "CLIP_VISION", "VAE"} and not each.optional:
+                raise PezError(
+                    f"{each.id} is None: the checkpoint that it comes from may have none. Connect a node that loads it."
+                )
             missing = value is None and not each.optional and "IMAGE" not in kinds  # nodes say what picture they need
             if missing or isinstance(value, plain):
                 raise PezError(f"{each.id} must be connected, not {shorten(repr(value))}: connect it to a node.")

@@ -59,7 +59,8 @@ class Job:
 
     options: plain values; results are continued only with the same ones. `settings`, if there, is a dict of settings.
     restart: begins anew, and removes the rows that are there once the first new ones have been found.
-    retry: also searches the pictures whose rows have an error again; these rows are removed likewise.
+    retry: also searches the pictures whose rows have an error again; these rows are removed likewise, or at once if none of
+    their pictures is left in the source.
     """
 
     source: Source
@@ -138,6 +139,9 @@ class Job:
         begun, old = time.perf_counter(), True  # old rows are there until there is something to replace them
         on_rows(summary)
         if summary.total is not None and all(self._known(item.key) for item in self.source):  # no model is needed
+            if self.retry and summary.failed_before:  # the pictures of these rows are no longer in the source
+                self._remove_old(summary, manifest)
+                on_rows(summary)
             return
         for items, rows in engine.run(self.source, self._known, plan, on_pack):
             rows = [self._with_caption(item, row) for item, row in zip(items, rows, strict=True)]

@@ -56,7 +56,9 @@ def add_batch(parser: argparse.ArgumentParser) -> None:
         "job goes on where it was",
     )
     parser.add_argument("--recursive", action="store_true", help="also the sub-folders of SOURCE")
-    parser.add_argument("--retry-failed", action="store_true", help="search pictures whose rows have an error again")
+    parser.add_argument(
+        "--retry-failed", action="store_true", help="search again the pictures whose rows have an error"
+    )
     parser.add_argument("--restart", action="store_true", help="begin anew and remove the rows of RESULTS")
     parser.add_argument(
         "--sidecar",

@@ -63,7 +63,7 @@ def add_classify(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--names",
         metavar="A,B",
-        help="the labels in the file, in order; one with a comma in double quotes (default: as they are sorted)",
+        help="the labels in the file, in the order of --labels; one with a comma in double quotes (default: sorted)",
     )
     parser.add_argument(
         "--labels",
@@ -270,7 +270,9 @@ def _split(text: str) -> list[str]:
     try:
         parts = next(csv.reader([" ".join(text.split())], skipinitialspace=True, strict=True), [])
     except csv.Error as error:
-        raise PezError(f"{shorten(text)!r} does not read as names between commas: {first_line(error)}.") from error
+        raise PezError(
+            f"{shorten(text)!r} does not read as names between commas ({first_line(error)}): close the double quotes."
+        ) from error
     return [part.strip() for part in parts or [""]]
 
 

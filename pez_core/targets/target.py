@@ -50,7 +50,9 @@ class Target:
             weights = weights / weights.abs().max()
         weights = weights / weights.abs().sum()
         if (weights @ features).norm() < LEAST_LENGTH:
-            raise PezError("The parts of the target cancel out: nothing is left to match. Change a weight or a part.")
+            raise PezError(
+                "The parts of the target cancel out: nothing is left to match. Change a weight, a picture or a text."
+            )
         object.__setattr__(self, "features", features)
         object.__setattr__(self, "weights", weights)
 

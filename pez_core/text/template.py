@@ -111,7 +111,7 @@ class Template:
             raise PezError(f"The {name} {shorten(text)!r} contains a special token: remove it.")
         word = self._ban_in(text)
         if word:
-            raise PezError(f"The {name} {shorten(text)!r} contains the banned word {word!r}: change one of them.")
+            raise PezError(f"The banned word {word!r} is in the {name} {shorten(text)!r}: change one of them.")
         unknown = vocabulary.unknown_words(text)
         if unknown:
             named = shorten(", ".join(map(repr, unknown)))

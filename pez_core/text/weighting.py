@@ -12,6 +12,7 @@ from .comfyui import escape_for_comfyui
 LEAST, MOST = 0.8, 1.3
 """The weights of the words that contribute least and most: beyond about these, generators begin to distort pictures."""
 
+_ROUNDING = 1e-6  # contributions closer than this are equal: they are differences of cosines in float32
 _WORD = re.compile(r"\S+")
 Share = tuple[int, int, float]
 """A part of a text: its first character, the one after its last, how much it contributes."""
@@ -42,6 +43,8 @@ def weighted_for_comfyui(text: str, shares: Sequence[Share], least: float = LEAS
     if not words:
         return text
     each = [sum(value for start, _, value in shares if word.start() <= start < word.end()) for word in words]
+    if max(each) - min(each) < _ROUNDING:
+        each = [0.0] * len(each)
     middle = statistics.mean(each)
     above, below = max(each) - middle, middle - min(each)
     weights = [

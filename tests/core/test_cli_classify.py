@@ -79,7 +79,7 @@ def test_a_label_with_a_comma_stands_in_quotes(capsys, tmp_path: Path):
     assert out.split("\t")[0] in ("happy, glad", "sad")
     status, _, err = run(capsys, "classify", str(file), "--apply", "", *TASK, "--names", '"happy, glad,sad')
     assert status == 2
-    assert "does not read as names between commas" in err
+    assert "does not read as names between commas (unexpected end of data): close the double quotes" in err
 
 
 def test_labels_in_json_are_a_line_for_each_text(capsys, tmp_path: Path):

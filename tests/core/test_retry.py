@@ -86,6 +86,15 @@ def test_what_fails_again_has_its_row(damaged, out):
     assert sorted(rows_of(out)) == NAMES
 
 
+def test_rows_of_removed_pictures_go(damaged, out):
+    assert batch(damaged, out) == 3
+    for name in DAMAGED:
+        (damaged / name).unlink()
+    assert batch(damaged, out) == 3  # not without being asked
+    assert batch(damaged, out, "--retry-failed") == 0
+    assert sorted(rows_of(out)) == [name for name in NAMES if name not in DAMAGED]
+
+
 def test_whole_lines_stay_as_they_are(damaged, tmp_path):
     out = tmp_path / "rows.jsonl"
     assert batch(damaged, out) == 3

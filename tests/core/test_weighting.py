@@ -33,6 +33,7 @@ def test_tokens_of_one_word_count_together():
 
 def test_equal_words_and_no_words_stay_plain():
     assert weighted_for_comfyui("a fox", [(0, 1, 0.1), (2, 5, 0.1)]) == "a fox"
+    assert weighted_for_comfyui("fox fox", [(0, 3, 0.1), (4, 7, 0.1 + 1e-7)]) == "fox fox"  # apart by rounding only
     assert weighted_for_comfyui("fox", [(0, 3, 0.1)]) == "fox"
     assert weighted_for_comfyui("", []) == ""
 

@@ -193,7 +193,11 @@ def test_the_best_are_painted_and_compared_if_asked(generators, kind):
         ({"texts": " \n"}, "There is no prompt to choose"),
         ({"vae": ["other", 1]}, "The VAE makes latents of 16 channels, SD15 denoises 4"),
         ({"image": ["tiny", 0]}, "The picture has 1 x 1 pixels, a generator needs 16 x 16 at least"),
-        ({"image": ["empty", 0]}, "no picture"),
+        ({"image": ["empty", 0]}, "No picture was given"),
+        ({"image": None}, "No picture was given"),
+        ({"image": ["nan", 0]}, "The picture contains NaN or infinite values"),
+        ({"clip": None}, "clip is None: the checkpoint that it comes from may have none"),
+        ({"clip": ["reader", 0]}, "connect the CLIP that belongs to this generator"),
     ],
 )
 def test_what_cannot_be_used_is_said(generators, change, said):
@@ -202,5 +206,21 @@ def test_what_cannot_be_used_is_said(generators, change, said):
         "other": {"class_type": "TestDiffusion", "inputs": {"kind": "ZImage", "channels": 0}},
         "tiny": {"class_type": "TestPicture", "inputs": {"kind": "tiny"}},
         "empty": {"class_type": "TestPicture", "inputs": {"kind": "empty"}},
+        "nan": {"class_type": "TestPicture", "inputs": {"kind": "nan"}},
     }
-    assert said in generators.run(made).error
+    (error,) = generators.run(made).of("execution_error")
+    assert error["exception_type"] == "PEZ"
+    assert said in error["exception_message"]
+
+
+def test_a_missing_judge_is_said_before_anything_is_measured(generators):
+    assert "connect one to judge" in generators.run(graph("eps", watch={"said": "judged"}, painted=2)).error
+    assert "judged: " not in generators.log
+
+
+def test_a_picture_of_one_channel_is_gray(generators):
+    made = graph("eps")
+    made["image"]["inputs"]["kind"] = "one channel"
+    gray = gains(generators.run(made))
+    made["image"]["inputs"]["kind"] = "grey"
+    assert gray == gains(generators.run(made))
