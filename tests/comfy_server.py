@@ -15,6 +15,7 @@ import time
 import urllib.error
 import urllib.request
 import uuid
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -97,10 +98,10 @@ class Run:
 
 
 class Comfy:
-    """A running server and its HTTP and WebSocket API; `more`: options of ComfyUI's."""
+    """A running server and its HTTP and WebSocket API; `more`: options of ComfyUI's, `variables`: of its environment."""
 
-    def __init__(self, base: Path, comfyui: Path, *more: str):
-        self.base, self.comfyui, self._options = base, comfyui, more
+    def __init__(self, base: Path, comfyui: Path, *more: str, variables: Mapping[str, str] | None = None):
+        self.base, self.comfyui, self._options, self._variables = base, comfyui, more, variables or {}
         self.log_file = base / "comfyui.log"
         self.start()
         self.startup = self.log  # the log before the first graph
@@ -118,7 +119,7 @@ class Comfy:
             cwd=self.base,
             stdout=self._log,
             stderr=subprocess.STDOUT,
-            env={**os.environ, "HF_HUB_OFFLINE": "1", "NO_COLOR": "1"},
+            env={**os.environ, "HF_HUB_OFFLINE": "1", "NO_COLOR": "1", **self._variables},
         )
         self._wait()
         self._connect()

@@ -20,6 +20,8 @@ from .watching import Watch, row
 
 TOGETHER = 4  # prompts in the queue
 FREE_EVERY = 10  # prompts
+GIVEN_BACK = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_ARENA_MAX": "2"}
+"""Lets the C library give freed memory back at once instead of keeping it for later: what stays is what is held."""
 ENDLESS = {"steps": 100_000, "patience": -1}
 
 
@@ -29,7 +31,7 @@ def server() -> Iterator[Comfy]:
     with tempfile.TemporaryDirectory(prefix="pez-soak-") as base:
         prepare(Path(base))
         furnish(Path(base))
-        comfy = Comfy(Path(base), find_comfyui())
+        comfy = Comfy(Path(base), find_comfyui(), variables=GIVEN_BACK)
         try:
             yield comfy
         finally:
