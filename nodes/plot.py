@@ -21,7 +21,7 @@ class PEZPlot(PezNode):
             description="Draws a search: the pictures, the best similarity after each step (the search's estimate), and how much each word "
             "contributes.",
             search_aliases=["chart", "trace", "token importance"],
-            inputs=[PezResult.Input("result", tooltip="From PEZ Invert or PEZ Distill.")],
+            inputs=[PezResult.Input("result", tooltip="From PEZ Invert, PEZ Distill or PEZ Positive and Negative.")],
             outputs=[
                 io.Image.Output(
                     "image", display_name="image", tooltip="1200 x 600 pixels. Connect to Preview Image or Save Image."

@@ -39,7 +39,10 @@ class PEZSavePrompts(PezNode):
             search_aliases=["csv", "jsonl", "log prompts"],
             is_output_node=True,
             inputs=[
-                PezResult.Input("result", tooltip="From PEZ Invert or PEZ Distill. A list adds one row per result."),
+                PezResult.Input(
+                    "result",
+                    tooltip="From PEZ Invert, PEZ Distill or PEZ Positive and Negative. A list adds one row per result.",
+                ),
                 io.String.Input(
                     "file",
                     default="pez/prompts",
