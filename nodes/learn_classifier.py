@@ -19,7 +19,7 @@ from . import labelled_input
 from .load_language import given_or_embedded
 from .memory import digest_name, remember_as
 from .metadata import record
-from .node import PezNode
+from .node import PezNode, not_text
 from .outcome import outcome
 from .reporting import Reporter
 from .searching import HIDDEN
@@ -120,7 +120,9 @@ class PEZLearnClassifier(PezNode):
     @classmethod
     def validate_inputs(cls, examples: str | None) -> bool | str:
         """Replaces ComfyUI's check of the list. A connected input is None here; it is checked when it is read."""
-        return True if examples is None else labelled_input.misfit(examples) or True
+        if examples is None:
+            return True
+        return not_text(examples=examples) or labelled_input.misfit(examples) or True
 
     @classmethod
     def fingerprint_inputs(cls, examples: str | None = None, **others: Any) -> str:

@@ -16,7 +16,7 @@ from ..pez_core.errors import FetchError
 from ..pez_core.models.checkpoints import SUFFIXES
 from ..pez_core.models.presets import ALIASES, PRESETS
 from .health import require
-from .node import PezNode
+from .node import PezNode, not_text
 from .placement import host
 from .states import LOADING, Speaker
 from .wires import model_output
@@ -73,6 +73,8 @@ class PEZLoadModel(PezNode):
 
         A connected input is None here; it is checked when the model is loaded.
         """
+        if wrong := not_text(model=model, name=name, checkpoint=checkpoint):
+            return wrong
         if model is None or name is None:
             return True
         if model not in CHOICES and model not in ALIASES:

@@ -17,7 +17,7 @@ from comfy_api.latest import io
 from ..pez_core import PezError
 from ..pez_core.models.language import installed_language_model
 from .health import require
-from .node import PezNode
+from .node import PezNode, not_text
 from .wires import language_output
 
 FOLDER = "LLM"  # as other packs name it
@@ -59,7 +59,9 @@ class PEZLoadLanguageModel(PezNode):
     @classmethod
     def validate_inputs(cls, language_model: str | None) -> bool | str:
         """Replaces ComfyUI's check of the list. A connected input is None here; it is checked when it is loaded."""
-        return True if language_model is None else _misfit(language_model) or True
+        if language_model is None:
+            return True
+        return not_text(language_model=language_model) or _misfit(language_model) or True
 
     @classmethod
     def execute(cls, language_model: str, clip: Any = None) -> io.NodeOutput:

@@ -46,6 +46,15 @@ def _plain(execute: Any) -> Any:
     return run
 
 
+def not_text(**given: Any) -> str:
+    """What is said of a value of a widget that is no text, or '': graphs that programs send may hold anything. None is a
+    connection."""
+    for name, value in given.items():
+        if value is not None and not isinstance(value, str):
+            return f"{name} must be text, not {shorten(repr(value))}."
+    return ""
+
+
 def _check_connections(schema: io.Schema, inputs: Mapping[str, Any]) -> None:
     """Raises PezError for a plain value in place of a connection: ComfyUI lets graphs pass that have one."""
     for each in schema.inputs:

