@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import shutil
+import signal
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import open_clip
 import pytest
+import tqdm
 from drawings import draw_shapes
 
 from pez_core import ClipModel, Target, Vocabulary
@@ -45,3 +48,28 @@ def pictures(tmp_path: Path) -> Path:
     for sample in sorted(SAMPLES.glob("*.png"))[:6]:
         shutil.copy(sample, folder)
     return folder
+
+
+@pytest.fixture
+def ctrl_c() -> Iterator[None]:
+    """The default handler of Ctrl-C; the process that runs the tests may ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture
+def at_progress(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[int], None]], None]:
+    """Calls a function at each progress of a search, with the number of the search, from 1."""
+
+    def set_up(act: Callable[[int], None]) -> None:
+        bars: list[object] = []
+
+        def update(bar: object, _: int) -> None:
+            if not any(bar is each for each in bars):
+                bars.append(bar)
+            act(len(bars))
+
+        monkeypatch.setattr(tqdm.tqdm, "update", update)
+
+    return set_up

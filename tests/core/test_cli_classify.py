@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import signal
-import threading
 from pathlib import Path
 
 import pytest
@@ -140,8 +139,9 @@ def test_many_labels_are_not_listed_one_by_one(capsys, tmp_path: Path):
     assert len(out.splitlines()) < len(words)
 
 
-def test_interrupting_keeps_the_best_prompt(capsys):
-    threading.Timer(3, signal.raise_signal, [signal.SIGINT]).start()
+def test_interrupting_keeps_the_best_prompt(capsys, ctrl_c, at_progress):
+    presses = iter([signal.SIGINT])
+    at_progress(lambda _: [signal.raise_signal(each) for each in presses])
     status, out, err = run(capsys, "classify", MOODS, *TASK, "--steps", "100000", "--json")
     assert status == 0
     assert json.loads(out)["stopped"] == "asked to"

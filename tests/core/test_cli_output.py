@@ -11,12 +11,10 @@ import struct
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
-import tqdm
 from PIL import Image
 
 from pez_core.cli import main
@@ -24,31 +22,6 @@ from pez_core.cli import main
 ROOT = Path(__file__).parents[2]
 QUICK = ["--steps", "20", "--length", "3", "--restarts", "2"]
 LONG = ["--steps", "100000", "--patience", "0", "--length", "3", "--restarts", "1"]
-
-
-@pytest.fixture
-def ctrl_c() -> Iterator[None]:
-    """The default handler of Ctrl-C; the process that runs the tests may ignore it."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-@pytest.fixture
-def at_progress(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[int], None]], None]:
-    """Calls a function at each progress of a search, with the number of the search, from 1."""
-
-    def set_up(act: Callable[[int], None]) -> None:
-        bars: list[object] = []
-
-        def update(bar: object, _: int) -> None:
-            if not any(bar is each for each in bars):
-                bars.append(bar)
-            act(len(bars))
-
-        monkeypatch.setattr(tqdm.tqdm, "update", update)
-
-    return set_up
 
 
 class Standard(io.TextIOWrapper):
