@@ -207,7 +207,7 @@ def read_keys(out: Path) -> list[str]:
     return keys
 
 
-def full(folder: Path, pictures: int = 300) -> dict[str, Any]:
+def full(folder: Path, pictures: int = 300, kilobytes: int = 128) -> dict[str, Any]:
     """Lets a job write to a full file system, makes room, and lets it go on.
 
     The file system is a small one in memory where this process may mount one; else the size of files is limited.
@@ -215,8 +215,10 @@ def full(folder: Path, pictures: int = 300) -> dict[str, Any]:
     """
     source, small = draw(folder / "pictures", pictures), folder / "small"
     small.mkdir()
-    mounted = _run("mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", str(small)).returncode == 0
-    limit = None if mounted else lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2**17, 2**17))
+    mounted = _run("mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", str(small)).returncode == 0
+    limit = (
+        None if mounted else lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2**10 * kilobytes, 2**10 * kilobytes))
+    )
     try:
         out = small / "rows.jsonl"
         stopped = subprocess.run(command(source, out), capture_output=True, text=True, preexec_fn=limit)  # noqa: S603
@@ -231,7 +233,7 @@ def full(folder: Path, pictures: int = 300) -> dict[str, Any]:
     finally:
         if mounted:
             _run("umount", str(small))
-    kind = "a file system of 128 KB" if mounted else "a limit of 128 KB on files"
+    kind = f"a file system of {kilobytes} KB" if mounted else f"a limit of {kilobytes} KB on files"
     return {
         "with": kind,
         "said": stopped.stderr.strip().splitlines()[-1],

@@ -33,7 +33,7 @@ def test_killed_at_random_every_picture_has_one_row(tmp_path):
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="kills and limits processes as Linux does")
 def test_a_full_disk_is_one_line_and_the_job_goes_on(tmp_path):
-    told = benchmark.full(tmp_path, pictures=190)
+    told = benchmark.full(tmp_path, pictures=80, kilobytes=32)
     assert "'rows.jsonl' cannot be written: " in told["said"]
     assert "the same command goes on from there" in told["said"]
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
+from functools import lru_cache
 
 import open_clip
 import pytest
@@ -43,6 +45,9 @@ CONFIGS = {
 ELSEWHERE = {
     name: CONFIGS[name] for name in ("pez, fixed text, bans, draws", "swaps, fixed text, bans", "fluentprompt")
 }
+
+
+kept = lru_cache(small)  # drawing the weights takes longer than a step
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +112,8 @@ def test_a_step_stays_on_its_device(architecture, config):
     """On a device without values: a tensor still on the CPU would raise, and so would reading a value."""
     width = open_clip.get_model_config(architecture)["embed_dim"]
     vocabulary = Vocabulary(open_clip.get_tokenizer(architecture), 49408)
-    model = ClipModel.of_open_clip(small(architecture), lambda picture: picture, vocabulary, architecture)
+    module = copy.deepcopy(kept(architecture))
+    model = ClipModel.of_open_clip(module, lambda picture: picture, vocabulary, architecture)
     target = Target(torch.randn(2, width), torch.ones(2))
     fixed = template_for(model, config)
     model.text.module.to("meta")

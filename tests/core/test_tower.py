@@ -6,6 +6,7 @@ import copy
 import pickle
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 
 import open_clip
 import pytest
@@ -20,6 +21,12 @@ from pez_core import ClipModel, PezError, Vocabulary
 from pez_core.towers import TextTower
 
 CAUSAL = ["ViT-B-32", "ViT-L-14", "ViT-H-14"]
+
+
+@lru_cache
+def made(architecture: str) -> torch.nn.Module:
+    """A random CLIP of three layers; drawing its weights takes longer than a test."""
+    return small(architecture, text_layers=3)
 
 
 class Layout:
@@ -60,7 +67,7 @@ def searched(length: int, count: int = 3) -> torch.Tensor:
 @pytest.mark.parametrize("architecture", CAUSAL)
 @pytest.mark.parametrize(("before", "length", "after"), [(0, 1, 0), (0, 8, 0), (5, 16, 3), (0, 75, 0), (60, 1, 14)])
 def test_lean_way_equals_the_models_own_encoding(architecture, before, length, after, openai_vocabulary):
-    module = small(architecture, text_layers=3)
+    module = made(architecture)
     tower = TextTower(module, openai_vocabulary, architecture)
     assert tower.lean
     left, right = searched(before, 1).repeat(3, 1), searched(after, 1).repeat(3, 1)
@@ -75,7 +82,7 @@ def test_lean_way_equals_the_models_own_encoding(architecture, before, length, a
 @pytest.mark.parametrize("architecture", CAUSAL)
 @pytest.mark.parametrize("count", [2, 12])  # few rows and many: products are taken in different orders
 def test_lean_way_has_the_gradient_of_the_full_one(architecture, count, openai_vocabulary):
-    tower = TextTower(small(architecture, text_layers=3), openai_vocabulary, architecture)
+    tower = TextTower(made(architecture), openai_vocabulary, architecture)
     before, after, ids = [320, 1125], [525], searched(8, count)
     gradients = []
     for encode in (tower.prompt_encoder(before, after), tower._full_length(before, after)):
