@@ -13,10 +13,11 @@ import torch
 
 from . import __version__
 from .checks import machine, steps, towers
-from .checks.finding import OK, SLOW, STATUSES, WRONG, Check, Finding, Patient, nothing, skipped
+from .checks.finding import OK, SLOW, STATUSES, WRONG, Check, Finding, Patient, skipped
 from .errors import PezError, first_line, shorten
 from .models.clip import ClipModel
 from .models.presets import EMBEDDED
+from .objectives.protocol import nothing
 from .towers.plain import plain_torch
 
 MACHINE: dict[str, Check] = {

@@ -122,7 +122,7 @@ class Packs:
         return 1 if alike[0].time_limit else self.size.now  # the limit is that of a picture
 
     def _crowded(self) -> bool:
-        """Whether so many wait for others that some have to be searched in a smaller pack."""
+        """Whether too many wait for others, so that some have to be searched in a smaller pack."""
         return sum(map(len, self._waiting.values())) > WAITING * self.size.now
 
     def _next(self, alike: Alike) -> Iterator[list[Row]]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from ..models.clip import ClipModel
+from ..objectives.protocol import nothing
 
 OK, SLOW, WRONG, SKIPPED = "ok", "slow", "wrong", "skipped"
 STATUSES = (OK, SLOW, WRONG, SKIPPED)
@@ -27,10 +28,6 @@ class Finding:
     figure: str
     advice: str = ""
     name: str = ""
-
-
-def nothing() -> None:
-    """Stands for the `between` of nobody."""
 
 
 def skipped(why: str) -> Finding:

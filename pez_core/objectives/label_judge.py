@@ -16,6 +16,7 @@ from ..targets.task import Labels, LabelTask, padded
 from ..text.spans import token_spans
 from ..text.template import Template
 from ..towers.language import LanguageTower
+from .protocol import nothing
 
 ROWS = 32  # texts that are read at once
 ROUND = 100  # held-out texts after which a prompt that is clearly worse than the best one is given up
@@ -77,7 +78,7 @@ class LabelJudge:
         self._known: dict[str, Candidate | None] = {}
         self._scores: dict[str, Tensor] = {}  # of the prompts that were not given up, [E, C]
         self._best: Tensor | None = None  # bool [E]: the texts that the best prompt labels right
-        self.between: Callable[[], None] = _nothing
+        self.between: Callable[[], None] = nothing
 
     def text(self, ids: Sequence[int]) -> str:
         """The whole prompt of searched ids."""
@@ -214,7 +215,3 @@ def _clearly_worse(right: Tensor, best: Tensor) -> bool:
     """Whether the first prompt labels fewer of the same texts right than the best, beyond the error of the difference."""
     lost, gained = int((best & ~right).sum()), int((right & ~best).sum())
     return lost - gained > CLEARLY * math.sqrt(lost + gained)
-
-
-def _nothing() -> None:
-    """Replaced by runs."""

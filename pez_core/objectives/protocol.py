@@ -16,6 +16,10 @@ from torch import Tensor
 from ..result import Candidate, Token
 
 
+def nothing() -> None:
+    """Stands for a `between` that nobody asked for."""
+
+
 @dataclass(frozen=True)
 class Measure:
     """The name of an objective's value, and the least gain that counts.

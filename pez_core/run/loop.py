@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..config import InversionConfig
 from ..errors import short_of_memory
-from ..objectives.protocol import Judge, Objective
+from ..objectives.protocol import Judge, Objective, nothing
 from ..result import InversionResult, Progress
 from ..search import METHODS, SearchState, Stage, Stepper, best_tokens, make_stepper, starts
 from ..search.front import Entry
@@ -178,7 +178,7 @@ class Run:
             raise short_of_memory(device, self._name) from error
         while True:
             if device.type == "cuda":
-                objective.between = _nothing  # no host code runs between the pieces of a captured graph
+                objective.between = nothing  # no host code runs between the pieces of a captured graph
             try:
                 return make_stepper(search, search.begin(ids, value, kept), device)
             except torch.cuda.OutOfMemoryError as error:
@@ -430,7 +430,3 @@ class Run:
             stopped=problem.ended,
             measure=self._judge.measure,
         )
-
-
-def _nothing() -> None:
-    """Replaces `Run._between`."""
