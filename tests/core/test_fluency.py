@@ -202,6 +202,20 @@ def test_a_language_model_that_is_not_there(tmp_path: Path, monkeypatch: pytest.
         load_language_model(empty)
 
 
+def test_only_packages_that_are_missing_are_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def lacking(*_: object, **__: object) -> None:
+        raise ImportError("requires something")
+
+    monkeypatch.setattr("transformers.AutoTokenizer.from_pretrained", lacking)
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(PezError, match="cannot be loaded as a language model: requires something"):
+        load_language_model(tmp_path)
+    (tmp_path / "a.gguf").write_bytes(b"GGUF")
+    monkeypatch.setattr(language, "_PACKAGES_FOR_GGUF", ("no_such_package",))
+    with pytest.raises(PezError, match=r"a\.gguf needs more packages: python -m pip install no_such_package "):
+        load_language_model(tmp_path / "a.gguf")
+
+
 def test_a_language_model_that_is_cut_off(tmp_path: Path):
     cut = tmp_path / "cut.gguf"
     cut.write_bytes(b"GGUF\3\0\0\0")  # as a download that was interrupted

@@ -159,12 +159,12 @@ def test_several_pictures_stop_one_by_one_and_are_shown_as_rows(comfy, browser):
     page.route("**/pez/stop/**", answer)
     say(page, "pez.state", state="searching", parts=2, thumbnail=DOT)
     say(page, "pez.progress", parts=2, prompt="first one", step=5, left=None)
-    expect(state(page)).to_have_text("picture 1 of 2 · step 5 of 88")
-    panel(page).get_by_role("button", name="Stop this picture and keep its best").click()
+    expect(state(page)).to_have_text("prompt 1 of 2 · step 5 of 88")
+    panel(page).get_by_role("button", name="Stop only this one and keep its best").click()
     expect(state(page)).to_have_text("Stopping …")
     say(page, "pez.state", state="searching", parts=2, part=1, thumbnail=DOT)
     say(page, "pez.progress", parts=2, part=1, prompt="second one", step=1, left=None)
-    expect(state(page)).to_have_text("picture 2 of 2 · step 1 of 88")
+    expect(state(page)).to_have_text("prompt 2 of 2 · step 1 of 88")
     expect(panel(page).locator(".pez-row")).to_have_count(2)
     panel(page).get_by_role("button", name="Stop all").click()
     expect(state(page)).to_have_text("Stopping …")
@@ -181,11 +181,11 @@ def test_several_pictures_stop_one_by_one_and_are_shown_as_rows(comfy, browser):
     panel(page).get_by_role("button", name="Copy prompt 2").click()
     assert page.evaluate("() => window.copied") == "second one"
     which = panel(page).locator(".pez-which")
-    expect(which).to_have_text("candidate 1 of every picture")
+    expect(which).to_have_text("candidate 1 in every row")
     rows.nth(1).locator("summary").click()
     rows.nth(1).locator(".pez-choice").nth(1).click()
     expect(which).to_have_text(
-        "candidate 2 of every picture, used from the next run"
+        "candidate 2 in every row, used from the next run"
     )  # the node has one number for all
     expect(rows.locator(".pez-prompt .pez-text")).to_have_text(["ice (bird)", "ice (bird)"])
     expect(rows.locator(".pez-choice[aria-pressed=true] .pez-text")).to_have_text(["ice (bird)", "ice (bird)"])
@@ -194,10 +194,10 @@ def test_several_pictures_stop_one_by_one_and_are_shown_as_rows(comfy, browser):
     panel(page).get_by_role("button", name="Copy", exact=True).click()
     assert page.evaluate("() => window.copied") == "ice \\(bird\\)\nice \\(bird\\)"
     give(page, *(outcome("ice (bird)", thumbnail=DOT, candidate=2) for _ in range(2)))
-    expect(which).to_have_text("candidate 2 of every picture")
+    expect(which).to_have_text("candidate 2 in every row")
     expect(rows.nth(1).locator(".pez-list")).to_be_visible()  # it stays open
     set_widgets(page, length=5)
-    expect(which).to_have_text("candidate 1 of every picture, used from the next run")
+    expect(which).to_have_text("candidate 1 in every row, used from the next run")
     assert not errors
     leave(page)
 
@@ -545,8 +545,22 @@ def test_every_node_with_a_result_has_a_panel_and_no_other(server, browser):
     )
     assert panels == own
     assert {True, False} == set(own.values())
+    _two_prompts_have_the_names_of_their_outputs(page)
     assert not errors
     leave(page)
+
+
+def _two_prompts_have_the_names_of_their_outputs(page: Page) -> None:
+    node = page.evaluate("() => String(window.app.graph.nodes.find(each => each.type === 'PEZPositiveAndNegative').id)")
+    told = {"node": node, "panels": [node], "parts": 2}
+    say(page, "pez.state", **told, state="searching")
+    for part in range(2):
+        say(page, "pez.progress", **told, part=part, prompt=("fish", "bird")[part], left=None)
+    shown = [["positive", "fish"], ["negative", "bird"]]
+    read = """id => window.app.graph.getNodeById(id).widgets.find(each => each.name === "pez_panel").element"""
+    rows = f"""id => [...({read})(id).querySelectorAll(".pez-row")].map(
+        row => [".pez-name", ".pez-prompt .pez-text"].map(name => row.querySelector(name).textContent))"""
+    assert page.evaluate(rows, node) == shown
 
 
 @BOTH

@@ -6,6 +6,13 @@ const SUBGRAPH_INPUT = -10; // the id that a link from outside a sub-graph has a
 // Whether a node with outputs of these types searches.
 export const isSearching = (types) => FOUND.some((each) => types?.includes(each));
 
+// The names of the outputs of a node that are one text each, and no list.
+export function namesOfTexts(node) {
+  const lists = node.constructor.nodeData?.output_is_list ?? [];
+  const texts = (node.outputs ?? []).filter(({ type }, slot) => type === "STRING" && !lists[slot]);
+  return texts.map(({ label, localized_name, name }) => label || localized_name || name);
+}
+
 // A running node is named by its path: the ids of the sub-graph nodes around it, then its own.
 export function nodeByPath(graph, path) {
   return nodesOnPath(graph, path).at(-1);

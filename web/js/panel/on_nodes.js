@@ -3,7 +3,7 @@
 import { api } from "../../../../scripts/api.js";
 import { app } from "../../../../scripts/app.js";
 import { addShown } from "../graph/dom_widget.js";
-import { nodesOnPath, nodesWithPaths } from "../graph/nodes.js";
+import { namesOfTexts, nodesOnPath, nodesWithPaths } from "../graph/nodes.js";
 import { copyWith, outcomesOf } from "../outcome/keep.js";
 import { candidateOf, keepsSeed, pick, useSeed, watch } from "../outcome/pick.js";
 import { Panel } from "./panel.js";
@@ -42,6 +42,7 @@ function addPanel(node, source, added = false) {
       node.properties[FOLDED] = folded;
       panel.fold(folded);
     },
+    names: () => namesOfTexts(source()),
   });
   addShown(node, WIDGET, say("panel"), panel.element, sizeOptions(node));
   panels.set(node, panel);

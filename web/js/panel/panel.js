@@ -18,7 +18,7 @@ import { say } from "./words.js";
 
 export class Panel {
   // actions: stop(run, part), stopAll(run): end a search early; pick(number): another candidate becomes the prompt;
-  // keepsSeed(outcome), useSeed(outcome): the node's seed; fold(folded): the panel was folded.
+  // keepsSeed(outcome), useSeed(outcome): the node's seed; fold(folded): the panel was folded; names(): of the node's prompts.
   constructor(actions) {
     this.actions = actions;
     this.run = null; // the running search
@@ -144,7 +144,7 @@ export class Panel {
     setText(this.state, said);
     this.state.title = said;
     const single = !run || run.parts === 1;
-    const label = say(single ? "stop best" : "stop picture");
+    const label = say(single ? "stop best" : "stop part");
     this.stopButton.setAttribute("aria-label", label);
     this.stopButton.title = label;
     this.stopButton.disabled = this.stopAllButton.disabled = Boolean(run?.stopping);
@@ -178,7 +178,9 @@ export class Panel {
     for (const old of this.found.querySelectorAll(":scope > .pez-picture")) old.remove();
     if (several && prompts.length) {
       const outcomes = this.run ? null : this.outcomes;
-      const shown = prompts.map((each, i) => ({ thumbnail: thumbnails[i], ...each }));
+      const names = this.actions.names();
+      const named = names.length === (this.run?.parts ?? this.outcomes.length);
+      const shown = prompts.map((each, i) => ({ thumbnail: thumbnails[i], name: named ? names[i] : "", ...each }));
       this.rows.draw(shown, outcomes, this.marked, this.whichOfEach(outcomes ?? []));
       if (this.rows.element.parentNode !== this.prompts) this.prompts.replaceChildren(this.rows.element);
       return;

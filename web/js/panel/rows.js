@@ -1,4 +1,4 @@
-// Several prompts, one for each picture: a row each, with its picture, its score, its candidates and a button that copies it.
+// Several prompts: a row each, with its picture, its name, its score, its candidates and a button that copies it.
 
 import { Candidates } from "./candidates.js";
 import { copyButton, made, setText } from "./elements.js";
@@ -7,7 +7,7 @@ import { drawPrompt } from "./prompt.js";
 import { say } from "./words.js";
 
 export class Rows {
-  // choose(number): the candidates with this number are chosen, of every picture: the node has one number for all of them.
+  // choose(number): the candidates with this number are chosen, in every row: the node has one number for all of them.
   constructor(choose) {
     this.choose = choose;
     this.list = made("ol", "pez-rows");
@@ -16,7 +16,7 @@ export class Rows {
     this.rows = [];
   }
 
-  // prompts: [{ text, delivered, similarity, tokens, thumbnail }, ...], one for each row. outcomes: those of a run, with the
+  // prompts: [{ text, delivered, similarity, tokens, thumbnail, name }, ...], one for each row. outcomes: those of a run, with the
   // candidates of each row, or null while it searches. which: what to say of the chosen number.
   draw(prompts, outcomes, marked, which) {
     while (this.rows.length > prompts.length) this.rows.pop().element.remove();
@@ -34,16 +34,19 @@ export class Rows {
 class Row {
   constructor(number, choose) {
     this.number = number;
+    this.name = made("span", "pez-name");
     this.prompt = made("div", "pez-prompt");
     this.candidates = new Candidates(choose);
     this.copy = copyButton("pez-copy", say("copy"), say("copied"), () => this.delivered);
     this.copy.setAttribute("aria-label", say("copy prompt", { number }));
-    const body = made("div", "pez-body", {}, this.prompt, this.candidates.element);
+    const body = made("div", "pez-body", {}, this.name, this.prompt, this.candidates.element);
     this.element = made("li", "pez-row", {}, body, this.copy);
   }
 
-  draw({ text, delivered, similarity, tokens, thumbnail }, candidates, marked) {
+  draw({ text, delivered, similarity, tokens, thumbnail, name }, candidates, marked) {
     this.delivered = delivered;
+    setText(this.name, name);
+    this.name.hidden = !name;
     const words = made("span", "pez-text");
     drawPrompt(words, text, tokens);
     this.prompt.replaceChildren(words, " ", made("span", "pez-similarity", {}, score(similarity, "similarity")));

@@ -13,7 +13,7 @@ export function runStatus(run) {
   }
   if (state === "preparing" || !steps) return say("preparing");
   const said = [say("step", { step, steps })];
-  if (parts > 1) said.unshift(say("picture", { number: part + 1, count: parts }));
+  if (parts > 1) said.unshift(say("part", { number: part + 1, count: parts }));
   if (typeof left === "number") said.push(say("left", { time: remaining(left) }));
   return said.join(" · ");
 }

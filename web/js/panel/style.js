@@ -32,8 +32,9 @@ const CSS = `
 .pez-token { border-bottom: var(--pez-bar, 0px) solid var(--pez-accent); padding-bottom: calc(4px - var(--pez-bar, 0px)); }
 .pez-plain .pez-token { border-bottom-width: 0; }
 .pez-best-only .pez-candidates { display: none; }
-.pez-similarity, .pez-which { font-variant-numeric: tabular-nums; font-size: 11px; color: var(--pez-soft); }
+.pez-similarity, .pez-which, .pez-name { font-variant-numeric: tabular-nums; font-size: 11px; color: var(--pez-soft); }
 .pez-which { display: block; margin-top: 2px; }
+.pez-name { display: block; }
 .pez-picture { width: 48px; height: 48px; object-fit: cover; border-radius: 4px; flex: none; }
 .pez-rows { margin: 0; padding: 0; list-style: none; display: flex; flex-direction: column; gap: 6px; }
 .pez-row { display: flex; gap: 7px; align-items: flex-start; }
