@@ -1,11 +1,13 @@
 """Prompts that classify, method against method: the paper's text-to-text experiment on film reviews.
 
     python -m benchmarks.classify [--model installed] [--methods pez ...] [--seeds 0 1 2] [--passes N] [--batch B]
-        [--compared C] [--hold-out H] [--test T] [--longest W] [--precision P] [--jobs J] [--carry MODEL ...] [--json FILE]
+        [--compared C] [--calibration N] [--labels W,W] [--hold-out H] [--test T] [--longest W] [--precision P] [--jobs J]
+        [--carry MODEL ...] [--json FILE]
 
 Each method learns from the same texts with as many passes of the model (a prompt with one text, forward or backward) and the
 same seeds; the best prompt on held-out texts is measured on test texts that nothing else uses. The films come from PyPI (see
-`python -m pez_core classify --data`), the default model too. Errors are standard errors: of an accuracy over the texts, of a mean
+`python -m pez_core classify --data`), the default model too. With --calibration, every
+prompt, also none, is calibrated by as many texts to learn from. Errors are standard errors: of an accuracy over the texts, of a mean
 over the seeds. Rows appear as they are done.
 """
 
@@ -27,7 +29,7 @@ from typing import Any
 import torch
 
 from pez_core.checks.measuring import machine
-from pez_core.classification import evaluate_prompt, learn_classifier
+from pez_core.classification import calibrate, evaluate_prompt, learn_classifier
 from pez_core.config.classifier import ClassifierConfig
 from pez_core.models.language_names import INSTALLED, language_model_named
 from pez_core.objectives.label_judge import Accuracy
@@ -37,7 +39,7 @@ from pez_core.targets.labelled_archive import find_dataset
 from pez_core.targets.labelled_files import read_examples
 from pez_core.targets.task import LabelTask
 
-TASK = LabelTask.of(["negative", "positive"], ["terrible", "great"], " It was")
+NAMES, LABELS, SUFFIX = ["negative", "positive"], "terrible,great", " It was"
 PERSON = "The movie was terrible . It was terrible . The movie was great . It was great ."
 TRAIN = 8000
 RATES = {"autoprompt-sgd": 10.0, "fluentprompt": 1.0}  # plain rates; PEZ has the paper's
@@ -84,6 +86,7 @@ def config_of(method: str, seed: int, given: argparse.Namespace, **more: Any) ->
             "candidates": given.candidates,
             "top": given.candidates if method == "autoprompt" else 32,
             "learning_rate": RATES.get(method),
+            "calibration": given.calibration,
             "precision": given.precision,
             "vocabulary": given.vocabulary,
             "length": given.length,
@@ -109,22 +112,34 @@ def prepare(given: argparse.Namespace) -> tuple[Any, tuple[Examples, Examples, E
     return _ready["model"], _ready["parts"]
 
 
+def task_of(given: argparse.Namespace) -> LabelTask:
+    """The labels and their words."""
+    return LabelTask.of(NAMES, given.labels.split(","), SUFFIX)
+
+
+def calibrated_task(given: argparse.Namespace, model: Any, prompt: str, train: Examples) -> LabelTask:
+    """The same for a prompt that nothing learned."""
+    some = train.select(range(given.calibration))
+    return calibrate(model, task_of(given), prompt, some) if given.calibration else task_of(given)
+
+
 def learn(given: argparse.Namespace, name: str, seed: int, changes: dict[str, Any]) -> tuple[Row, str]:
     """A row, and the prompt."""
     model, (train, held_out, test) = prepare(given)
     config = config_of(name.split(" ")[0], seed, given, **changes)
     start = time.perf_counter()
-    result = learn_classifier(model, TASK, train, held_out, config, explained=0)
+    result = learn_classifier(model, task_of(given), train, held_out, config, explained=0)
     seconds = time.perf_counter() - start
-    measured = evaluate_prompt(model, TASK, result.prompt, test)
+    measured = evaluate_prompt(model, result.task, result.prompt, test)
     return Row(name, seed, result.accuracy, measured, seconds, result.search.steps), result.prompt
 
 
 def measure(given: argparse.Namespace, name: str, prompt: str) -> tuple[Row, str]:
     """A row of a prompt that nothing learned."""
-    model, (_, held_out, test) = prepare(given)
+    model, (train, held_out, test) = prepare(given)
     start = time.perf_counter()
-    held, tested = (evaluate_prompt(model, TASK, prompt, part) for part in (held_out, test))
+    task = calibrated_task(given, model, prompt, train)
+    held, tested = (evaluate_prompt(model, task, prompt, part) for part in (held_out, test))
     return Row(name, 0, held.accuracy, tested, time.perf_counter() - start, 0), prompt
 
 
@@ -204,20 +219,20 @@ def _variants(given: argparse.Namespace) -> dict[str, dict[str, Any]]:
 
 def _carry(given: argparse.Namespace, prompt: str) -> None:
     """The best prompt on the other reviews, and in other models."""
-    test = prepare(given)[1][2]
+    train, _, test = prepare(given)[1]
     print(f"\n{prompt}\n")
     print(f"{'carried to':44} {'no prompt':>9} {'with it':>8}   error")
     others = read_examples(find_dataset("amazon-reviews", given.folder))
-    shops = others.split(given.test, seed=0)[0]
-    places: list[tuple[str, Callable[[], Any], Examples]] = [
-        (f"{given.model}, film reviews", lambda: language_model_named(given.model), test),
-        (f"{given.model}, Amazon reviews", lambda: language_model_named(given.model), shops),
+    shops, shop_train = others.split(given.test, max(1, given.calibration), seed=0)
+    places: list[tuple[str, str, Examples, Examples]] = [
+        (given.model, "film reviews", train, test),
+        (given.model, "Amazon reviews", shop_train, shops),
+        *((name, "film reviews", train, test) for name in given.carry),
     ]
-    for name in given.carry:
-        places.append((f"{name}, film reviews", lambda name=name: language_model_named(name), test))
-    for name, load, texts in places:
-        model = load()
-        none, own = (evaluate_prompt(model, TASK, each, texts) for each in ("", prompt))
+    for which, kind, by, texts in places:
+        model, name = language_model_named(which), f"{which}, {kind}"
+        tasks = {each: calibrated_task(given, model, each, by) for each in ("", prompt)}
+        none, own = (evaluate_prompt(model, task, each, texts) for each, task in tasks.items())
         print(f"{name:44} {none.accuracy:9.3f} {own.accuracy:8.3f} ± {own.error:.3f}", flush=True)
 
 
@@ -231,6 +246,10 @@ def _options() -> argparse.ArgumentParser:
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--compared", type=int, default=32)
     parser.add_argument("--candidates", type=int, default=16)
+    parser.add_argument("--calibration", type=int, default=0, metavar="N", help="texts for it (default: none)")
+    parser.add_argument(
+        "--labels", default=LABELS, metavar="W,W", help="words of the two labels, of one separated by |"
+    )
     parser.add_argument("--hold-out", type=int, default=500)
     parser.add_argument("--test", type=int, default=500)
     parser.add_argument("--longest", type=int, default=0, help="learn from texts of at most this many words")

@@ -92,6 +92,13 @@ class PEZLearnClassifier(PezNode):
                     tooltip="From PEZ Load Language Model: the model that will classify. Without it the embedded one, which knows "
                     "captions of pictures only. Optional.",
                 ),
+                widget_of(
+                    _own(
+                        "calibration",
+                        "Texts to learn from that tell which labels the model names too readily; these are held back. 0: none, as in "
+                        "the paper.",
+                    )
+                ),
             ],
             outputs=[
                 io.String.Output(
@@ -141,12 +148,13 @@ class PEZLearnClassifier(PezNode):
         hold_out: int,
         candidate: int = 1,
         language_model: LanguageModel | None = None,
+        calibration: int = CLASSIFIER_SETTINGS["calibration"].default,
     ) -> io.NodeOutput:
         # imported late: open_clip would slow down every start
         from ..pez_core.classification import learn_classifier, pick_prompt
 
         model = given_or_embedded(language_model)
-        config = ClassifierConfig(length=length, seed=seed, steps=steps)
+        config = ClassifierConfig(length=length, seed=seed, steps=steps, calibration=calibration)
         with Reporter(cls.hidden, 1, seed, model.name, ACCURACY) as report:
             every = labelled_input.read(examples, text)
             words = [each.strip() for each in label_words.split(",")] if label_words.strip() else None

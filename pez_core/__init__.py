@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .choosing import Choice as Choice
     from .choosing import choose as choose
     from .classification import ClassifierResult as ClassifierResult
+    from .classification import calibrate as calibrate
     from .classification import classify as classify
     from .classification import evaluate_prompt as evaluate_prompt
     from .classification import learn_classifier as learn_classifier
@@ -65,6 +66,7 @@ _MODULES = {
     "TextSource": "targets.sources",
     "Token": "result",
     "Vocabulary": "text.vocabulary",
+    "calibrate": "classification",
     "choose": "choosing",
     "classify": "classification",
     "combine": "models.combining",

@@ -18,6 +18,7 @@ from .objectives.label_judge import (
     Accuracy,
     LabelJudge,
     accuracy_of,
+    calibrated,
     label_scores,
     prompt_contributions,
     prompt_nll,
@@ -42,13 +43,15 @@ class ClassifierResult:
     """The outcome of `learn_classifier`.
 
     search: the run; its similarities are accuracies on the held-out texts, its contributions nats of the right label.
-    task: what was learned. learned: of the best prompt. without: the accuracy with no prompt, on the same texts.
+    task: what was learned, calibrated for the best prompt. learned: of the best prompt. without: the accuracy with no prompt,
+    on the same texts, calibrated for itself. shifts: of the labels, for each candidate; all () without calibration.
     """
 
     search: InversionResult
     task: LabelTask
     learned: Accuracy
     without: Accuracy
+    shifts: dict[str, tuple[float, ...]]
 
     @property
     def prompt(self) -> str:
@@ -69,7 +72,13 @@ class ClassifierResult:
         """Plain values for `json.dumps`, without the trace."""
         plain = self.search.to_json()
         candidates = [
-            {"text": each.text, "accuracy": each.similarity, "nll": each.nll} for each in self.search.candidates
+            {
+                "text": each.text,
+                "accuracy": each.similarity,
+                "nll": each.nll,
+                "shifts": list(self.shifts[each.text]),
+            }
+            for each in self.search.candidates
         ]
         own = {"prompt": self.prompt, "accuracy": self.accuracy, "candidates": candidates}
         del plain["similarity"]
@@ -78,6 +87,7 @@ class ClassifierResult:
             **own,
             "suffix": self.task.suffix,
             "labels": dict(zip(self.task.names, map(list, self.task.words), strict=True)),
+            "shifts": list(self.task.shifts),
             "held_out": self.learned.to_json(),
             "without_prompt": self.without.to_json(),
         }
@@ -105,7 +115,8 @@ def learn_classifier(
 
     Returns:
         The best prompt on the held-out texts, with its accuracy there. It was chosen by them: measure it on others with
-        `evaluate_prompt`.
+        `evaluate_prompt`. Its task is calibrated by the first training texts, unless the configuration says otherwise: use that
+        task with the prompt.
 
     Raises:
         PezError: these do not fit together, or there is not enough memory.
@@ -117,6 +128,7 @@ def learn_classifier(
         >>> train, held_out = read_examples("reviews.csv").split(1000, 200, seed=0)
         >>> result = learn_classifier(load_language_model(), task, train, held_out)
         >>> print(result.prompt, result.accuracy)
+        >>> classify(load_language_model(), result.task, result.prompt, ["a film to fall asleep in"])
     """
     config = config or ClassifierConfig()
     if not isinstance(config, ClassifierConfig):
@@ -136,10 +148,12 @@ def learn_classifier(
     batch = config.batch_size or len(train)
     try:
         searched = tower.in_format(_format(tower, task, order, config.precision))
-        objective = LabelObjective(searched, task, order, template, batch, config.compared, config.fluency)
+        objective = LabelObjective(
+            searched, task, order, template, batch, config.compared, config.fluency, config.calibration > 0
+        )
     except torch.cuda.OutOfMemoryError as error:
         raise short_of_memory(tower.device, tower.name) from error
-    judge = LabelJudge(tower, task, held_out, template, max(0, explained))
+    judge = LabelJudge(tower, task, held_out, template, max(0, explained), _calibrating(train, config))
     report = (lambda progress: on_progress(progress[0])) if on_progress else None
     run = Run(objective, judge, config, tower.name, template.kept, words, report, compare_every=config.compare_every)
     warnings = (
@@ -152,9 +166,29 @@ def learn_classifier(
         log.warning(warning)
     (found,) = run.go()
     learned = judge.accuracy(found.prompt)
-    return ClassifierResult(
-        replace(found, warnings=warnings), task, learned, evaluate_prompt(model, task, "", held_out, judge.between)
-    )
+    without = evaluate_prompt(model, judge.task(""), "", held_out, judge.between)
+    shifts = {each.text: judge.task(each.text).shifts for each in found.candidates}
+    return ClassifierResult(replace(found, warnings=warnings), judge.task(found.prompt), learned, without, shifts)
+
+
+@plain_torch()
+def calibrated_for(
+    model: LanguageModel,
+    task: LabelTask,
+    prompt: str,
+    train: Examples,
+    config: ClassifierConfig,
+    between: Callable[[], None] | None = None,
+) -> LabelTask:
+    """The task as `learn_classifier` with these texts and this configuration uses it for a prompt, "" for none: to compare
+    others with what it learns, or to use that with another model.
+
+    between: called every few texts; it may raise.
+
+    Raises PezError as `calibrate` does.
+    """
+    some = _calibrating(train, config)
+    return task.shifted(()) if some is None else calibrate(model, task, prompt, some, between)
 
 
 @plain_torch()
@@ -171,14 +205,15 @@ def pick_prompt(
 
     Raises PezError for a number below 1.
     """
-    search, task = result.search, result.task
+    search = result.search
     candidates = search.candidates_from(number)
     chosen = candidates[0].text
     if candidates[0] is search.candidates[0]:
         return result
+    task = result.task.shifted(result.shifts[chosen])
     tokens = prompt_contributions(tower_of(model), task, chosen, held_out, EXPLAINED, between)
     learned = evaluate_prompt(model, task, chosen, held_out, between)
-    return replace(result, search=replace(search, candidates=candidates, tokens=tokens), learned=learned)
+    return replace(result, search=replace(search, candidates=candidates, tokens=tokens), task=task, learned=learned)
 
 
 @plain_torch()
@@ -199,6 +234,30 @@ def evaluate_prompt(
     tower = tower_of(model)
     scores = torch.cat(list(label_scores(tower, task, prompt, examples, between)))
     return accuracy_of(prompt, scores, examples, prompt_nll(tower, prompt) if prompt else None)
+
+
+@plain_torch()
+def calibrate(
+    model: LanguageModel,
+    task: LabelTask,
+    prompt: str,
+    examples: Examples,
+    between: Callable[[], None] | None = None,
+) -> LabelTask:
+    """The task with shifts of its labels with which, after a prompt, the model names each as often as the examples have it.
+
+    A language model may say the word of one label after nearly every text, whatever the prompt; calibration takes that away.
+    About a hundred examples suffice. Do not measure on the same ones.
+
+    between: called every few texts; it may raise.
+
+    Raises PezError when the task does not fit the examples or the model.
+
+    Source: after "Calibrate Before Use" (arXiv 2102.09690) and "Batch Calibration" (arXiv 2309.17249), with the shares of the
+    labels known.
+    """
+    _check_names(task, examples)
+    return calibrated(tower_of(model), task, prompt, examples, between)
 
 
 @plain_torch()
@@ -223,6 +282,12 @@ def classify(
     examples = Examples(tuple(texts), (0,) * len(texts), task.names)
     scores = torch.cat(list(label_scores(tower_of(model), task, prompt, examples, between)))
     return [dict(zip(task.names, row, strict=True)) for row in scores.exp().tolist()]
+
+
+def _calibrating(train: Examples, config: ClassifierConfig) -> Examples | None:
+    """The texts by which prompts are calibrated, with all labels in their proportions; None for none."""
+    count = min(config.calibration, len(train))
+    return train.split(count, seed=config.seed)[0] if count else None
 
 
 def _missing(examples: Examples, use: str) -> list[str]:

@@ -15,12 +15,13 @@ import time
 import urllib.error
 import urllib.request
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -260,3 +261,15 @@ def prepare(base: Path) -> None:
         shutil.copy(sample, base / "input")
     for name in FOLDER:
         shutil.copy(SAMPLES / name, base / "input" / "pictures")
+
+
+def served(base: Path, *options: str) -> Iterator[Comfy]:
+    """A ComfyUI with this pack and all its files in `base`, while a test runs; skips the test if there is none to run."""
+    try:
+        comfyui = find_comfyui()
+    except CannotTest as why:
+        pytest.skip(str(why))
+    prepare(base)
+    server = Comfy(base, comfyui, *options)
+    yield server
+    server.stop()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from comfy_server import CannotTest, Comfy, find_comfyui, prepare
+from comfy_server import Comfy, served
 
 if not torch.cuda.is_available():
     os.environ["TRITON_INTERPRET"] = "1"  # the fused kernels then run on the CPU; read when open_clip imports Triton
@@ -38,7 +38,7 @@ def model() -> ClipModel:
 @pytest.fixture(scope="session")
 def comfy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Comfy]:
     """A real ComfyUI with this pack, in a separate process."""
-    yield from _served(tmp_path_factory.mktemp("comfyui"))
+    yield from served(tmp_path_factory.mktemp("comfyui"))
 
 
 @pytest.fixture(scope="session")
@@ -46,15 +46,4 @@ def comfy_newest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Comfy]:
     """The same with the newest frontend, which the tests' own Python has."""
     package = pytest.importorskip("comfyui_frontend_package", reason="pip install -r requirements-dev.txt")
     page = Path(package.__file__).parent / "static"
-    yield from _served(tmp_path_factory.mktemp("newest"), "--front-end-root", str(page))
-
-
-def _served(base: Path, *options: str) -> Iterator[Comfy]:
-    try:
-        comfyui = find_comfyui()
-    except CannotTest as why:
-        pytest.skip(str(why))
-    prepare(base)
-    server = Comfy(base, comfyui, *options)
-    yield server
-    server.stop()
+    yield from served(tmp_path_factory.mktemp("newest"), "--front-end-root", str(page))

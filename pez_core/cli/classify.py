@@ -100,6 +100,11 @@ def add_classify(parser: argparse.ArgumentParser) -> None:
         "--carry", action="append", default=[], metavar="NAME", help="measure it in this model too; may be repeated"
     )
     parser.add_argument("--apply", metavar="PROMPT", help="learn nothing: label FILE's lines, or standard input's")
+    parser.add_argument(
+        "--shifts",
+        metavar="S,S",
+        help="with --apply: the shifts that were printed with the prompt, such as --shifts=-0.5,0.5",
+    )
     add_fields(parser, CLASSIFIER_SETTINGS, without=_OTHER)
     parser.add_argument(
         "--json", action="store_true", help="print one JSON object (with --apply: one on a line for each text)"
@@ -112,10 +117,13 @@ def _run(given: argparse.Namespace) -> int:
 
 
 def _learn(given: argparse.Namespace) -> int:
-    from ..classification import evaluate_prompt, learn_classifier  # imported late: transformers takes seconds
+    # imported late: transformers takes seconds
+    from ..classification import calibrated_for, evaluate_prompt, learn_classifier
 
     plot = files_for("--plot", given.plot, [""])[0] if given.plot else None
     config = ClassifierConfig(**fields_of(given, CLASSIFIER_SETTINGS, without=_OTHER))
+    if given.shifts:
+        raise PezError("--shifts belongs to --apply: learning finds its own.")
     examples = _read(given, given.file, given.data)
     task = _task(given, examples.names)
     test = _read(given, given.test, None, examples.names) if given.test else None
@@ -130,9 +138,15 @@ def _learn(given: argparse.Namespace) -> int:
     failure: BaseException | None = None
     try:
         for prompt in [*((result.prompt, "") if test else ()), *given.also]:
-            measured.append(evaluate_prompt(model, task, prompt, test or held_out))
+            own = calibrated_for(model, task, prompt, train, config)
+            measured.append(evaluate_prompt(model, own, prompt, test or held_out))
         for name in given.carry:
-            carried.append(_carried(name, given, task, result.prompt, test or held_out))
+            other = language_model_named(name, device_of(given))
+            pair = []
+            for prompt in (result.prompt, ""):
+                own = calibrated_for(other, task, prompt, train, config)
+                pair.append(evaluate_prompt(other, own, prompt, test or held_out).to_json())
+            carried.append({"model": name, "with": pair[0], "without": pair[1]})
     except (PezError, KeyboardInterrupt) as error:  # what was learned is printed all the same
         failure = error
     if given.json:
@@ -163,6 +177,7 @@ def _apply(given: argparse.Namespace) -> int:
     if unused := [f"--{name.replace('_', '-')}" for name in _LEARNING if getattr(given, name)]:
         raise PezError(f"--apply learns nothing, so it has no use for {', '.join(unused)}: leave out one or the other.")
     task = _task(given, _split(given.names) if given.names else [each.split("|")[0] for each in _split(given.labels)])
+    task = task.shifted(_shifts(given.shifts) if given.shifts else ())
     lines = _lines(given.file)
     first = next(lines, None)
     if first is None:
@@ -179,15 +194,6 @@ def _apply(given: argparse.Namespace) -> int:
     return 0
 
 
-def _carried(name: str, given: argparse.Namespace, task: LabelTask, prompt: str, texts: Examples) -> dict[str, Any]:
-    """The prompt, and none, in another model."""
-    from ..classification import evaluate_prompt
-
-    other = language_model_named(name, device_of(given))
-    learned, without = (evaluate_prompt(other, task, each, texts) for each in (prompt, ""))
-    return {"model": name, "with": learned.to_json(), "without": without.to_json()}
-
-
 def _print(
     result: ClassifierResult, where: str, measured: Sequence[Accuracy], carried: Sequence[dict[str, Any]]
 ) -> None:
@@ -197,6 +203,12 @@ def _print(
         f"accuracy    {learned.accuracy:.3f} ± {learned.error:.3f} on the {learned.texts} held-out texts that chose it "
         f"(no prompt: {without.accuracy:.3f})"
     )
+    if result.task.shifts:
+        pairs = zip(result.task.shifts, result.task.names, strict=True)
+        own = ", ".join(f"{shift:+.3f} {shorten(name, 20)}" for shift, name in pairs)
+        say(
+            f"shifts      {own} (with --apply, give --shifts={','.join(f'{shift:.3f}' for shift in result.task.shifts)})"
+        )
     for each in measured:
         name = shorten(each.prompt, 60) if each.prompt else "(no prompt)"
         say(f"{where:12}{each.accuracy:.3f} ± {each.error:.3f} on {each.texts} texts  {name}")
@@ -274,6 +286,13 @@ def _split(text: str) -> list[str]:
             f"{shorten(text)!r} does not read as names between commas ({first_line(error)}): close the double quotes."
         ) from error
     return [part.strip() for part in parts or [""]]
+
+
+def _shifts(text: str) -> list[float]:
+    try:
+        return [float(each) for each in text.split(",")]
+    except ValueError:
+        raise PezError(f"--shifts takes numbers between commas, such as -0.5,0.5, not {shorten(text)!r}.") from None
 
 
 def _lines(file: str | None) -> Iterator[str]:

@@ -65,6 +65,15 @@ class ClassifierConfig(InversionConfig):
         high=1_000_000,
         flag="--compared",
     )
+    calibration: int = declared(
+        "whole",
+        128,
+        "Training texts that tell which labels the model names too readily; these are held back. 0: none, as in the paper.",
+        low=0,
+        high=1_000_000,
+        flag="--calibration",
+        widget="calibration",
+    )
     compare_every: int = declared(
         "whole",
         10,

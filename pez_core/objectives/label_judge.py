@@ -16,6 +16,7 @@ from ..targets.task import Labels, LabelTask, padded
 from ..text.spans import token_spans
 from ..text.template import Template
 from ..towers.language import LanguageTower
+from .calibration import shares_of, shifts_for
 from .protocol import nothing
 
 ROWS = 32  # texts that are read at once
@@ -66,15 +67,23 @@ class LabelJudge:
     returned. Scores are remembered.
 
     explained: of how many held-out texts contributions are the mean; 0 for no contributions.
+    calibration: texts by which each prompt is calibrated, see `calibrated`; none of them held out. None for no calibration.
     """
 
     measure = "accuracy"
 
     def __init__(
-        self, tower: LanguageTower, task: LabelTask, held_out: Examples, template: Template, explained: int = 32
+        self,
+        tower: LanguageTower,
+        task: LabelTask,
+        held_out: Examples,
+        template: Template,
+        explained: int = 32,
+        calibration: Examples | None = None,
     ):
         self._tower, self._task, self._held_out, self._template = tower, task, held_out, template
-        self._explained = explained
+        self._explained, self._calibration = explained, calibration
+        self._tasks: dict[str, LabelTask] = {}  # calibrated for the prompts
         self._known: dict[str, Candidate | None] = {}
         self._scores: dict[str, Tensor] = {}  # of the prompts that were not given up, [E, C]
         self._best: Tensor | None = None  # bool [E]: the texts that the best prompt labels right
@@ -101,12 +110,21 @@ class LabelJudge:
     def contributions(self, text: str, problem: int) -> tuple[Token, ...]:
         """How much each token adds to the mean log-probability of the right label: the nats lost without it."""
         del problem
-        return prompt_contributions(self._tower, self._task, text, self._held_out, self._explained, self.between)
+        task = self.task(text)
+        return prompt_contributions(self._tower, task, text, self._held_out, self._explained, self.between)
+
+    def task(self, text: str) -> LabelTask:
+        """The task, calibrated for a prompt."""
+        if self._calibration is None:
+            return self._task
+        if text not in self._tasks:
+            self._tasks[text] = calibrated(self._tower, self._task, text, self._calibration, self.between)
+        return self._tasks[text]
 
     def _judge(self, text: str) -> Candidate | None:
         """The prompt with its accuracy; None if it was given up."""
         wanted, right, every = torch.tensor(self._held_out.labels), torch.zeros(0, dtype=torch.bool), []
-        for scores in label_scores(self._tower, self._task, text, self._held_out, self.between):
+        for scores in label_scores(self._tower, self.task(text), text, self._held_out, self.between):
             every.append(scores)
             right = torch.cat([right, scores.argmax(1) == wanted[len(right) : len(right) + len(scores)]])
             if self._best is not None and len(right) >= ROUND and _clearly_worse(right, self._best[: len(right)]):
@@ -152,6 +170,19 @@ def label_scores(
             said = tower.read(tuple(t.expand(len(own), *t.shape[1:]) for t in state), ids, lengths, labels.words)
             found[own] = labels.log_probabilities(said).cpu()
         yield found
+
+
+def calibrated(
+    tower: LanguageTower,
+    task: LabelTask,
+    prompt: str,
+    examples: Examples,
+    between: Callable[[], None] | None = None,
+) -> LabelTask:
+    """The task with the shifts for which, after the prompt, labels are as frequent as among the examples."""
+    plain = task.shifted(())
+    said = torch.cat(list(label_scores(tower, plain, prompt, examples, between)))
+    return plain.shifted(shifts_for(said.double(), shares_of(examples).double()).tolist())
 
 
 @torch.no_grad()

@@ -12,6 +12,8 @@ from ..targets.labelled import Examples
 from ..targets.task import Labels, LabelTask, padded
 from ..text.template import Template
 from ..towers.language import LanguageTower, State
+from .calibration import ROUNDS as CALIBRATION_ROUNDS
+from .calibration import shares_of, shifts_for
 from .protocol import Measure, Space
 
 ROWS = 64  # prompts with a text each that are read at once: bounds memory
@@ -25,7 +27,9 @@ class LabelObjective:
 
     task, examples: what is learned. compared: how many examples values without a gradient use.
     batch: the number of examples that are drawn at each step. fluency: from 0 to 1, the weight of the prompt's own
-    log-probability for each token; the rest is that of the labels.
+    log-probability for each token; the rest is that of the labels. calibrated: whether the labels of each prompt are shifted
+    so that their shares among the examples it is tried on are those of all: then it only counts how well the prompt tells
+    texts apart.
     """
 
     measure = Measure("log-probability of the label", 1e-4, sampled=True)
@@ -39,6 +43,7 @@ class LabelObjective:
         batch: int,
         compared: int,
         fluency: float = 0.0,
+        calibrated: bool = False,
     ):
         device, vocabulary = tower.device, tower.vocabulary
         allowed = template.allowed.nonzero()[:, 0].to(device)
@@ -57,6 +62,7 @@ class LabelObjective:
             torch.tensor(ids, dtype=torch.long, device=device) for ids in (template.before, template.after)
         )
         self._bans = template.bans.to(device) if template.bans else None
+        self._shares = shares_of(examples).to(device) if calibrated else None
 
     def between(self) -> None:
         """Called between splits; a run replaces it."""
@@ -73,8 +79,10 @@ class LabelObjective:
         del problem  # there is one
         embeddings = self.space.embed(ids)
         state = self._tower.begin(self._whole(embeddings))
-        values = [self._of_rows(state, *each).detach() for each in self._splits(len(ids), self._compared)]
-        value = torch.cat(values).view(len(ids), -1).mean(1)
+        every = self._splits(len(ids), self._compared)
+        said = torch.cat([self._said(state, *each) for each in every])
+        shifts = self._shifts(said, len(self._compared))
+        value = self._of_right(said, torch.cat([own for _, own in every]), shifts).view(len(ids), -1).mean(1)
         if self._fluency:
             value = (1 - self._fluency) * value + self._fluency * self._read(embeddings, ids)
         return self._unless_banned(ids, value)
@@ -91,8 +99,11 @@ class LabelObjective:
             state = self._tower.begin(self._whole(embeddings))
             leaves = tuple(tensor.detach().requires_grad_() for tensor in state)
             sums, values = [torch.zeros_like(leaf, dtype=torch.float32) for leaf in leaves], []
+            shifts = self._shifts_beforehand(state, len(ids), examples)
             for rows, own in self._splits(len(ids), examples):
-                each = self._of_rows(leaves, rows, own)
+                said = self._said(leaves, rows, own)
+                some = self._shifts(said.detach(), len(examples)) if shifts is None else shifts[rows]
+                each = self._of_right(said, own, some)
                 values.append(each.detach())
                 for total, part in zip(sums, torch.autograd.grad(each.sum() / len(examples), leaves), strict=True):
                     total += part
@@ -115,19 +126,46 @@ class LabelObjective:
         return self._tower.prompt_log_probability(self._whole(embeddings), torch.cat([before, ids, after], dim=1))
 
     def _splits(self, prompts: int, examples: Tensor) -> Sequence[tuple[Tensor, Tensor]]:
-        """Pairs of a prompt's row and an example, in the order of the prompts, as many at once as fit."""
+        """Pairs of a prompt's row and an example, in the order of the prompts, as many at once as fit: whole prompts, if one
+        fits."""
         rows = torch.arange(prompts, device=examples.device).repeat_interleave(len(examples))
         own = examples.repeat(prompts)
-        return list(zip(rows.split(self.together), own.split(self.together), strict=True))
+        many = self.together // len(examples) * len(examples) or self.together
+        return list(zip(rows.split(many), own.split(many), strict=True))
 
-    def _of_rows(self, state: State, rows: Tensor, examples: Tensor) -> Tensor:
-        """The log-probability [M] of the right label of each example after each prompt."""
+    def _shifts(self, said: Tensor, count: int) -> Tensor | None:
+        """The shifts [M, C] for log-probabilities [M, C] of the labels of whole prompts, each with `count` examples; None for
+        none."""
+        if self._shares is None:
+            return None
+        shifts = shifts_for(said.view(-1, count, said.shape[1]), self._shares, CALIBRATION_ROUNDS)
+        return shifts.repeat_interleave(count, 0)
+
+    @torch.no_grad()
+    def _shifts_beforehand(self, state: State, prompts: int, examples: Tensor) -> Tensor | None:
+        """The shifts [N, C] where the examples of a prompt do not fit at once; None if they do, or for none."""
+        if self._shares is None or self.together >= len(examples):
+            return None
+        said = torch.cat([self._said(state, *each) for each in self._splits(prompts, examples)])
+        shifts = self._shifts(said, len(examples))
+        return None if shifts is None else shifts[:: len(examples)]
+
+    def _of_right(self, said: Tensor, examples: Tensor, shifts: Tensor | None) -> Tensor:
+        """The log-probability [M] of the right label of each example, from those of all labels [M, C], with their shifts.
+
+        Shifts have no gradient: at the best ones a small change of them changes nothing.
+        """
+        said = said if shifts is None else (said + shifts).log_softmax(1)
+        return said.gather(1, self._wanted[examples][:, None])[:, 0]
+
+    def _said(self, state: State, rows: Tensor, examples: Tensor) -> Tensor:
+        """Log-probabilities [M, C] of the labels of each example after each prompt."""
         self.between()
         ids, lengths = self._ids[examples], self._lengths[examples]
         if ids.device.type == "cpu":  # elsewhere, asking for the longest would wait for the device
             ids = ids[:, : int(lengths.max())]
         said = self._tower.read(tuple(each[rows] for each in state), ids, lengths, self._labels.words)
-        return self._labels.log_probabilities(said).gather(1, self._wanted[examples][:, None])[:, 0]
+        return self._labels.log_probabilities(said)
 
     def _unless_banned(self, ids: Tensor, value: Tensor) -> Tensor:
         if self._bans is None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -23,15 +24,17 @@ class LabelTask:
     names: of the labels, in the order of their numbers; two at least.
     words: for each label, the words that stand for it; one at least. A label is as likely as its words together.
     suffix: what follows the text and asks for the word, as it is: " It was".
+    shifts: what is added to the log-probability of each label before they are compared (see `calibrated`); () for nothing.
 
     The model reads: prompt, a space, text, suffix.
 
-    Raises PezError for labels without words, and words that two labels share.
+    Raises PezError for labels without words, words that two labels share, and shifts that are not one number for each label.
     """
 
     names: tuple[str, ...]
     words: tuple[tuple[str, ...], ...]
     suffix: str = SUFFIX
+    shifts: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.names) < 2:
@@ -47,12 +50,21 @@ class LabelTask:
         twice = next((word for word in every if every.count(word) > 1), None)
         if twice is not None:
             raise PezError(f"The word {twice!r} stands for two labels: give each label its own words.")
+        if len(self.shifts) not in (0, len(self.names)) or not all(map(math.isfinite, self.shifts)):
+            raise PezError(
+                f"The shifts must be one number for each of the {len(self.names)} labels, or none, not "
+                f"{shorten(', '.join(map(str, self.shifts)))}."
+            )
 
     @classmethod
     def of(cls, names: Sequence[str], words: Sequence[str] | None = None, suffix: str = SUFFIX) -> LabelTask:
         """A task from plain texts. words: for each label its words, separated by `|`; None for the names themselves."""
         each = [tuple(word.strip() for word in own.split("|")) for own in (names if words is None else words)]
         return cls(tuple(names), tuple(each), suffix)
+
+    def shifted(self, shifts: Sequence[float]) -> LabelTask:
+        """The same task with these shifts."""
+        return replace(self, shifts=tuple(shifts))
 
     def whole(self, prompt: str, text: str) -> str:
         """What the model reads before it says a word."""
@@ -106,11 +118,12 @@ class Labels:
         rows = [[next(places) for _ in own] + [0] * (max(counts) - len(own)) for own in task.words]
         self._place = torch.tensor(rows, device=device)  # [C, K]
         self._absent = torch.arange(max(counts), device=device) >= torch.tensor(counts, device=device)[:, None]
+        self._shifts = torch.tensor(task.shifts or [0.0] * len(counts), device=device)
 
     def log_probabilities(self, said: Tensor) -> Tensor:
         """Log-probabilities [M, C] of the labels, given that one of them is said, from those of their words [M, W]."""
         each = said.index_select(1, self._place.flatten()).view(-1, *self._place.shape)
-        return each.masked_fill(self._absent, -torch.inf).logsumexp(2).log_softmax(1)
+        return (each.masked_fill(self._absent, -torch.inf).logsumexp(2) + self._shifts).log_softmax(1)
 
 
 def padded(rows: Sequence[Sequence[int]], device: torch.device | str = "cpu") -> tuple[Tensor, Tensor]:

@@ -27,13 +27,13 @@ CONFIG = InversionConfig(method="pez", steps=2, restarts=1, length=3)
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="kills and limits processes as Linux does")
 def test_killed_at_random_every_picture_has_one_row(tmp_path):
-    assert benchmark.kill(tmp_path, times=1, ending="jsonl", pictures=40)["rows"] == 40
+    assert benchmark.kill(tmp_path, times=1, ending="jsonl", pictures=24)["rows"] == 24
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="kills and limits processes as Linux does")
 def test_a_full_disk_is_one_line_and_the_job_goes_on(tmp_path):
-    told = benchmark.full(tmp_path, pictures=80, kilobytes=32)
+    told = benchmark.full(tmp_path, pictures=40, kilobytes=16)
     assert "'rows.jsonl' cannot be written: " in told["said"]
     assert "the same command goes on from there" in told["said"]
 

@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 import torch
+from labelled_texts import EXAMPLES, TASK, TEXTS, objective_of
 from tiny_language import KINDS, causal, encoder_decoder
 
 from pez_core import InversionConfig, PezError, Progress
-from pez_core.classification import classify, evaluate_prompt, learn_classifier, pick_prompt
+from pez_core.classification import calibrated_for, classify, evaluate_prompt, learn_classifier, pick_prompt
 from pez_core.config.classifier import ClassifierConfig
 from pez_core.models.caption_model import CaptionModel, embedded_caption_model
 from pez_core.models.language import installed_language_model, load_classifying_model, load_language_model
@@ -28,9 +29,6 @@ from pez_core.targets.labelled_files import read_examples
 from pez_core.targets.task import LabelTask, padded
 from pez_core.text.template import template_of
 
-TASK = LabelTask.of(["bad", "good"], ["terrible|boring", "great film"], " it was")
-TEXTS = ("a boring story", "the film was good", "a terrible movie !", "funny dog", "the actor was bad", "a great cat")
-EXAMPLES = Examples(TEXTS, (0, 1, 0, 1, 0, 1), TASK.names)
 FAST = ClassifierConfig(
     length=4,
     method="pez+swaps",
@@ -56,9 +54,11 @@ def test_a_prompt_is_learned_that_labels_new_texts(moods):
     task = LabelTask.of(moods.names, ["happy|warm", "sad|lonely"], " feeling")
     model = embedded_caption_model()
     result = learn_classifier(model, task, train, held_out, ClassifierConfig(steps=50))
-    before, after = (evaluate_prompt(model, task, prompt, test) for prompt in ("", result.prompt))
-    assert after.accuracy > before.accuracy + 0.15
-    assert result.accuracy == evaluate_prompt(model, task, result.prompt, held_out).accuracy
+    own = calibrated_for(model, task, "", train, ClassifierConfig())
+    before = evaluate_prompt(model, own, "", test)
+    after = evaluate_prompt(model, result.task, result.prompt, test)
+    assert after.accuracy > before.accuracy + 0.1
+    assert result.accuracy == evaluate_prompt(model, result.task, result.prompt, held_out).accuracy
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -71,7 +71,7 @@ def test_every_method_learns_in_every_family_and_repeats(method: str):
     assert result.accuracy == again.accuracy
     assert result.search.stopped == "steps"
     assert len(result.search.trace) == 4
-    assert result.accuracy == evaluate_prompt(model, TASK, result.prompt, EXAMPLES).accuracy
+    assert result.accuracy == evaluate_prompt(model, result.task, result.prompt, EXAMPLES).accuracy
     assert max(each.similarity for each in result.search.candidates) == result.accuracy
 
 
@@ -104,12 +104,6 @@ def test_labels_are_as_likely_as_their_words_in_the_plain_model():
     assert sum(found.values()) == pytest.approx(1, abs=1e-5)
 
 
-def objective_of(model: Any, fluency: float = 0.0, batch: int = 6, compared: int = 6) -> LabelObjective:
-    tower = tower_of(model)
-    template = template_of(tower.vocabulary, tower.name, 3, mode="any")
-    return LabelObjective(tower, TASK, EXAMPLES, template, batch, compared, fluency)
-
-
 def test_the_value_is_the_mean_log_probability_of_the_right_label():
     model = causal()
     objective = objective_of(model)
@@ -123,16 +117,19 @@ def test_the_value_is_the_mean_log_probability_of_the_right_label():
     assert objective.value_and_gradient(ids, zero)[0].item() == pytest.approx(exact.item(), abs=1e-4)
 
 
+@pytest.mark.parametrize("together", [2, 5])  # rows: a part of a prompt's texts, one prompt
+@pytest.mark.parametrize("calibrated", [False, True])
 @pytest.mark.parametrize("fluency", [0.0, 0.3])
-def test_splitting_into_pieces_changes_neither_values_nor_gradients(fluency: float):
+def test_splitting_into_pieces_changes_neither_values_nor_gradients(fluency: float, calibrated: bool, together: int):
     model = causal()
-    whole, split = objective_of(model, fluency), objective_of(model, fluency)
-    split.together = 2
+    whole, split = (objective_of(model, fluency, calibrated=calibrated) for _ in range(2))
+    split.together = together
     vocabulary = tower_of(model).vocabulary
     ids = torch.tensor(vocabulary.encode_all(["red bird tree", "good cat it"]))
     zero = torch.zeros(2, dtype=torch.long)
     drawn = torch.tensor([[True, False, True, True, False, True]])
-    each = (objective.value_and_gradient(ids, zero, drawn) for objective in (objective_of(model, fluency, 4), split))
+    few = objective_of(model, fluency, 4, calibrated=calibrated)
+    each = (objective.value_and_gradient(ids, zero, drawn) for objective in (few, split))
     split._batch = 4
     for one, other in zip(*each, strict=True):
         torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-4)
@@ -254,7 +251,9 @@ def test_another_candidate_comes_with_its_own_accuracy_and_contributions():
     assert pick_prompt(model, result, EXAMPLES, 1) is result
     second = pick_prompt(model, result, EXAMPLES, 2)
     assert second.prompt == result.search.candidates[1].text
-    assert second.accuracy == second.learned.accuracy == evaluate_prompt(model, TASK, second.prompt, EXAMPLES).accuracy
+    again = evaluate_prompt(model, second.task, second.prompt, EXAMPLES)
+    assert second.accuracy == second.learned.accuracy == again.accuracy
+    assert second.task == calibrated_for(model, TASK, second.prompt, EXAMPLES, FAST) != result.task
     assert second.search.tokens
     assert all(second.prompt[each.start : each.end] == each.text for each in second.search.tokens)
     assert sorted(each.text for each in second.search.candidates) == sorted(
@@ -268,14 +267,14 @@ def test_another_candidate_comes_with_its_own_accuracy_and_contributions():
 def test_a_run_that_is_stopped_at_once_returns_what_it_began_with():
     result = learn_classifier(causal(), TASK, EXAMPLES, EXAMPLES, FAST, lambda progress: True)
     assert result.prompt
-    assert result.accuracy == evaluate_prompt(causal(), TASK, result.prompt, EXAMPLES).accuracy
+    assert result.accuracy == evaluate_prompt(causal(), result.task, result.prompt, EXAMPLES).accuracy
 
 
 @pytest.mark.parametrize("method", ["pez", "swaps", "pez+swaps"])
 def test_a_search_from_own_words_is_never_worse_than_they_are(method: str):
     model, words = causal(), "red bird it was"
     config = replace(FAST, method=method, start="words", words=words, compare_every=4, learning_rate=5)
-    own = evaluate_prompt(model, TASK, words, EXAMPLES)
+    own = evaluate_prompt(model, calibrated_for(model, TASK, words, EXAMPLES, config), words, EXAMPLES)
     found = learn_classifier(model, TASK, EXAMPLES, EXAMPLES, config)
     assert found.accuracy >= own.accuracy
     assert words in {each.text for each in found.search.candidates}

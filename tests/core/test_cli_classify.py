@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 import signal
@@ -50,6 +51,31 @@ def test_json_has_the_prompt_its_test_and_where_it_was_carried(capsys, tmp_path:
     assert found["labels"] == {"cheerful": ["happy", "warm"], "gloomy": ["sad", "lonely"]}
     assert found["accuracy"] == found["held_out"]["accuracy"] >= found["candidates"][-1]["accuracy"]
     assert "test.tsv: Line 4: " in err  # the row without a label is not dropped in silence
+
+
+def test_a_learned_prompt_is_applied_with_its_shifts(capsys, tmp_path: Path):
+    out = run(capsys, "classify", MOODS, *QUICK)[1]
+    (shown,) = [line for line in out.splitlines() if line.startswith("shifts  ")]
+    given = shown.partition("give ")[2].rstrip(")")
+    assert given.startswith("--shifts=")
+    learned = json.loads(run(capsys, "classify", MOODS, *QUICK, "--json")[1])
+    rows = list(csv.DictReader(Path(MOODS).read_text("utf-8").splitlines()))
+    file = tmp_path / "all.txt"
+    file.write_text("\n".join(row["text"] for row in rows))
+    options = (str(file), "--apply", learned["prompt"], *TASK, "--names", "cheerful,gloomy")
+    said = {}
+    for name, more in (("plain", ()), ("shifted", (given,))):
+        answers = run(capsys, "classify", *options, *more)[1].splitlines()
+        said[name] = [line.split("\t")[0] for line in answers]
+    assert said["plain"] != said["shifted"]
+    right = sum(name == row["label"] for name, row in zip(said["shifted"], rows, strict=True)) / len(rows)
+    assert right > 0.6
+    frequent = {name: each.count("gloomy") / len(each) for name, each in said.items()}
+    assert abs(frequent["shifted"] - 0.5) < abs(frequent["plain"] - 0.5)
+
+
+def test_without_calibration_there_are_no_shifts(capsys):
+    assert "shifts" not in run(capsys, "classify", MOODS, *QUICK, "--calibration", "0")[1]
 
 
 def test_the_same_seed_learns_the_same_prompt(capsys):
@@ -162,6 +188,12 @@ def test_interrupting_keeps_the_best_prompt(capsys, ctrl_c, at_progress):
         ([MOODS, "--fluency", "2"], "fluency must be a number from 0 to 1"),
         ([MOODS, "--length", "90"], "length must be from 1 to"),
         (["--apply", "x"], "give --labels"),
+        (["--apply", "x", "--labels", "a,b", "--shifts", "1"], "one number for each of the 2 labels"),
+        (
+            ["--apply", "x", "--labels", "a,b", "--shifts", "a,b"],
+            "takes numbers between commas, such as -0.5,0.5, not 'a,b'",
+        ),
+        ([MOODS, "--shifts", "1,2"], "--shifts belongs to --apply"),
         (["--apply", "x", "--labels", "a,b", "--test", "t.csv", "--few", "2"], "no use for --test, --few"),
         (["gone.txt", "--apply", "x", "--labels", "a,b"], "'gone.txt' cannot be read: No such file"),
         ([MOODS, "--hold-out", "0"], "The hold-out must be from 1 to 239"),

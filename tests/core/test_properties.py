@@ -258,12 +258,13 @@ def test_a_classifier_is_as_it_says_or_refused_in_a_line(changes, kind, data):
     changes["banned"] = data.draw(st.lists(st.sampled_from(["red", "bird", "dog*"]), max_size=1).map(tuple))
     changes["keep"] = data.draw(st.lists(st.sampled_from(["movie", "film"]), max_size=1).map(tuple))
     own = {"compare_every": data.draw(st.integers(1, 3)), "compared": data.draw(st.integers(1, 4))}
+    own["calibration"] = data.draw(st.sampled_from([0, 1, 128]))
     config = or_refused(lambda: ClassifierConfig(**changes, **own))
     result = or_refused(lambda: learn_classifier(model, task, train, held_out, config)) if config else None
     if result is None:
         return
     check_text(tower_of(model).vocabulary, result.prompt, config)
-    assert result.accuracy == pytest.approx(evaluate_prompt(model, task, result.prompt, held_out).accuracy)
+    assert result.accuracy == pytest.approx(evaluate_prompt(model, result.task, result.prompt, held_out).accuracy)
     plain = result.to_json()
     assert json.loads(json.dumps(plain, allow_nan=False)) == plain
     again = learn_classifier(model, task, train, held_out, config)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 import json
-import os
-import re
-import subprocess
-import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from comfy_server import CannotTest, find_comfyui
+from comfy_server import CannotTest, find_comfyui, served
 
-ROOT = Path(__file__).parents[2]
+TESTS = Path(__file__).parents[1]
 EVERYTHING = {
     "torch": "2.6.0+cpu",
     "open-clip-torch": "3.1.0",
@@ -56,24 +54,38 @@ def test_what_comfyuis_python_lacks_is_said_in_one_line(comfyui_with, version):
     assert "\n" not in said
 
 
-def _pytest(*arguments: str, without: tuple[str, ...] = (), **environment: str) -> str:
-    blocked = f"import sys; sys.modules.update(dict.fromkeys({without!r}))"
-    code = f"{blocked}; import pytest; sys.exit(pytest.main({list(arguments)!r}))"
-    run = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, env={**os.environ, **environment}
-    )
-    assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-3000:]
-    return run.stdout
-
-
-def test_tests_of_nodes_are_skipped_with_that_line(comfyui_with):
+def test_tests_of_nodes_are_skipped_with_that_line(comfyui_with, tmp_path):
     comfyui_with({})
-    said = _pytest("-p", "no:cacheprovider", "tests/nodes/test_locales.py", "-k", "every_text")
-    (line,) = [line for line in said.splitlines() if line.startswith("SKIPPED")]
-    assert re.match(r"SKIPPED \[\d+\] .*COMFYUI'S PYTHON LACKS torch>=2.6, ", line)
+    with pytest.raises(pytest.skip.Exception, match=r"^COMFYUI'S PYTHON LACKS torch>=2\.6, "):
+        next(served(tmp_path / "base"))
 
 
 def test_tests_of_the_core_need_nothing_of_the_page():
-    without = ("comfyui_frontend_package", "websocket", "playwright", "playwright.sync_api")
-    said = _pytest("-p", "no:cacheprovider", "--collect-only", "-q", "tests/core", without=without)
-    assert "tests/core/test_suite.py::" in said
+    of_the_page = {"comfyui_frontend_package", "websocket", "playwright"}
+    assert not of_the_page & imported_by(TESTS / "conftest.py", *(TESTS / "core").glob("*.py"))
+    assert of_the_page & imported_by(*(TESTS / "page").glob("*.py"))
+
+
+def imported_by(*files: Path) -> set[str]:
+    """The packages that must be there to import these files of the tests, and those of the tests that they import.
+
+    Imports within functions and for types do not count.
+    """
+    found, waiting = set(), list(files)
+    for file in waiting:
+        for name in imports(file):
+            found.add(name.partition(".")[0])
+            own = TESTS / f"{name.removeprefix('tests.').replace('.', '/')}.py"
+            if own.exists() and own not in waiting:
+                waiting.append(own)
+    return found
+
+
+def imports(file: Path) -> Iterator[str]:
+    """The modules that a file imports at once, and what it takes from them, which may be modules."""
+    for node in ast.parse(file.read_text("utf-8")).body:
+        if isinstance(node, ast.Import):
+            yield from (each.name for each in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{each.name}" for each in node.names)

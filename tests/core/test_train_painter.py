@@ -53,8 +53,8 @@ def test_a_cut_caption_reads_as_at_full_length(model):
 
 def test_it_learns(pool, model):
     torch.manual_seed(0)
-    pool.refill(least=32)
-    pictures, rows = pool.batch(32)
+    pool.refill(least=8)
+    pictures, rows = pool.batch(8)
     reading = read(model.text.towers[0].module, rows)
     training = Training(config_for(model, **SMALL), 1e-2, CPU)
 

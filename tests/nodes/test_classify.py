@@ -11,8 +11,10 @@ from comfy_server import SAMPLES
 from graphs import shown
 from PIL import Image
 
-from pez_core import LabelTask, classify
+from pez_core import ClassifierConfig, LabelTask, classify, read_examples
+from pez_core.classification import calibrated_for
 from pez_core.models.caption_model import embedded_caption_model
+from pez_core.models.presets import EMBEDDED_FOLDER
 
 WORDS = {"label_words": "happy|warm, sad|lonely", "suffix": " feeling"}
 OWN = {"examples": "Moods (sample)", "text": "", "length": 4, "seed": 1, "steps": 4, "hold_out": 20, **WORDS}
@@ -55,7 +57,10 @@ def test_a_prompt_is_learned_and_used(comfy):
     assert all("price" not in each for each in found["candidates"])  # no slider of readability
     assert "".join(each["text"] for each in found["tokens"]).replace(" ", "") == found["text"].replace(" ", "")
     task = LabelTask.of(["cheerful", "gloomy"], ["happy|warm", "sad|lonely"], " feeling")
-    for i, likely in enumerate(classify(embedded_caption_model(), task, found["text"], texts)):
+    model, config = embedded_caption_model(), ClassifierConfig(seed=0)
+    train, _ = read_examples(EMBEDDED_FOLDER / "samples" / "moods.csv").hold_out(None, 0)
+    task = calibrated_for(model, task, found["text"], train, config)
+    for i, likely in enumerate(classify(model, task, found["text"], texts)):
         label = max(task.names, key=lambda name: likely[name])
         assert shown(run, f"label{i}") == [label]
         assert shown(run, f"number{i}") == [task.names.index(label)]

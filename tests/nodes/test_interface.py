@@ -74,6 +74,7 @@ INTERFACE = {
             "hold_out",
             "candidate",
             "language_model",
+            "calibration",
         ],
         ["prompt", "accuracy", "candidates", "classifier"],
     ),

@@ -184,9 +184,7 @@ def test_several_pictures_stop_one_by_one_and_are_shown_as_rows(comfy, browser):
     expect(which).to_have_text("candidate 1 in every row")
     rows.nth(1).locator("summary").click()
     rows.nth(1).locator(".pez-choice").nth(1).click()
-    expect(which).to_have_text(
-        "candidate 2 in every row, used from the next run"
-    )  # the node has one number for all
+    expect(which).to_have_text("candidate 2 in every row, used from the next run")  # the node has one number for all
     expect(rows.locator(".pez-prompt .pez-text")).to_have_text(["ice (bird)", "ice (bird)"])
     expect(rows.locator(".pez-choice[aria-pressed=true] .pez-text")).to_have_text(["ice (bird)", "ice (bird)"])
     expect(rows.nth(1).locator(".pez-choice").nth(1)).to_be_focused()
