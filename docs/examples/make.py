@@ -12,6 +12,7 @@ thumbnails it searches with the embedded model. It needs what the tests of the p
 from __future__ import annotations
 
 import json
+import math
 import re
 import sys
 import tempfile
@@ -38,6 +39,7 @@ IMAGES = ROOT / "web" / "docs" / "images"
 SIZE, SIDE, EDGE = (600, 450), 240, 24  # of a thumbnail, in pixels: all of it, its pictures, the space around
 INK, FAINT = "#ffffff", "#c8d4e4"
 SCALE = 1.0  # of the help pages' pictures
+VIEW = (100, 120), (1260, 720)  # pixels: what the page's bars cover at left and at the top, and what is free for the nodes
 
 UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 BUILD = (Path(__file__).parent / "build.js").read_text("utf-8")
@@ -90,8 +92,19 @@ def opened(browser: Any, server: Comfy) -> Any:
     return page
 
 
+def view_of(nodes: list[dict[str, Any]]) -> dict[str, Any]:
+    """The part of the canvas that shows all nodes, at full size or smaller, in a window of usual size."""
+    left, top = (min(node["pos"][axis] for node in nodes) for axis in (0, 1))
+    right, bottom = (max(node["pos"][axis] + node["size"][axis] for node in nodes) for axis in (0, 1))
+    (x, y), (width, height) = VIEW
+    scale = math.floor(20 * min(1, width / (right - left), height / (bottom - top))) / 20
+    return {"scale": scale, "offset": [round(x / scale - left), round(y / scale - top)]}
+
+
 def write(path: Path, content: dict[str, Any]) -> None:
-    """Writes a workflow; what the page names at random gets names that stay the same."""
+    """Writes a workflow as it opens best; what the page names at random gets names that stay the same."""
+    if content.get("nodes"):
+        content["extra"]["ds"] = view_of(content["nodes"])
     text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
     for number, name in enumerate(dict.fromkeys(UUID.findall(text))):
         text = text.replace(name, str(uuid.uuid5(uuid.NAMESPACE_URL, f"{path.stem} {number}")))

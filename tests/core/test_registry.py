@@ -142,3 +142,16 @@ def test_every_example_workflow_has_its_thumbnail_and_knows_only_our_nodes_and_c
             assert max(thumbnail.size) <= 800
         kinds = {node["type"] for node in json.loads(path.read_text("utf-8"))["nodes"]}
         assert {kind for kind in kinds if kind.startswith("PEZ")} <= IDS
+
+
+def test_an_example_workflow_opens_with_all_its_nodes_in_view():
+    for path in (ROOT / "example_workflows").glob("*.json"):
+        content = json.loads(path.read_text("utf-8"))
+        (x, y), scale = content["extra"]["ds"]["offset"], content["extra"]["ds"]["scale"]
+        for node in content["nodes"]:
+            (left, top), (width, height) = node["pos"], node["size"]
+            assert (left + x) * scale >= 90, path.name
+            assert (top + y) * scale >= 110, path.name
+            assert (left + width + x) * scale <= 1400, path.name
+            assert (top + height + y) * scale <= 880, path.name
+        assert scale >= 0.5, path.name
