@@ -48,6 +48,17 @@ def text(at: tuple[int, int], source: str, output: int = 0, title: str = "Prompt
     return Node("PreviewAny", at, {}, {"source": (source, output)}, title, (width, 150))
 
 
+def score(at: tuple[int, int], texts: tuple[str, int], model: str = "model", width: int = 400) -> Node:
+    return Node(
+        "PEZScore", at, {}, {"pez_model": (model, 0), "texts": texts, "image": ("picture", 0)}, size=(width, 160)
+    )
+
+
+def join(at: tuple[int, int], first: str, second: str, by: str = "\n", title: str = "", width: int = 400) -> Node:
+    texts = {"string_a": (first, 0), "string_b": (second, 0)}
+    return Node("StringConcatenate", at, {"delimiter": by}, texts, title, (width, 170))
+
+
 EXAMPLES: dict[str, Workflow] = {
     "picture to prompt": {
         "note": note(
@@ -94,21 +105,8 @@ EXAMPLES: dict[str, Workflow] = {
         "words": Node("PEZWords", (920, 420), {}, {"start_words": ("invert", 0)}, size=(320, 160)),
         "again": invert((1280, 0), "blend", inputs={"words": ("words", 0)}),
         "repaint": Node("PEZPaint", (1280, 640), {"seed": 1}, {"texts": ("again", 0)}, "Second painting", (440, 480)),
-        "both": Node(
-            "StringConcatenate",
-            (920, 730),
-            {"delimiter": "\n"},
-            {"string_a": ("invert", 0), "string_b": ("again", 0)},
-            "Both prompts",
-            (320, 170),
-        ),
-        "score": Node(
-            "PEZScore",
-            (920, 990),
-            {},
-            {"pez_model": ("model", 0), "texts": ("both", 0), "image": ("picture", 0)},
-            size=(320, 160),
-        ),
+        "both": join((920, 730), "invert", "again", title="Both prompts", width=320),
+        "score": score((920, 990), ("both", 0), width=320),
         "table": Node("PreviewAny", (0, 1030), {}, {"source": ("score", 1)}, "First and second", (400, 150)),
     },
     "picture to prompt to picture (SD 1.5)": {
@@ -171,13 +169,7 @@ EXAMPLES: dict[str, Workflow] = {
         "second": sample("pizza", (0, 770)),
         "invert": invert((460, 0), "first", widgets={"length": 4}),
         "other": invert((960, 0), "second", widgets={"length": 4}),
-        "join": Node(
-            "StringConcatenate",
-            (460, 620),
-            {"delimiter": " and "},
-            {"string_a": ("invert", 0), "string_b": ("other", 0)},
-            size=(440, 170),
-        ),
+        "join": join((460, 620), "invert", "other", " and ", width=440),
         "text": text((960, 620), "join", width=440),
     },
     "one prompt for each picture": {
@@ -295,13 +287,7 @@ EXAMPLES: dict[str, Workflow] = {
         "picture": sample("octopus"),
         "words": Node("PEZWords", (460, 0), {"banned_words": "octopus*, squid*"}, size=(440, 160)),
         "invert": invert((460, 300), inputs={"words": ("words", 0)}),
-        "score": Node(
-            "PEZScore",
-            (960, 0),
-            {},
-            {"pez_model": ("model", 0), "texts": ("invert", 2), "image": ("picture", 0)},
-            size=(400, 160),
-        ),
+        "score": score((960, 0), ("invert", 2)),
         "table": Node("PreviewAny", (960, 220), {}, {"source": ("score", 1)}, "All candidates", (560, 240)),
     },
     "refine a prompt of your own": {
@@ -320,21 +306,8 @@ EXAMPLES: dict[str, Workflow] = {
         ),
         "words": Node("PEZWords", (460, 120), {"keep_words": "cat"}, {"start_words": ("start", 0)}, size=(440, 160)),
         "invert": invert((460, 420), inputs={"words": ("words", 0)}),
-        "both": Node(
-            "StringConcatenate",
-            (960, 0),
-            {"delimiter": "\n"},
-            {"string_a": ("start", 0), "string_b": ("invert", 0)},
-            "Both prompts",
-            (400, 170),
-        ),
-        "score": Node(
-            "PEZScore",
-            (960, 260),
-            {},
-            {"pez_model": ("model", 0), "texts": ("both", 0), "image": ("picture", 0)},
-            size=(400, 160),
-        ),
+        "both": join((960, 0), "start", "invert", title="Both prompts"),
+        "score": score((960, 260), ("both", 0)),
         "table": Node("PreviewAny", (960, 480), {}, {"source": ("score", 1)}, "Before and after", (560, 170)),
         "plot": Node("PEZPlot", (960, 710), {}, {"result": ("invert", 3)}, size=(400, 40)),
         "view": Node("PreviewImage", (960, 810), {}, {"images": ("plot", 0)}, size=(560, 340)),
@@ -369,21 +342,8 @@ EXAMPLES: dict[str, Workflow] = {
         ),
         "words": Node("PEZWords", (460, 580), {}, {"start_words": ("caption", 0)}, size=(440, 160)),
         "invert": invert((960, 0), widgets={"readability": 0.5}, inputs={"words": ("words", 0)}),
-        "both": Node(
-            "StringConcatenate",
-            (1460, 0),
-            {"delimiter": "\n"},
-            {"string_a": ("caption", 0), "string_b": ("invert", 0)},
-            "Caption and prompt",
-            (400, 170),
-        ),
-        "score": Node(
-            "PEZScore",
-            (1460, 260),
-            {},
-            {"pez_model": ("model", 0), "texts": ("both", 0), "image": ("picture", 0)},
-            size=(400, 160),
-        ),
+        "both": join((1460, 0), "caption", "invert", title="Caption and prompt"),
+        "score": score((1460, 260), ("both", 0)),
         "table": text((1460, 480), "score", 1, "Before and after"),
         "positive": Node(
             "CLIPTextEncode",
@@ -466,14 +426,7 @@ EXAMPLES: dict[str, Workflow] = {
             "Style",
             (320, 100),
         ),
-        "whole": Node(
-            "StringConcatenate",
-            (880, 430),
-            {"delimiter": ", "},
-            {"string_a": ("prompt", 0), "string_b": ("style", 0)},
-            "Prompt with its style",
-            (320, 170),
-        ),
+        "whole": join((880, 430), "prompt", "style", ", ", title="Prompt with its style", width=320),
         "text": text((1260, 0), "whole", width=320),
         "label": text((1260, 220), "classify", title="Mood", width=320),
     },
@@ -583,13 +536,7 @@ EXAMPLES: dict[str, Workflow] = {
             size=(440, 110),
         ),
         "invert": invert((460, 170), model="both"),
-        "score": Node(
-            "PEZScore",
-            (960, 0),
-            {},
-            {"pez_model": ("both", 0), "texts": ("invert", 2), "image": ("picture", 0)},
-            size=(400, 160),
-        ),
+        "score": score((960, 0), ("invert", 2), model="both"),
         "table": Node("PreviewAny", (960, 220), {}, {"source": ("score", 1)}, "Each encoder's similarity", (560, 240)),
     },
     "SDXL with the CLIP of the workflow": {
