@@ -1,7 +1,8 @@
-"""The wheel and the source distribution hold everything: each, installed elsewhere, runs the demo."""
+"""The wheel and the source distribution hold everything: what each installs is the same, and runs the demo elsewhere."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -54,9 +55,22 @@ def installed(request, built, tmp_path_factory) -> Path:
     return python
 
 
-def test_the_demo_runs_from_an_empty_folder(installed, tmp_path):
-    package = Path(run(installed, "-c", "import pez_core; print(pez_core.__path__[0])", at=tmp_path).strip())
+@pytest.fixture(scope="module")
+def seen() -> dict[str, str]:
+    """A digest of every installed file: those of the distribution that is tested first."""
+    return {}
+
+
+def test_the_demo_runs_from_an_empty_folder(installed, seen, tmp_path):
+    """From the first distribution; the other one installs the same files."""
+    code = "import importlib.util as i; print(i.find_spec('pez_core').submodule_search_locations[0])"
+    package = Path(run(installed, "-c", code, at=tmp_path).strip())
     assert package.is_relative_to(installed.parents[1])
+    own = [file for file in package.rglob("*") if is_own(file)]
+    files = {str(file.relative_to(package)): hashlib.sha256(file.read_bytes()).hexdigest() for file in own}
+    if seen:
+        assert files == seen
+        return
     sample = package / "embedded" / "samples" / "penguin.png"
     (tmp_path / "out").mkdir()
     said = run(
@@ -75,6 +89,12 @@ def test_the_demo_runs_from_an_empty_folder(installed, tmp_path):
     assert "similarity" in said
     with Image.open(tmp_path / "out" / "demo.png") as plot:
         assert plot.size == (1200, 600)
+    seen.update(files)
+
+
+def is_own(file: Path) -> bool:
+    """Whether it is a file that was installed, not one that Python made of it."""
+    return file.is_file() and file.suffix != ".pyc"
 
 
 def test_license_and_types_are_installed(installed, tmp_path):

@@ -22,14 +22,14 @@ CPU = torch.device("cpu")
 
 @pytest.fixture
 def pool(drawings, model) -> Iterator[Pool]:
-    made = Pool(drawings, model.vocabulary, CPU, size=600, workers=0, seed=1)
+    made = Pool(drawings, model.vocabulary, CPU, size=200, workers=0, seed=1)
     yield made
     made.close()
 
 
 def test_the_pool_keeps_the_newest_pictures_with_their_captions(pool, model):
-    pool.refill(least=600)
-    assert pool.drawn >= 600
+    pool.refill(least=200)
+    assert pool.drawn >= 200
     pictures, rows = pool.batch(32)
     assert (pictures.shape, pictures.dtype) == ((32, 3, 64, 64), torch.uint8)
     assert rows.shape == (32, LENGTH)
@@ -72,6 +72,7 @@ def test_a_run_ends_with_a_painter_and_a_resumed_one_goes_on(drawings, model, mo
     monkeypatch.setattr(train_painter, "config_for", lambda model: config_for(model, **SMALL))
     monkeypatch.setattr(train_painter, "load_judges", lambda device: [])
     monkeypatch.setattr(train_painter, "STEPS", 1)
+    monkeypatch.setattr(train_painter, "SHOWN", 4)
     given = {"drawings": drawings, "out": tmp_path / "painter", "state": tmp_path / "state", "device": "cpu", "seed": 1}
     given |= {"sheet": tmp_path / "sheet.png", "batch": 4, "pool": 64, "workers": 0, "rate": 1e-3, "compile": False}
     given |= {"check": 4, "guidance": [1.0, 2.0], "resume": False, "minutes": 1e-9}
@@ -79,7 +80,7 @@ def test_a_run_ends_with_a_painter_and_a_resumed_one_goes_on(drawings, model, mo
     assert "from step 0" in capsys.readouterr().out
     (first,) = paint(["a ball"], painter=load_painter(tmp_path / "painter", model=model), steps=1)
     assert first.size == (64, 64)
-    assert len(Path(tmp_path / "sheet.txt").read_text().splitlines()) == train_painter.SHOWN
+    assert len(Path(tmp_path / "sheet.txt").read_text().splitlines()) == 4
     state = torch.load(tmp_path / "state" / "state.pt", weights_only=True)
     assert state["step"] == 1
     train_painter.train(argparse.Namespace(**{**given, "resume": True, "minutes": state["seconds"] / 60 + 1e-6}))
