@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import string
 from dataclasses import replace
 
 import pytest
@@ -196,10 +197,10 @@ def test_no_swap_is_tried_again_nor_a_word_brought_in_twice(model, target, metho
 
 def test_when_everything_was_tried_the_best_stays(model, target):
     """With fewer tokens than candidates, only real swaps are scored."""
-    every = [model.vocabulary.token_texts[i] for i in model.vocabulary.words.nonzero()[:, 0].tolist()]
-    settings = config("swaps", length=2, restarts=2, steps=8, banned=tuple(every[6:]))
+    others = tuple(f"{first}*" for first in string.ascii_lowercase if first not in "qx")
+    settings = config("swaps", length=2, restarts=2, steps=8, banned=others)
     result = invert(model, target, settings)
-    assert set(result.prompt.split()) <= set(every[:6])
+    assert {word[0] for word in result.prompt.split()} <= {"q", "x"}  # nine words begin so
     assert result.trace[-1] == pytest.approx(result.similarity, abs=1e-5)
 
 
