@@ -74,7 +74,7 @@ def test_a_run_ends_with_a_painter_and_a_resumed_one_goes_on(drawings, model, mo
     monkeypatch.setattr(train_painter, "STEPS", 1)
     monkeypatch.setattr(train_painter, "SHOWN", 4)
     given = {"drawings": drawings, "out": tmp_path / "painter", "state": tmp_path / "state", "device": "cpu", "seed": 1}
-    given |= {"sheet": tmp_path / "sheet.png", "batch": 4, "pool": 64, "workers": 0, "rate": 1e-3, "compile": False}
+    given |= {"sheet": tmp_path / "sheet.png", "batch": 2, "pool": 32, "workers": 0, "rate": 1e-3, "compile": False}
     given |= {"check": 4, "guidance": [1.0, 2.0], "resume": False, "minutes": 1e-9}
     train_painter.train(argparse.Namespace(**given))
     assert "from step 0" in capsys.readouterr().out
