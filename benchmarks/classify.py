@@ -6,9 +6,9 @@
 
 Each method learns from the same texts with as many passes of the model (a prompt with one text, forward or backward) and the
 same seeds; the best prompt on held-out texts is measured on test texts that nothing else uses. The films come from PyPI (see
-`python -m pez_core classify --data`), the default model too. With --calibration, every
-prompt, also none, is calibrated by as many texts to learn from. Errors are standard errors: of an accuracy over the texts, of a mean
-over the seeds. Rows appear as they are done.
+`python -m pez_core classify --data`), the default model too. With --calibration, every prompt, also none, is calibrated by as many
+texts to learn from. Errors are standard errors: of an accuracy over the texts, of a mean over the seeds. Rows appear as they are
+done.
 """
 
 from __future__ import annotations

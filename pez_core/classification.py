@@ -188,7 +188,7 @@ def calibrated_for(
     Raises PezError as `calibrate` does.
     """
     some = _calibrating(train, config)
-    return task.shifted(()) if some is None else calibrate(model, task, prompt, some, between)
+    return task if some is None else calibrate(model, task, prompt, some, between)
 
 
 @plain_torch()

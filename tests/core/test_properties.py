@@ -100,7 +100,7 @@ def check_text(vocabulary, text: str, config: InversionConfig) -> None:
             assert word not in text.lower().split()
 
 
-@times(1.4)
+@times(1)
 @given(searches(), sources(), st.sampled_from([0.0, 0.0, 0.0, 0.5]))
 def test_a_search_returns_what_it_says_or_refuses_in_a_line(model, changes, wanted, readability):
     target = target_of(model, wanted)
