@@ -115,7 +115,7 @@ def learn_classifier(
 
     Returns:
         The best prompt on the held-out texts, with its accuracy there. It was chosen by them: measure it on others with
-        `evaluate_prompt`. Its task is calibrated by the first training texts, unless the configuration says otherwise: use that
+        `evaluate_prompt`. Its task is calibrated by some of the training texts, unless the configuration says otherwise: use that
         task with the prompt.
 
     Raises:

@@ -39,10 +39,8 @@ IMAGES = ROOT / "web" / "docs" / "images"
 SIZE, SIDE, EDGE = (600, 450), 240, 24  # of a thumbnail, in pixels: all of it, its pictures, the space around
 INK, FAINT = "#ffffff", "#c8d4e4"
 SCALE = 1.0  # of the help pages' pictures
-VIEW = (
-    (100, 120),
-    (1260, 720),
-)  # pixels: what the page's bars cover at left and at the top, and what is free for the nodes
+VIEW = (100, 120), (1260, 720)
+"""Pixels: what the page's bars cover at left and at the top, and what is free for the nodes."""
 
 UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 BUILD = (Path(__file__).parent / "build.js").read_text("utf-8")

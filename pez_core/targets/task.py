@@ -24,7 +24,7 @@ class LabelTask:
     names: of the labels, in the order of their numbers; two at least.
     words: for each label, the words that stand for it; one at least. A label is as likely as its words together.
     suffix: what follows the text and asks for the word, as it is: " It was".
-    shifts: what is added to the log-probability of each label before they are compared (see `calibrated`); () for nothing.
+    shifts: what is added to the log-probability of each label before they are compared (see `calibrate`); () for nothing.
 
     The model reads: prompt, a space, text, suffix.
 

@@ -66,12 +66,14 @@ def run(benchmark: ModuleType, monkeypatch, capsys, *options: str) -> str:
 
 def test_quality_can_exchange_the_searched_model_and_a_judge(monkeypatch, capsys):
     few = ("--pictures", "12", "--json")
-    plain, other = (
-        json.loads(run(quality, monkeypatch, capsys, *few, *more)) for more in ((), ("--exchange", "resnet"))
+    plain, exchanged, other = (
+        json.loads(run(quality, monkeypatch, capsys, *few, *more))
+        for more in ((), ("--exchange",), ("--exchange", "resnet"))
     )
     assert (plain["model"], plain["judges"]) == ("embedded", ["vit", "resnet"])
+    assert (exchanged["model"], exchanged["judges"]) == ("vit", ["embedded"])
     assert (other["model"], other["judges"]) == ("resnet", ["embedded"])
-    for said in (plain, other):  # the searched model likes the prompts better than the others do
+    for said in (plain, exchanged, other):  # the searched model likes the prompts better than the others do
         (row,) = said["rows"]
         assert row["similarity"] > max(row[judge] for judge in said["judges"])
 

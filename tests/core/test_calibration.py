@@ -10,6 +10,7 @@ from labelled_texts import EXAMPLES, TASK, TEXTS, objective_of
 from tiny_language import causal
 
 from pez_core import ClassifierConfig, Examples, LabelTask, PezError, calibrate, classify, evaluate_prompt
+from pez_core.classification import calibrated_for
 from pez_core.models.towers import tower_of
 from pez_core.objectives.calibration import ROUNDS, shares_of, shifts_for
 
@@ -98,6 +99,9 @@ def test_shifts_that_make_no_sense_are_refused(shifts: tuple[float, ...]):
 
 
 def test_more_texts_than_there_are_is_all_of_them():
-    assert ClassifierConfig(calibration=1_000_000).calibration == 1_000_000
+    task = calibrated_for(causal(), TASK, "the story", EXAMPLES, ClassifierConfig(calibration=1_000_000))
+    assert task.shifts == pytest.approx(calibrate(causal(), TASK, "the story", EXAMPLES).shifts, abs=1e-4)
+    one = calibrated_for(causal(), TASK, "the story", EXAMPLES, ClassifierConfig(calibration=1))
+    assert one.shifts != pytest.approx(task.shifts, abs=1e-2)
     with pytest.raises(PezError, match="calibration must be"):
         ClassifierConfig(calibration=-1)

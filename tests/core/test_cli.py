@@ -37,6 +37,10 @@ def test_invert_finds_prompts_that_read(capsys, penguin):
     (reading,) = nll_per_word(embedded_caption_model(), [prompt])
     assert f"reads       {reading:.2f} nats per word" in out
     assert reading < 8  # PEZ alone: 9 to 10
+    result = json.loads(run(capsys, "invert", str(penguin), *QUICK, "--readability", "0.8", "--json")[1])
+    assert result["prompt"] == result["candidates"][0]["text"] == prompt
+    readings = [each["nll"] for each in result["candidates"]]
+    assert readings[0] < max(readings)
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-MOST_GROWTH = (
-    32.0  # MiB from the second fifth of a run to the last: a model that is never let go of adds that at each swap
-)
+MOST_GROWTH = 32.0
+"""MiB from the second fifth of a run to the last: a model that is never let go of adds that at each swap."""
 PATIENCE = 5.0  # seconds
 
 
