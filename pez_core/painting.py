@@ -13,7 +13,7 @@ from .errors import PezError, shorten
 from .models.painter import Painter, load_painter
 
 STEPS = 24
-GUIDANCE = 2.0
+GUIDANCE = 3.0
 MOST_STEPS, MOST_GUIDANCE = 1000, 100.0
 
 

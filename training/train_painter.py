@@ -2,7 +2,7 @@
 
     python -m training.train_painter [--drawings .drawings] [--minutes 8] [--device cuda] [--resume]
 
-Writes `painter.json` and `painter.safetensors` (half precision, averaged weights) to the folder --out, and everything
+Writes `painter.json` and `painter.safetensors` (eight bits, averaged weights) to the folder --out, and everything
 that --resume needs to the folder --state, every two minutes and at the end. The learning rate falls over all the
 --minutes, which a resumed run continues to count. Each time it paints captions of scenes that training has not seen,
 and prints for each judge that has been trained how often it puts the right caption first; at the end for several
@@ -15,7 +15,8 @@ import argparse
 import json
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -26,22 +27,25 @@ import torch.nn.functional as F
 from PIL import Image
 from safetensors.torch import save_file
 from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from benchmarks.judges import known_styles
 from benchmarks.judging import first_share, load_judges
 from pez_core import ClipModel, load_model
+from pez_core.models.eight_bits import packed
 from pez_core.models.painter import CONFIG, FOLDER, WEIGHTS, Painter, fingerprint, read
 from pez_core.models.painter_net import PainterConfig, PainterNet, Reading
 from pez_core.painting import GUIDANCE, STEPS
 from pez_core.towers.placement import MovePlacement
 from training.evaluation import EVALUATION_SEED
+from training.likeness import Likeness
 from training.painter_data import Pool
 from training.world import Scenery, full_caption
 
 SHOWN = 32  # paintings of a sheet
 NO_TEXT = 0.1  # share of the pictures painted without their text, which guidance needs
 TOWARDS_NOISE = 0.3  # mean of the logit of the times in training: above 0, more of them are noisy
-REFILL_EVERY = 8  # steps: drawing waits for the device, which costs a step its head start
+LIKENESS_SHARE = 0.5  # of the pictures are compared by the embedded model too
 SAVE_EVERY, REPORT_EVERY = 120.0, 20.0  # seconds
 
 
@@ -91,15 +95,36 @@ class Training:
             torch._foreach_lerp_(own, [p.data for p in self.net.parameters()], 1 - kept)
 
 
-def loss_of(net: Any, pictures: Tensor, reading: Reading) -> Tensor:
-    """The error of the velocity at random times between picture and noise: rectified flow (arXiv 2209.03003)."""
+def loss_of(
+    net: Any, pictures: Tensor, reading: Reading, likeness: Likeness | None = None, weight: float = 0
+) -> Tensor:
+    """The error of the velocity at random times between picture and noise: rectified flow (arXiv 2209.03003).
+
+    With `likeness` the distance of the pictures that the velocities lead to is added, times `weight`.
+    """
     count, device = len(pictures), pictures.device
     clean = pictures.float() / 127.5 - 1
     noise = torch.randn_like(clean)
     time = torch.sigmoid(torch.randn(count, device=device) + TOWARDS_NOISE)
     noisy = torch.lerp(clean, noise, time[:, None, None, None]).contiguous(memory_format=torch.channels_last)
     reading = reading.without(torch.rand(count, device=device) < NO_TEXT)
-    return F.mse_loss(net(noisy, time, reading).float(), noise - clean)
+    velocity = net(noisy, time, reading).float()
+    loss = F.mse_loss(velocity, noise - clean)
+    if likeness and weight:
+        some = slice(round(count * LIKENESS_SHARE))
+        reached = noisy[some] - time[some, None, None, None] * velocity[some]
+        loss = loss + weight * likeness(reached, clean[some]).mean()
+    return loss
+
+
+@contextmanager
+def quick(device: torch.device) -> Iterator[None]:
+    """Computes in bfloat16 where the device is made for it; on a CPU with attention whose backward pass is quicker there."""
+    on_cpu = device.type == "cpu"
+    narrow = not on_cpu or torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    plain = sdpa_kernel(SDPBackend.MATH) if on_cpu else nullcontext()
+    with torch.autocast(device.type, torch.bfloat16, enabled=narrow), plain:
+        yield
 
 
 def save_painter(net: PainterNet, model: ClipModel, folder: Path) -> None:
@@ -107,7 +132,8 @@ def save_painter(net: PainterNet, model: ClipModel, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     told = {**asdict(net.config), "text_tower": fingerprint(model)}
     (folder / CONFIG).write_text(json.dumps(told) + "\n", "utf-8")
-    save_file({name: value.half().cpu().contiguous() for name, value in net.state_dict().items()}, folder / WEIGHTS)
+    weights = {name: value.cpu().contiguous() for name, value in net.state_dict().items()}
+    save_file(packed(weights), folder / WEIGHTS)
 
 
 def config_for(model: ClipModel, **shape: Any) -> PainterConfig:
@@ -160,9 +186,23 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=8.0, metavar="M")
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", metavar="D")
-    parser.add_argument("--batch", type=int, default=512, metavar="N", help="64 on a CPU (default: %(default)s)")
+    parser.add_argument("--batch", type=int, default=512, metavar="N", help="128 on a CPU (default: %(default)s)")
     parser.add_argument("--rate", type=float, default=1.5e-3)
+    parser.add_argument(
+        "--likeness",
+        type=float,
+        default=0.005,
+        metavar="W",
+        help="weight of the likeness to the embedded model; 0: pixels alone",
+    )
     parser.add_argument("--pool", type=int, default=2**17, metavar="N", help="drawn pictures kept on the device")
+    parser.add_argument(
+        "--refill",
+        type=int,
+        default=8,
+        metavar="N",
+        help="steps before new pictures are drawn, for which the device waits",
+    )
     parser.add_argument("--workers", type=int, default=14, metavar="N")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument(
@@ -181,18 +221,21 @@ def train(given: argparse.Namespace) -> None:
     torch.manual_seed(given.seed)
     device = torch.device(given.device)
     model = load_model()
-    pool = Pool(given.drawings, model.vocabulary, device, given.pool, given.workers, given.seed)
-    tower: Any = model.to(device).text.towers[0].module
     state = given.state / "state.pt"
+    reached = torch.load(state, map_location="cpu", weights_only=True)["step"] if given.resume else 0
+    # A resumed run draws other scenes than those that it has seen.
+    pool = Pool(given.drawings, model.vocabulary, device, given.pool, given.workers, given.seed + reached)
+    tower: Any = model.to(device).text.towers[0].module
     training = Training(config_for(model), given.rate, device)
     if given.resume:
         training.load(state, device)
-        torch.manual_seed(given.seed + training.step)
+        torch.manual_seed(given.seed + reached)
     size = sum(p.numel() for p in training.net.parameters())
     print(f"{size / 1e6:.2f} million parameters, from step {training.step}, after {training.seconds:.0f} s", flush=True)
     torch.backends.cudnn.benchmark = True
     torch.set_float32_matmul_precision("high")
     net: Any = torch.compile(training.net) if given.compile else training.net
+    likeness = Likeness(model, device) if given.likeness else None
     given.state.mkdir(parents=True, exist_ok=True)
 
     judges = load_judges(device)
@@ -210,13 +253,13 @@ def train(given: argparse.Namespace) -> None:
     least = min(16 * given.batch, given.pool)
     pool.refill(least)
     while training.seconds < given.minutes * 60:
-        if training.step % REFILL_EVERY == 0:
+        if training.step % given.refill == 0:
             pool.refill(least)
         pictures, rows = pool.batch(given.batch)
-        with torch.no_grad():
-            reading = read(tower, rows)
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            loss = loss_of(net, pictures, reading)
+        with quick(device):
+            with torch.no_grad():
+                reading = read(tower, rows)
+            loss = loss_of(net, pictures, reading, likeness, given.likeness)
         training.advance(loss, training.seconds / (given.minutes * 60))
         shown += loss.detach()
         training.seconds = before + time.perf_counter() - begun

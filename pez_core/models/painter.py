@@ -22,6 +22,7 @@ from ..towers.placement import MovePlacement, Placement
 from ..towers.plain import plain_torch
 from .checkpoints import misfit
 from .clip import ClipModel
+from .eight_bits import unpacked
 from .painter_net import SIZE, PainterConfig, PainterNet, Reading
 from .presets import EMBEDDED_FOLDER
 
@@ -29,7 +30,7 @@ FOLDER = EMBEDDED_FOLDER / "painter"
 WEIGHTS, CONFIG = "painter.safetensors", "painter.json"
 TOGETHER = 256  # pictures painted at once on a GPU: bounds memory
 _AGAIN = "install the pack again"
-_LAST = 0.15
+_LAST = 0.3
 
 
 class Painter:
@@ -148,7 +149,7 @@ def integrate(
 
 @plain_torch()
 def load_painter(folder: Path = FOLDER, device: str | torch.device = "cpu", model: ClipModel | None = None) -> Painter:
-    """The painter in `folder`: `painter.json`, its configuration, and `painter.safetensors` in half precision.
+    """The painter in `folder`: `painter.json`, its configuration, and `painter.safetensors` in eight bits.
 
     model: the one that it was trained with; None loads the embedded model.
 
@@ -161,7 +162,7 @@ def load_painter(folder: Path = FOLDER, device: str | torch.device = "cpu", mode
     model = model or load_model()
     try:
         told = json.loads((folder / CONFIG).read_text("utf-8"))
-        tensors = load_file(folder / WEIGHTS)
+        tensors = unpacked(load_file(folder / WEIGHTS))
     except FileNotFoundError as error:
         raise PezError(f"The painter in {folder} is incomplete, a file is missing: {_AGAIN}.") from error
     except (OSError, SafetensorError, ValueError) as error:
@@ -176,7 +177,7 @@ def load_painter(folder: Path = FOLDER, device: str | torch.device = "cpu", mode
         raise PezError(
             f"The painter in {folder} was trained with another text tower than that of {model.name}: {_AGAIN}."
         )
-    net.load_state_dict({name: value.float() for name, value in tensors.items()})
+    net.load_state_dict(tensors)
     painter = Painter(net, model)
     painter.placement = MovePlacement(torch.device(device))
     return painter

@@ -27,7 +27,7 @@ class PainterConfig:
     feature: int
     token: int
     fold: int = 4
-    channels: tuple[int, int, int] = (96, 128, 160)
+    channels: tuple[int, int, int] = (64, 128, 184)
     condition: int = 112
     heads: int = 4
 

@@ -16,6 +16,7 @@ from benchmarks.judges import known_styles
 from benchmarks.judging import load_judges
 from benchmarks.pictures import held_out_pictures
 from pez_core import PezError, load_model, paint
+from pez_core.models.eight_bits import packed, unpacked
 from pez_core.models.painter import CONFIG, FOLDER, WEIGHTS, load_painter
 
 TEXTS = ["a red apple", "two blue birds on a green background", "a fox"]
@@ -162,6 +163,21 @@ def test_another_text_tower_is_refused(copied):
         other.text.module.ln_final.weight += 0.1
     with pytest.raises(PezError, match="another text tower"):
         load_painter(copied, model=other)
+
+
+def test_eight_bits_hold_the_weights_to_half_a_step_of_each_row():
+    torch.manual_seed(0)
+    weights = {"matrix": torch.randn(5, 7) * torch.logspace(-3, 3, 5)[:, None], "kernel": torch.randn(3, 2, 3, 3)}
+    weights |= {"nothing": torch.zeros(2, 4), "bias": torch.randn(6)}
+    kept = packed(weights)
+    assert {kept[name].dtype for name in ("matrix", "kernel", "nothing")} == {torch.int8}
+    read = unpacked(kept)
+    assert read.keys() == weights.keys()
+    for name in ("matrix", "kernel", "nothing"):
+        step = weights[name].flatten(1).abs().amax(1) / 127
+        apart = (read[name] - weights[name]).flatten(1).abs().amax(1)
+        assert (apart <= step * 0.5001).all(), name
+    assert torch.equal(read["bias"], weights["bias"].half().float())
 
 
 def test_the_embedded_painter_is_small_enough_to_ship():

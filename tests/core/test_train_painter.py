@@ -9,11 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from painters import SMALL
 
 from pez_core import paint
 from pez_core.models.painter import load_painter, read
 from training import train_painter
+from training.likeness import Likeness
 from training.painter_data import LENGTH, Pool, token_rows
 from training.train_painter import Training, config_for, loss_of
 
@@ -68,6 +70,27 @@ def test_it_learns(pool, model):
     assert loss().item() < 0.9 * before
 
 
+def test_the_likeness_to_the_picture_itself_is_whole_and_can_be_learned(pool, model):
+    torch.manual_seed(0)
+    pool.refill(least=8)
+    pictures, rows = pool.batch(8)
+    likeness, wanted = Likeness(model, CPU), pictures.float() / 127.5 - 1
+    assert likeness(wanted, wanted).abs().max() < 1e-5
+    blurred = F.avg_pool2d(wanted, 9, 1, 4, count_include_pad=False)
+    assert (likeness(blurred, wanted) > 0.01).all()
+    reading = read(model.text.towers[0].module, rows)
+    training = Training(config_for(model, **SMALL), 1e-2, CPU)
+
+    def loss(weight: float) -> torch.Tensor:
+        torch.manual_seed(1)
+        return loss_of(training.net, pictures, reading, likeness, weight)
+
+    before = loss(10) - loss(0)
+    for _ in range(20):
+        training.advance(loss(10), 0.0)
+    assert loss(10) - loss(0) < 0.95 * before
+
+
 def test_a_run_ends_with_a_painter_and_a_resumed_one_goes_on(drawings, model, monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(train_painter, "config_for", lambda model: config_for(model, **SMALL))
     monkeypatch.setattr(train_painter, "load_judges", lambda device: [])
@@ -75,7 +98,7 @@ def test_a_run_ends_with_a_painter_and_a_resumed_one_goes_on(drawings, model, mo
     monkeypatch.setattr(train_painter, "SHOWN", 4)
     given = {"drawings": drawings, "out": tmp_path / "painter", "state": tmp_path / "state", "device": "cpu", "seed": 1}
     given |= {"sheet": tmp_path / "sheet.png", "batch": 2, "pool": 32, "workers": 0, "rate": 1e-3, "compile": False}
-    given |= {"check": 4, "guidance": [1.0, 2.0], "resume": False, "minutes": 1e-9}
+    given |= {"likeness": 0.01, "refill": 8, "check": 4, "guidance": [1.0, 2.0], "resume": False, "minutes": 1e-9}
     train_painter.train(argparse.Namespace(**given))
     assert "from step 0" in capsys.readouterr().out
     (first,) = paint(["a ball"], painter=load_painter(tmp_path / "painter", model=model), steps=1)
