@@ -295,6 +295,7 @@ def test_long_texts_are_cut_and_the_question_stays():
         (["a"], ["x"], "at least two labels"),
         (["a", "b"], ["x"], "Expected words for 2 labels"),
         (["a", "b"], ["x", ""], "'b' has no word"),
+        (["a", " "], ["x", "y"], "A label has no name"),
         (["a", "b"], ["x", "x"], "stands for two labels"),
     ],
 )
