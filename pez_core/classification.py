@@ -233,7 +233,7 @@ def evaluate_prompt(
     _check_names(task, examples)
     tower = tower_of(model)
     scores = torch.cat(list(label_scores(tower, task, prompt, examples, between)))
-    return accuracy_of(prompt, scores, examples, prompt_nll(tower, prompt) if prompt else None)
+    return accuracy_of(prompt, scores, examples, prompt_nll(tower, prompt) if prompt else None, task.shifts)
 
 
 @plain_torch()
