@@ -145,3 +145,20 @@ def test_more_texts_than_there_are_is_all_of_them():
     assert one.shifts != pytest.approx(task.shifts, abs=1e-2)
     with pytest.raises(PezError, match="calibration must be"):
         ClassifierConfig(calibration=-1)
+
+
+def test_a_label_that_calibration_never_meets_is_told():
+    """Calibration would take its rare texts for a sign that it is never right."""
+    texts = tuple(f"the film was {word}" for word in ("good", "fine", "great", "funny", "nice", "boring"))
+    rare = Examples(texts, (1, 1, 1, 1, 1, 0), TASK.names)
+    told = {}
+    for count in (0, 1, 2, 6):
+        config = ClassifierConfig(steps=1, length=3, vocabulary="any", calibration=count)
+        told[count] = learn_classifier(causal(), TASK, rare, EXAMPLES, config).search.warnings
+    assert told[0] == told[6] == ()
+    (few,), (one,) = told[2], told[1]
+    assert (
+        few
+        == "The 2 texts that calibrate prompts have no label 'bad', so that it is hardly ever named: raise calibration."
+    )
+    assert one.startswith("The text that calibrates prompts has no label 'bad'")
