@@ -279,12 +279,15 @@ def classify(
 ) -> list[dict[str, float]]:
     """The probability of each label, by its name, for each of the texts.
 
-    Raises PezError for a text without words, and when the task does not fit the model.
+    Raises PezError for a text without words, for what is not text, and when the task does not fit the model.
     """
     if isinstance(texts, str):
         raise PezError("classify takes several texts: give a list, such as [text].")
     if not texts:
         return []
+    for number, text in enumerate(texts, 1):
+        if not isinstance(text, str):
+            raise PezError(f"Text {number} is not text but {shorten(repr(text))}: leave it out.")
     empty = next((number for number, text in enumerate(texts, 1) if not text.strip()), None)
     if empty is not None:
         raise PezError(f"Text {empty} is empty: there is nothing to classify.")
