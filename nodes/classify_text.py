@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
+import weakref
+from functools import lru_cache
 
 from comfy.model_management import throw_exception_if_processing_interrupted
 from comfy_api.latest import io
 
 from ..pez_core import PezError
 from ..pez_core.objectives.fluency import LanguageModel
+from ..pez_core.targets.task import LabelTask
 from .load_language import given_or_embedded
 from .node import PezNode
 from .wires import Classifier, PezClassifier, PezLanguageModel
@@ -37,8 +40,8 @@ class PEZClassifyText(PezNode):
                 PezLanguageModel.Input(
                     "language_model",
                     optional=True,
-                    tooltip="The language model that the classifier was learned with. Another one may do as well or worse. Not needed "
-                    "for the embedded one.",
+                    tooltip="The language model that the classifier was learned with. Another one is calibrated anew, and may do as well "
+                    "or worse. Not needed for the embedded one.",
                 ),
             ],
             outputs=[
@@ -67,8 +70,22 @@ class PEZClassifyText(PezNode):
                     f"This classifier was learned with the language model {classifier.model}: connect that to language_model."
                 )
             log.warning("The classifier was learned with %s and is used with %s.", classifier.model, model.name)
+        task = _task_for(weakref.ref(model), classifier)
         between = throw_exception_if_processing_interrupted
-        (labels,) = classify(model, classifier.task, classifier.prompt, [text], between)
+        (labels,) = classify(model, task, classifier.prompt, [text], between)
         number = max(range(len(labels)), key=list(labels.values()).__getitem__)
-        label = classifier.task.names[number]
+        label = task.names[number]
         return io.NodeOutput(label, labels[label], number)
+
+
+@lru_cache(maxsize=16)
+def _task_for(model: weakref.ref[LanguageModel], classifier: Classifier) -> LabelTask:
+    """The classifier's task, calibrated for this model: another one names other labels too readily. Remembered, because it
+    reads a hundred texts and more, and lists of texts come one by one."""
+    from ..pez_core.classification import calibrate
+
+    used = model()
+    if used is None or used.name == classifier.model or classifier.calibrating is None:
+        return classifier.task
+    between = throw_exception_if_processing_interrupted
+    return calibrate(used, classifier.task, classifier.prompt, classifier.calibrating, between)

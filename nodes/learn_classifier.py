@@ -95,8 +95,8 @@ class PEZLearnClassifier(PezNode):
                 widget_of(
                     _own(
                         "calibration",
-                        "Texts to learn from that tell which labels the model names too readily; these are held back. 0: none, as in "
-                        "the paper.",
+                        "Texts to learn from that tell which labels the model names too readily; these are held back. About a "
+                        "hundred suffice, with several of each label. 0: none, as in the paper.",
                     )
                 ),
             ],
@@ -104,13 +104,14 @@ class PEZLearnClassifier(PezNode):
                 io.String.Output(
                     "prompt",
                     display_name="prompt",
-                    tooltip="The learned prompt. It goes before a text, and is meant for the language model alone.",
+                    tooltip="The learned prompt. It goes before a text, and is meant for the language model alone. Its calibration "
+                    "comes with classifier only.",
                 ),
                 io.Float.Output(
                     ACCURACY,
                     display_name=ACCURACY,
-                    tooltip="The share of held-out texts that get their label, 0 to 1. They chose the prompt: on other texts it is "
-                    "lower.",
+                    tooltip="The share of held-out texts that get their label, with the calibration, 0 to 1. They chose the prompt: on "
+                    "other texts it is lower.",
                 ),
                 io.String.Output(
                     "candidates",
@@ -151,7 +152,7 @@ class PEZLearnClassifier(PezNode):
         calibration: int = CLASSIFIER_SETTINGS["calibration"].default,
     ) -> io.NodeOutput:
         # imported late: open_clip would slow down every start
-        from ..pez_core.classification import learn_classifier, pick_prompt
+        from ..pez_core.classification import calibration_texts, learn_classifier, pick_prompt
 
         model = given_or_embedded(language_model)
         config = ClassifierConfig(length=length, seed=seed, steps=steps, calibration=calibration)
@@ -172,11 +173,13 @@ class PEZLearnClassifier(PezNode):
         name = digest_name(f"{model.name} {config!r} {task!r}".encode() + digest)
         number = min(candidate, len(chosen.search.candidates))
         found = NodeResult(replace(chosen.search, warnings=warnings), config, (), number, name)
-        return _output(cls, found, chosen)
+        return _output(cls, found, chosen, calibration_texts(train, config))
 
 
-def _output(node: type[PezNode], found: NodeResult, chosen: ClassifierResult) -> io.NodeOutput:
-    """What the node returns and displays."""
+def _output(
+    node: type[PezNode], found: NodeResult, chosen: ClassifierResult, calibrating: Examples | None
+) -> io.NodeOutput:
+    """What the node returns and displays. calibrating: the texts that calibrated it."""
     kind = node.SCHEMA.node_id
     shown = {**outcome(kind, found), "without": chosen.without.accuracy}
     settings = {"settings": found.to_json()["settings"]}
@@ -185,7 +188,7 @@ def _output(node: type[PezNode], found: NodeResult, chosen: ClassifierResult) ->
         chosen.prompt,
         chosen.accuracy,
         [each.text for each in chosen.search.candidates],
-        Classifier(chosen.task, chosen.prompt, chosen.search.model),
+        Classifier(chosen.task, chosen.prompt, chosen.search.model, calibrating),
         ui={"text": [chosen.prompt], "pez": [shown], "pez_path": [str(node.hidden.unique_id)]},
     )
 

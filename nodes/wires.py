@@ -15,6 +15,7 @@ from PIL import Image
 import nodes
 
 from ..pez_core import InversionConfig, InversionResult, escape_for_comfyui
+from ..pez_core.targets.labelled import Examples
 from ..pez_core.targets.task import LabelTask
 
 PezModel = io.Custom("PEZ_MODEL")
@@ -67,12 +68,16 @@ def language_output() -> io.Output:
 
 @dataclass(frozen=True)
 class Classifier:
-    """A learned prompt and what it answers: what PEZ_CLASSIFIER carries. model: the name of the language model that it was
-    learned with."""
+    """A learned prompt and what it answers: what PEZ_CLASSIFIER carries.
+
+    model: the name of the language model that it was learned with, and that its task is calibrated for. calibrating: the texts
+    that calibrate it for another one; None without calibration.
+    """
 
     task: LabelTask
     prompt: str
     model: str
+    calibrating: Examples | None = None
 
 
 def picture_input(tooltip: str) -> io.Input:

@@ -153,7 +153,8 @@ def learn_classifier(
         )
     except torch.cuda.OutOfMemoryError as error:
         raise short_of_memory(tower.device, tower.name) from error
-    judge = LabelJudge(tower, task, held_out, template, max(0, explained), _calibrating(train, config))
+    calibrating = calibration_texts(train, config)
+    judge = LabelJudge(tower, task, held_out, template, max(0, explained), calibrating)
     report = (lambda progress: on_progress(progress[0])) if on_progress else None
     run = Run(objective, judge, config, tower.name, template.kept, words, report, compare_every=config.compare_every)
     warnings = (
@@ -161,6 +162,7 @@ def learn_classifier(
         *told,
         *_missing(train, "to learn from"),
         *_missing(held_out, "that chooses the prompt"),
+        *(_uncalibrated(train, calibrating) if calibrating else ()),
     )
     for warning in warnings:
         log.warning(warning)
@@ -169,6 +171,13 @@ def learn_classifier(
     without = evaluate_prompt(model, judge.task(""), "", held_out, judge.between)
     shifts = {each.text: judge.task(each.text).shifts for each in found.candidates}
     return ClassifierResult(replace(found, warnings=warnings), judge.task(found.prompt), learned, without, shifts)
+
+
+def calibration_texts(train: Examples, config: ClassifierConfig) -> Examples | None:
+    """The texts by which `learn_classifier` calibrates prompts: some of those to learn from, with their labels in proportion;
+    None without calibration."""
+    count = min(config.calibration, len(train))
+    return train.split(count, seed=config.seed)[0] if count else None
 
 
 @plain_torch()
@@ -187,7 +196,7 @@ def calibrated_for(
 
     Raises PezError as `calibrate` does.
     """
-    some = _calibrating(train, config)
+    some = calibration_texts(train, config)
     return task if some is None else calibrate(model, task, prompt, some, between)
 
 
@@ -233,7 +242,7 @@ def evaluate_prompt(
     _check_names(task, examples)
     tower = tower_of(model)
     scores = torch.cat(list(label_scores(tower, task, prompt, examples, between)))
-    return accuracy_of(prompt, scores, examples, prompt_nll(tower, prompt) if prompt else None)
+    return accuracy_of(prompt, scores, examples, prompt_nll(tower, prompt) if prompt else None, task.shifts)
 
 
 @plain_torch()
@@ -270,12 +279,15 @@ def classify(
 ) -> list[dict[str, float]]:
     """The probability of each label, by its name, for each of the texts.
 
-    Raises PezError for a text without words, and when the task does not fit the model.
+    Raises PezError for a text without words, for what is not text, and when the task does not fit the model.
     """
     if isinstance(texts, str):
         raise PezError("classify takes several texts: give a list, such as [text].")
     if not texts:
         return []
+    for number, text in enumerate(texts, 1):
+        if not isinstance(text, str):
+            raise PezError(f"Text {number} is not text but {shorten(repr(text))}: leave it out.")
     empty = next((number for number, text in enumerate(texts, 1) if not text.strip()), None)
     if empty is not None:
         raise PezError(f"Text {empty} is empty: there is nothing to classify.")
@@ -284,17 +296,27 @@ def classify(
     return [dict(zip(task.names, row, strict=True)) for row in scores.exp().tolist()]
 
 
-def _calibrating(train: Examples, config: ClassifierConfig) -> Examples | None:
-    """The texts by which prompts are calibrated, with all labels in their proportions; None for none."""
-    count = min(config.calibration, len(train))
-    return train.split(count, seed=config.seed)[0] if count else None
-
-
 def _missing(examples: Examples, use: str) -> list[str]:
     """A warning for labels that none of the examples has."""
-    there = set(examples.labels)
-    missing = [repr(name) for number, name in enumerate(examples.names) if number not in there]
-    return [f"No text {use} has the label {shorten(', '.join(missing))}: give more texts."] if missing else []
+    names = _names(examples, set(range(len(examples.names))) - set(examples.labels))
+    return [f"No text {use} has the label {names}: give more texts."] if names else []
+
+
+def _uncalibrated(train: Examples, some: Examples) -> list[str]:
+    """A warning for labels that are among the texts to learn from, and not among those of them that calibrate."""
+    names = _names(train, set(train.labels) - set(some.labels))
+    if not names:
+        return []
+    count = (
+        f"The {len(some)} texts that calibrate prompts have"
+        if len(some) > 1
+        else "The text that calibrates prompts has"
+    )
+    return [f"{count} no label {names}, so that it is hardly ever named: raise calibration."]
+
+
+def _names(examples: Examples, numbers: set[int]) -> str:
+    return shorten(", ".join(repr(examples.names[number]) for number in sorted(numbers)))
 
 
 def _check_names(task: LabelTask, examples: Examples) -> None:

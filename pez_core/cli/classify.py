@@ -22,7 +22,7 @@ from ..targets.labelled_files import read_examples
 from ..targets.task import SUFFIX, LabelTask
 from .files import files_for
 from .options import add_device, add_fields, device_of, fields_of
-from .output import complain, say, say_json
+from .output import complain, say, say_json, typed
 from .runs import watching
 
 if TYPE_CHECKING:
@@ -35,9 +35,11 @@ _COLUMN = 10  # characters of a column in the table of answers
 _MOST_SHOWN = 12  # labels up to which the table of guesses is printed
 _MOST_LINE = 1_000_000  # characters of a line to label
 _AT_ONCE = 256  # lines that are labelled before they are printed
+_TABLES = (".csv", ".tsv", ".jsonl", ".parquet")  # files in which a line is more than a text
 _LEARNING = (
     "data",
     "test",
+    "text_column",
     "few",
     "balance",
     "hold_out",
@@ -102,8 +104,8 @@ def add_classify(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--apply", metavar="PROMPT", help="learn nothing: label FILE's lines, or standard input's")
     parser.add_argument(
         "--shifts",
-        metavar="S,S",
-        help="with --apply: the shifts that were printed with the prompt, such as --shifts=-0.5,0.5",
+        metavar="A=S,B=S",
+        help="with --apply: the shifts that were printed with the prompt, by the labels' names, such as --shifts=cheerful=0.5,gloomy=-0.5",
     )
     add_fields(parser, CLASSIFIER_SETTINGS, without=_OTHER)
     parser.add_argument(
@@ -122,7 +124,7 @@ def _learn(given: argparse.Namespace) -> int:
 
     plot = files_for("--plot", given.plot, [""])[0] if given.plot else None
     config = ClassifierConfig(**fields_of(given, CLASSIFIER_SETTINGS, without=_OTHER))
-    if given.shifts:
+    if given.shifts is not None:
         raise PezError("--shifts belongs to --apply: learning finds its own.")
     examples = _read(given, given.file, given.data)
     task = _task(given, examples.names)
@@ -155,9 +157,11 @@ def _learn(given: argparse.Namespace) -> int:
             "carried": carried,
             "skipped": [*examples.skipped, *(test.skipped if test else ())],
         }
-        say_json({**result.to_json(), **own, **({"plot": str(plot)} if plot else {})})
+        told = {**result.to_json(), **own, "apply": _applying(given, result)}
+        say_json({**told, **({"plot": str(plot)} if plot else {})})
     else:
         _print(result, "test" if test else "held out", measured, carried)
+        say(f"apply       {_applying(given, result)}")
     if failure:
         raise failure
     if plot:
@@ -174,10 +178,14 @@ def _apply(given: argparse.Namespace) -> int:
 
     if given.labels is None:
         raise PezError("--apply needs the words of the labels: give --labels, such as terrible,great.")
-    if unused := [f"--{name.replace('_', '-')}" for name in _LEARNING if getattr(given, name)]:
+    settings = fields_of(given, CLASSIFIER_SETTINGS, without=_OTHER)
+    flags = [flag for name, setting in CLASSIFIER_SETTINGS.items() if name in settings and (flag := setting.flag)]
+    if unused := [*(f"--{name.replace('_', '-')}" for name in _LEARNING if getattr(given, name)), *flags]:
         raise PezError(f"--apply learns nothing, so it has no use for {', '.join(unused)}: leave out one or the other.")
     task = _task(given, _split(given.names) if given.names else [each.split("|")[0] for each in _split(given.labels)])
-    task = task.shifted(_shifts(given.shifts) if given.shifts else ())
+    task = task if given.shifts is None else task.shifted(_shifts(given.shifts, task.names))
+    if Path(given.file or "").suffix.lower() in _TABLES:
+        complain(f"warning: {Path(given.file).name} is read as plain text, line by line: give only the texts")
     lines = _lines(given.file)
     first = next(lines, None)
     if first is None:
@@ -205,10 +213,8 @@ def _print(
     )
     if result.task.shifts:
         pairs = zip(result.task.shifts, result.task.names, strict=True)
-        own = ", ".join(f"{shift:+.3f} {shorten(name, 20)}" for shift, name in pairs)
-        say(
-            f"shifts      {own} (with --apply, give --shifts={','.join(f'{shift:.3f}' for shift in result.task.shifts)})"
-        )
+        own = ", ".join(f"{shift:+.4f} {shorten(name, 20)}" for shift, name in pairs)
+        say(f"shifts      {own}: added to the labels' log-probabilities in the accuracy")
     for each in measured:
         name = shorten(each.prompt, 60) if each.prompt else "(no prompt)"
         say(f"{where:12}{each.accuracy:.3f} ± {each.error:.3f} on {each.texts} texts  {name}")
@@ -225,8 +231,26 @@ def _print(
             say(f"            {shorten(name, 20):20} {' '.join(f'{count:{_COLUMN}}' for count in row)}")
     search = result.search
     say(f"steps       {search.steps} in {search.seconds:.1f} s ({search.stopped}), model {search.model}")
-    for candidate in search.candidates[1:4]:
+    others = search.candidates[1:4]
+    for candidate in others:
         say(f"also        {candidate.similarity:.3f}  {candidate.text}")
+    if result.task.shifts and (others or measured or carried):
+        say("            each of these with shifts of its own, which --json lists")
+
+
+def _applying(given: argparse.Namespace, result: ClassifierResult) -> str:
+    """The command that uses what was learned, ready to be pasted."""
+    task = result.task
+    named = [f"{name}={shift:.4f}" for name, shift in zip(task.names, task.shifts, strict=False)]  # none, or all
+    options = {
+        "apply": result.prompt,
+        "names": _joined(task.names),
+        "labels": _joined(["|".join(words) for words in task.words]),
+        **({"suffix": task.suffix} if task.suffix != SUFFIX else {}),
+        **({"shifts": _joined(named)} if named else {}),
+        **({"model": given.model} if given.model != EMBEDDED else {}),
+    }
+    return typed("classify", "TEXTS.txt", *(f"--{name}={value}" for name, value in options.items()))
 
 
 def _read(
@@ -288,11 +312,35 @@ def _split(text: str) -> list[str]:
     return [part.strip() for part in parts or [""]]
 
 
-def _shifts(text: str) -> list[float]:
+def _joined(parts: Sequence[str]) -> str:
+    """What `_split` reads."""
+    out = StringIO()
+    csv.writer(out, lineterminator="").writerow(parts)
+    return out.getvalue()
+
+
+def _shifts(text: str, names: Sequence[str]) -> list[float]:
+    """The shifts of labels with these names, in their order, from `name=number` between commas, in any order.
+
+    Raises PezError for other text, and if it has other names.
+    """
+    found: dict[str, float] = {}
+    each = [part.rpartition("=") for part in _split(text)]
     try:
-        return [float(each) for each in text.split(",")]
+        found = {name.strip(): float(number) for name, _, number in each}
     except ValueError:
-        raise PezError(f"--shifts takes numbers between commas, such as -0.5,0.5, not {shorten(text)!r}.") from None
+        found = {"": 0.0}
+    if "" in found:
+        raise PezError(
+            f"--shifts takes the labels' names with their numbers, such as {names[0]}=0.5,{names[1]}=-0.5, not "
+            f"{shorten(text)!r}: copy it from what was printed with the prompt."
+        )
+    if set(found) != set(names) or len(each) != len(names):
+        raise PezError(
+            f"--shifts has numbers for {shorten(', '.join(name for name, *_ in each))}, but the labels are "
+            f"{shorten(', '.join(names))}: give each label one number, and --names as it was printed with the prompt."
+        )
+    return [found[name] for name in names]
 
 
 def _lines(file: str | None) -> Iterator[str]:

@@ -6,6 +6,8 @@ import io
 import json
 import logging
 import os
+import re
+import shlex
 import sys
 import warnings
 from collections.abc import Iterator
@@ -44,6 +46,14 @@ def complain(text: str) -> None:
     if sys.stderr is not None:
         with suppress(OSError):  # a message that cannot be written must not cost the result
             tqdm.write(f"{PROGRAM}: {text}", file=sys.stderr)
+
+
+def typed(*arguments: str) -> str:
+    """The command line of the program with these arguments, as a person types it in this system's shell."""
+    if os.name != "nt":
+        return f"{PROGRAM} {shlex.join(arguments)}"
+    quoted = [each if re.fullmatch(r"[\w.,=-]+", each) else '"' + each.replace('"', '\\"') + '"' for each in arguments]
+    return f"{PROGRAM} {' '.join(quoted)}"
 
 
 class JsonList:

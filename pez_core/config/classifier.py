@@ -68,7 +68,8 @@ class ClassifierConfig(InversionConfig):
     calibration: int = declared(
         "whole",
         128,
-        "Training texts that tell which labels the model names too readily; these are held back. 0: none, as in the paper.",
+        "Training texts that tell which labels the model names too readily; these are held back. About a hundred suffice, with "
+        "several of each label. 0: none, as in the paper.",
         low=0,
         high=1_000_000,
         flag="--calibration",

@@ -29,7 +29,8 @@ class Accuracy:
     """How often a prompt leads to the right label.
 
     prompt: "" for none. right, texts: how many of how many. nll: nats per word that the prompt surprises the model by; None
-    where that is not known. confusion: for each label, how many of its texts got each label.
+    where that is not known. confusion: for each label, how many of its texts got each label. shifts: of the labels, with which
+    it was measured; () for none.
     """
 
     prompt: str
@@ -37,6 +38,7 @@ class Accuracy:
     texts: int
     confusion: tuple[tuple[int, ...], ...]
     nll: float | None = None
+    shifts: tuple[float, ...] = ()
 
     @property
     def accuracy(self) -> float:
@@ -57,6 +59,7 @@ class Accuracy:
             "texts": self.texts,
             "nll": self.nll,
             "confusion": [list(row) for row in self.confusion],
+            "shifts": list(self.shifts),
         }
 
 
@@ -105,7 +108,8 @@ class LabelJudge:
 
     def accuracy(self, text: str) -> Accuracy:
         """How a prompt with a score did, label by label."""
-        return accuracy_of(text, self._scores[text], self._held_out, prompt_nll(self._tower, text))
+        nll = prompt_nll(self._tower, text)
+        return accuracy_of(text, self._scores[text], self._held_out, nll, self.task(text).shifts)
 
     def contributions(self, text: str, problem: int) -> tuple[Token, ...]:
         """How much each token adds to the mean log-probability of the right label: the nats lost without it."""
@@ -221,14 +225,16 @@ def prompt_contributions(
     )
 
 
-def accuracy_of(prompt: str, scores: Tensor, examples: Examples, nll: float | None) -> Accuracy:
-    """From the log-probabilities [E, C] of the labels of each example."""
+def accuracy_of(
+    prompt: str, scores: Tensor, examples: Examples, nll: float | None, shifts: tuple[float, ...]
+) -> Accuracy:
+    """From the log-probabilities [E, C] of the labels of each example. shifts: which these have in them."""
     chosen = scores.argmax(1).tolist()
     confusion = [[0] * len(examples.names) for _ in examples.names]
     for wanted, own in zip(examples.labels, chosen, strict=True):
         confusion[wanted][own] += 1
     right = sum(row[label] for label, row in enumerate(confusion))
-    return Accuracy(prompt, right, len(examples), tuple(map(tuple, confusion)), nll)
+    return Accuracy(prompt, right, len(examples), tuple(map(tuple, confusion)), nll, shifts)
 
 
 def _certainty(scores: Tensor, examples: Examples) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -14,6 +14,7 @@ from ..text.vocabulary import Vocabulary
 from ..towers.words import Words
 
 SUFFIX = " It was"
+MOST_SHIFT = 1_000_000.0  # nats: far beyond what calibration finds, and small enough for float32
 _LEAST_TEXT = 1  # tokens of a text that must be left when it is cut to fit
 
 
@@ -26,9 +27,10 @@ class LabelTask:
     suffix: what follows the text and asks for the word, as it is: " It was".
     shifts: what is added to the log-probability of each label before they are compared (see `calibrate`); () for nothing.
 
-    The model reads: prompt, a space, text, suffix.
+    The model reads: prompt, a space, text, suffix. Lists become tuples, so that a task read from JSON is the one that was written.
 
-    Raises PezError for labels without words, words that two labels share, and shifts that are not one number for each label.
+    Raises PezError for labels without names or words, words that two labels share, and shifts that are not one number for each
+    label, from -1,000,000 to 1,000,000.
     """
 
     names: tuple[str, ...]
@@ -37,12 +39,17 @@ class LabelTask:
     shifts: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "names", tuple(self.names))
+        object.__setattr__(self, "words", tuple(map(tuple, self.words)))
+        object.__setattr__(self, "shifts", _plain(self.shifts, len(self.names)))
         if len(self.names) < 2:
             raise PezError(f"Classification needs at least two labels, not {len(self.names)}.")
         if len(self.words) != len(self.names):
             raise PezError(
                 f"Expected words for {len(self.names)} labels ({shorten(', '.join(self.names))}), got {len(self.words)}."
             )
+        if not all(name.strip() for name in self.names):
+            raise PezError(f"A label has no name ({', '.join(map(repr, self.names))}): name each of them.")
         every = [" ".join(word.split()) for own in self.words for word in own]
         for name, own in zip(self.names, self.words, strict=True):
             if not own or not all(word.strip() for word in own):
@@ -50,11 +57,6 @@ class LabelTask:
         twice = next((word for word in every if every.count(word) > 1), None)
         if twice is not None:
             raise PezError(f"The word {twice!r} stands for two labels: give each label its own words.")
-        if len(self.shifts) not in (0, len(self.names)) or not all(map(math.isfinite, self.shifts)):
-            raise PezError(
-                f"The shifts must be one number for each of the {len(self.names)} labels, or none, not "
-                f"{shorten(', '.join(map(str, self.shifts)))}."
-            )
 
     @classmethod
     def of(cls, names: Sequence[str], words: Sequence[str] | None = None, suffix: str = SUFFIX) -> LabelTask:
@@ -64,7 +66,7 @@ class LabelTask:
 
     def shifted(self, shifts: Sequence[float]) -> LabelTask:
         """The same task with these shifts."""
-        return replace(self, shifts=tuple(shifts))
+        return replace(self, shifts=shifts)
 
     def whole(self, prompt: str, text: str) -> str:
         """What the model reads before it says a word."""
@@ -100,6 +102,26 @@ class LabelTask:
                     )
                 wholes[place] = ids[:kept] + ending
         return wholes
+
+
+def _plain(shifts: Iterable[float], count: int) -> tuple[float, ...]:
+    """Shifts of `count` labels as plain numbers; of any kind that can be read as such, but not text.
+
+    Raises PezError for others.
+    """
+    try:
+        given = list(shifts)
+        if isinstance(shifts, str | Mapping) or any(isinstance(each, str) for each in given):
+            raise TypeError
+        found = tuple(map(float, given))
+    except (TypeError, ValueError, OverflowError, RuntimeError):  # the last: tensors of several numbers
+        found = (math.nan,)
+    if len(found) not in (0, count) or not all(abs(each) <= MOST_SHIFT for each in found):
+        raise PezError(
+            f"The shifts must be one number for each of the {count} labels, or none, not {shorten(str(shifts))}: "
+            f"each from {-MOST_SHIFT:,.0f} to {MOST_SHIFT:,.0f}."
+        )
+    return found
 
 
 class Labels:

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from itertools import product
+from typing import Any
 
 import pytest
 import torch
 from labelled_texts import EXAMPLES, TASK, TEXTS, objective_of
 from tiny_language import causal
 
-from pez_core import ClassifierConfig, Examples, LabelTask, PezError, calibrate, classify, evaluate_prompt
+from pez_core import (
+    ClassifierConfig,
+    Examples,
+    LabelTask,
+    PezError,
+    calibrate,
+    classify,
+    evaluate_prompt,
+    learn_classifier,
+)
 from pez_core.classification import calibrated_for
 from pez_core.models.towers import tower_of
 from pez_core.objectives.calibration import ROUNDS, shares_of, shifts_for
@@ -92,10 +103,39 @@ def test_the_gradient_is_that_of_the_value():
         assert change.item() == pytest.approx(step * gradient.norm().item(), rel=0.05)
 
 
-@pytest.mark.parametrize("shifts", [(1.0,), (0.0, float("nan")), (0.0, 0.0, 0.0)])
-def test_shifts_that_make_no_sense_are_refused(shifts: tuple[float, ...]):
-    with pytest.raises(PezError, match="one number for each of the 2 labels, or none, not "):
-        LabelTask(TASK.names, TASK.words, TASK.suffix, shifts)
+@pytest.mark.parametrize(
+    "shifts",
+    [
+        (1.0,),
+        (0.0, float("nan")),
+        (0.0, 0.0, 0.0),
+        (1e39, 0.0),  # infinite in float32: all probabilities would be nan
+        (10**400, 0),
+        ("0.5", "-0.5"),
+        "12",
+        {"bad": 0.5, "good": -0.5},
+        (None, 0.0),
+        None,
+        0.5,
+        torch.ones(2, 2),
+    ],
+)
+def test_shifts_that_make_no_sense_are_refused(shifts: Any):
+    for make in (lambda: LabelTask(TASK.names, TASK.words, TASK.suffix, shifts), lambda: TASK.shifted(shifts)):
+        with pytest.raises(PezError, match="one number for each of the 2 labels, or none, not "):
+            make()
+
+
+def test_a_task_read_from_json_is_the_one_that_was_written():
+    result = learn_classifier(
+        causal(), TASK, EXAMPLES, EXAMPLES, ClassifierConfig(steps=3, length=3, vocabulary="any", compare_every=1)
+    )
+    told = json.loads(json.dumps(result.to_json()))
+    read = LabelTask(told["labels"], told["labels"].values(), told["suffix"], told["shifts"])
+    assert read == result.task
+    assert hash(read) == hash(result.task)
+    tensor: Any = torch.tensor([0.5, -0.5])
+    assert TASK.shifted(tensor) == TASK.shifted([0.5, -0.5])
 
 
 def test_more_texts_than_there_are_is_all_of_them():
@@ -105,3 +145,20 @@ def test_more_texts_than_there_are_is_all_of_them():
     assert one.shifts != pytest.approx(task.shifts, abs=1e-2)
     with pytest.raises(PezError, match="calibration must be"):
         ClassifierConfig(calibration=-1)
+
+
+def test_a_label_that_calibration_never_meets_is_told():
+    """Calibration would take its rare texts for a sign that it is never right."""
+    texts = tuple(f"the film was {word}" for word in ("good", "fine", "great", "funny", "nice", "boring"))
+    rare = Examples(texts, (1, 1, 1, 1, 1, 0), TASK.names)
+    told = {}
+    for count in (0, 1, 2, 6):
+        config = ClassifierConfig(steps=1, length=3, vocabulary="any", calibration=count)
+        told[count] = learn_classifier(causal(), TASK, rare, EXAMPLES, config).search.warnings
+    assert told[0] == told[6] == ()
+    (few,), (one,) = told[2], told[1]
+    assert (
+        few
+        == "The 2 texts that calibrate prompts have no label 'bad', so that it is hardly ever named: raise calibration."
+    )
+    assert one.startswith("The text that calibrates prompts has no label 'bad'")

@@ -295,6 +295,7 @@ def test_long_texts_are_cut_and_the_question_stays():
         (["a"], ["x"], "at least two labels"),
         (["a", "b"], ["x"], "Expected words for 2 labels"),
         (["a", "b"], ["x", ""], "'b' has no word"),
+        (["a", " "], ["x", "y"], "A label has no name"),
         (["a", "b"], ["x", "x"], "stands for two labels"),
     ],
 )
@@ -309,6 +310,9 @@ def test_examples_with_other_labels_are_refused():
         learn_classifier(causal(), TASK, other, EXAMPLES, FAST)
     with pytest.raises(PezError, match="Text 2 is empty"):
         classify(causal(), TASK, "", ["fine", " "])
+    for nothing in (None, float("nan")):  # as a table has it where a text is missing
+        with pytest.raises(PezError, match=f"Text 2 is not text but {nothing}: "):
+            classify(causal(), TASK, "", ["fine", nothing])
 
 
 def test_settings_for_pictures_are_refused():

@@ -5,17 +5,22 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
+import shlex
 import signal
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from pez_core import LabelTask, classify, evaluate_prompt, read_examples
 from pez_core.cli import main
+from pez_core.models.caption_model import embedded_caption_model
 from pez_core.models.presets import EMBEDDED_FOLDER
 
 MOODS = str(EMBEDDED_FOLDER / "samples" / "moods.csv")
 TASK = ["--suffix", " feeling", "--labels", "happy|warm,sad|lonely"]
+APPLY = ["--apply", "x", "--labels", "a,b"]
 QUICK = [*TASK, "--steps", "12", "--compare-every", "5"]
 
 
@@ -53,29 +58,78 @@ def test_json_has_the_prompt_its_test_and_where_it_was_carried(capsys, tmp_path:
     assert "test.tsv: Line 4: " in err  # the row without a label is not dropped in silence
 
 
-def test_a_learned_prompt_is_applied_with_its_shifts(capsys, tmp_path: Path):
-    out = run(capsys, "classify", MOODS, *QUICK)[1]
-    (shown,) = [line for line in out.splitlines() if line.startswith("shifts  ")]
-    given = shown.partition("give ")[2].rstrip(")")
-    assert given.startswith("--shifts=")
-    learned = json.loads(run(capsys, "classify", MOODS, *QUICK, "--json")[1])
+def typed(out: str, file: Path) -> list[str]:
+    """The arguments of the command that is printed with a learned prompt, for texts in a file."""
+    (line,) = [line for line in out.splitlines() if line.startswith("apply  ")]
+    words = shlex.split(line)
+    assert words[1:5] == ["python", "-m", "pez_core", "classify"]
+    return [str(file) if word == "TEXTS.txt" else word for word in words[4:]]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the command is written for the shell of the system")
+def test_the_printed_command_labels_texts_as_the_learned_prompt_did(capsys, tmp_path: Path):
     rows = list(csv.DictReader(Path(MOODS).read_text("utf-8").splitlines()))
     file = tmp_path / "all.txt"
     file.write_text("\n".join(row["text"] for row in rows))
-    options = (str(file), "--apply", learned["prompt"], *TASK, "--names", "cheerful,gloomy")
-    said = {}
-    for name, more in (("plain", ()), ("shifted", (given,))):
-        answers = run(capsys, "classify", *options, *more)[1].splitlines()
-        said[name] = [line.split("\t")[0] for line in answers]
-    assert said["plain"] != said["shifted"]
-    right = sum(name == row["label"] for name, row in zip(said["shifted"], rows, strict=True)) / len(rows)
-    assert right > 0.6
-    frequent = {name: each.count("gloomy") / len(each) for name, each in said.items()}
-    assert abs(frequent["shifted"] - 0.5) < abs(frequent["plain"] - 0.5)
+    command = typed(run(capsys, "classify", MOODS, *QUICK)[1], file)
+    learned = json.loads(run(capsys, "classify", MOODS, *QUICK, "--json")[1])
+    assert typed(f"apply       {learned['apply']}", file) == command
+    task = LabelTask(learned["labels"], learned["labels"].values(), learned["suffix"], learned["shifts"])
+    texts = [row["text"] for row in rows]
+    wanted = [
+        max(each, key=each.__getitem__) for each in classify(embedded_caption_model(), task, learned["prompt"], texts)
+    ]
+    assert [line.split("\t")[0] for line in run(capsys, *command)[1].splitlines()] == wanted
+    without = [each for each in command if not each.startswith("--shifts")]
+    assert [line.split("\t")[0] for line in run(capsys, *without)[1].splitlines()] != wanted
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the command is written for the shell of the system")
+def test_the_printed_command_knows_labels_with_signs_in_them(capsys, tmp_path: Path):
+    file, lines = tmp_path / "odd.csv", tmp_path / "lines.txt"
+    file.write_text("text,label\n" + 'a smiling child,"happy, glad=1"\na lonely ruin,"it\'s ""sad"""\n' * 4)
+    lines.write_text("a smiling child\n")
+    out = run(capsys, "classify", str(file), "--labels", "happy|warm,sad", "--steps", "1")[1]
+    status, said, err = run(capsys, *typed(out, lines))
+    assert status == 0, err
+    assert said.split("\t")[0] in ("happy, glad=1", 'it\'s "sad"')
+
+
+def test_shifts_belong_to_the_labels_that_they_name(capsys, tmp_path: Path):
+    file = tmp_path / "lines.txt"
+    file.write_text("a smiling child at a party\na lonely ruin in the rain\n", "utf-8")
+    command = ("classify", str(file), "--apply", "the mood")
+    one = run(capsys, *command, *TASK, "--names", "cheerful,gloomy", "--shifts", "cheerful=1.5, gloomy = -1.5")
+    turned = ("--suffix", " feeling", "--labels", "sad|lonely,happy|warm", "--names", "gloomy,cheerful")
+    assert one[0] == 0, one[2]
+    assert run(capsys, *command, *turned, "--shifts", "cheerful=1.5,gloomy=-1.5")[1] == one[1]
+    assert run(capsys, *command, *turned)[1] != one[1]
+
+
+def test_each_accuracy_comes_with_the_shifts_that_it_was_measured_with(capsys):
+    more = ("--also", "the mood", "--carry", "embedded")
+    found = json.loads(run(capsys, "classify", MOODS, *QUICK, *more, "--json")[1])
+    examples = read_examples(MOODS)
+    _, held_out = examples.hold_out(None, 0)
+    task = LabelTask.of(examples.names, TASK[3].split(","), TASK[1])
+    assert found["held_out"]["shifts"] == found["shifts"]
+    for each in (found["without_prompt"], *found["also"], found["carried"][0]["with"], found["carried"][0]["without"]):
+        again = evaluate_prompt(embedded_caption_model(), task.shifted(each["shifts"]), each["prompt"], held_out)
+        assert (again.accuracy, len(again.shifts)) == (each["accuracy"], 2)
+    assert found["also"][0]["shifts"] != found["shifts"]
+    assert "shifts of its own, which --json lists" in run(capsys, "classify", MOODS, *QUICK, *more)[1]
+
+
+def test_a_table_is_not_labelled_line_by_line_in_silence(capsys, tmp_path: Path):
+    table = tmp_path / "table.csv"
+    table.write_text("text,label\na smiling child,cheerful\n")
+    assert "table.csv is read as plain text" in run(capsys, "classify", str(table), "--apply", "the mood", *TASK)[2]
 
 
 def test_without_calibration_there_are_no_shifts(capsys):
-    assert "shifts" not in run(capsys, "classify", MOODS, *QUICK, "--calibration", "0")[1]
+    out = run(capsys, "classify", MOODS, *QUICK, "--calibration", "0")[1]
+    assert "shifts" not in out
+    assert "apply  " in out
 
 
 def test_the_same_seed_learns_the_same_prompt(capsys):
@@ -188,12 +242,21 @@ def test_interrupting_keeps_the_best_prompt(capsys, ctrl_c, at_progress):
         ([MOODS, "--fluency", "2"], "fluency must be a number from 0 to 1"),
         ([MOODS, "--length", "90"], "length must be from 1 to"),
         (["--apply", "x"], "give --labels"),
-        (["--apply", "x", "--labels", "a,b", "--shifts", "1"], "one number for each of the 2 labels"),
-        (
-            ["--apply", "x", "--labels", "a,b", "--shifts", "a,b"],
-            "takes numbers between commas, such as -0.5,0.5, not 'a,b'",
+        ([*APPLY, "--shifts", "a=1"], "has numbers for a, but the labels are a, b: give each label one number"),
+        ([*APPLY, "--shifts", "a=1,c=2"], "has numbers for a, c, but the labels are a, b"),
+        ([*APPLY, "--shifts", "a=1,a=2,b=1"], "has numbers for a, a, b, but the labels are a, b"),
+        ([*APPLY, "--shifts", "a=0.5;b=-0.5"], "has numbers for a=0.5;b, but the labels are a, b"),
+        ([*APPLY, "--shifts", "a=1e39,b=0"], "one number for each of the 2 labels, or none, not "),
+        ([*APPLY, "--shifts", "a=nan,b=0"], "one number for each of the 2 labels, or none, not "),
+        *(
+            ([*APPLY, f"--shifts={shifts}"], "names with their numbers, such as a=0.5,b=-0.5, not ")
+            for shifts in ("", " ", "-0.5,0.5", "[0.5, -0.5]", "a=0,5,b=-0,5", "a,b")
         ),
-        ([MOODS, "--shifts", "1,2"], "--shifts belongs to --apply"),
+        ([MOODS, "--shifts", "a=1,b=2"], "--shifts belongs to --apply"),
+        ([MOODS, "--shifts="], "--shifts belongs to --apply"),
+        ([*APPLY, "--calibration", "128", "--steps", "5"], "no use for --steps, --calibration"),
+        ([*APPLY, "--text-column", "a"], "no use for --text-column"),
+        ([*APPLY, "--names", "a,"], "A label has no name"),
         (["--apply", "x", "--labels", "a,b", "--test", "t.csv", "--few", "2"], "no use for --test, --few"),
         (["gone.txt", "--apply", "x", "--labels", "a,b"], "'gone.txt' cannot be read: No such file"),
         ([MOODS, "--hold-out", "0"], "The hold-out must be from 1 to 239"),
