@@ -54,6 +54,7 @@ class Table:
         self.targets = Target.from_images(model, pictures).split()
         self._seen = {"similarity": (model, model.encode_images(pictures), list(range(len(rows))))}
         self._painted: dict[str, tuple[ClipModel, Tensor, list[int]]] = {}
+        self._paint = embedded(str(model.device)) if paintings else None
         for judge in judges:
             known = [i for i, row in enumerate(rows) if knows(judge.name, row.style)]
             self._seen[judge.name] = (judge, judge.encode_images(pictures), known)
@@ -82,9 +83,9 @@ class Table:
             column: (model.encode_texts(prompts) * pictures).sum(-1)[known].tolist()
             for column, (model, pictures, known) in self._seen.items()
         }
-        if self._painted:
+        if self._paint:
             texts = [prompt for prompt in prompts for _ in range(self._paintings)]
-            made = embedded("cpu")(texts, [*range(self._paintings)] * len(prompts))
+            made = self._paint(texts, [*range(self._paintings)] * len(prompts))
             for column, (judge, pictures, known) in self._painted.items():
                 seen = judge.encode_images(made).unflatten(0, (len(prompts), self._paintings)).mean(1)
                 values[column] = (seen * pictures).sum(-1)[known].tolist()

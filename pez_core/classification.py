@@ -143,7 +143,7 @@ def learn_classifier(
     fixed = (config.prefix, config.suffix, config.keep, config.banned, config.vocabulary)
     template = template_of(tower.vocabulary, tower.name, config.length, *fixed)
     words, told = template.start_ids(config.words) if config.start == "words" else ([], ())
-    # The first texts are those that are compared: all labels, in their proportions.
+    # Shuffled: the first texts, which are those that are compared, are a sample of all.
     (order,) = train.split(len(train), seed=config.seed)
     batch = config.batch_size or len(train)
     try:

@@ -6,12 +6,11 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from open_clip.constants import OPENAI_DATASET_MEAN, OPENAI_DATASET_STD
-from torch import Tensor, nn
+from torch import Tensor
 
 from pez_core import ClipModel
 
-from .world.constants import constant
+from .model import normalized
 
 
 class Likeness:
@@ -23,19 +22,18 @@ class Likeness:
 
     def __init__(self, model: ClipModel, device: torch.device):
         whole: Any = model.image.towers[0].module
-        module: nn.Module = whole.visual
-        self._tower: Any = module.eval().to(device=device, memory_format=torch.channels_last)
-        self._mean, self._std = (constant(device, *values) for values in (OPENAI_DATASET_MEAN, OPENAI_DATASET_STD))
+        self._tower: Any = whole.visual.eval().to(device=device, memory_format=torch.channels_last)
 
     def __call__(self, pictures: Tensor, wanted: Tensor) -> Tensor:
         """The distances [N] of pictures [N, 3, S, S] from those wanted, both with values -1 to 1; 0 for the same."""
         with torch.no_grad():
-            goal = self._looked_at(wanted)
-        made = self._looked_at(pictures)
-        return sum((1 - F.cosine_similarity(a, b, dim=1)).flatten(1).mean(1) for a, b in zip(made, goal, strict=True))  # type: ignore[return-value]
+            goal_places, goal = self._features(wanted)
+        places, whole = self._features(pictures)
+        apart = 1 - F.cosine_similarity(places, goal_places, dim=1)  # [N, rows, columns]
+        return apart.flatten(1).mean(1) + 1 - F.cosine_similarity(whole, goal, dim=1)
 
-    def _looked_at(self, pictures: Tensor) -> tuple[Tensor, ...]:
+    def _features(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        """Those of the third stage's places [N, C, rows, columns], and of the whole [N, F]."""
         tower = self._tower
-        x = tower.stem(((pictures + 1) / 2 - self._mean) / self._std)
-        third = tower.layer3(tower.layer2(tower.layer1(x)))
-        return third.float(), tower.attnpool(tower.layer4(third)).float()[..., None]
+        third = tower.layer3(tower.layer2(tower.layer1(tower.stem(normalized((pictures + 1) / 2)))))
+        return third.float(), tower.attnpool(tower.layer4(third)).float()

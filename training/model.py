@@ -32,9 +32,14 @@ def encode_text(model: CLIP, tokens: Tensor) -> Tensor:
 
 
 def encode_pictures(model: CLIP, pictures: Tensor) -> Tensor:
-    """Unit features [B, F] of pictures, float32 [B, 3, S, S] in 0 to 1, normalized as in open_clip's preprocessing."""
+    """Unit features [B, F] of pictures, float32 [B, 3, S, S] in 0 to 1."""
+    return F.normalize(model.encode_image(normalized(pictures)).float(), dim=-1)
+
+
+def normalized(pictures: Tensor) -> Tensor:
+    """Pictures [B, 3, S, S] in 0 to 1 as open_clip's preprocessing gives them to the image tower."""
     mean, std = (constant(pictures.device, *values) for values in (OPENAI_DATASET_MEAN, OPENAI_DATASET_STD))
-    return F.normalize(model.encode_image((pictures - mean) / std).float(), dim=-1)
+    return (pictures - mean) / std
 
 
 def save(model: CLIP, rows: Rows, config: dict[str, Any], path: Path) -> None:

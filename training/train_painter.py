@@ -72,8 +72,7 @@ class Training:
         state = {name: getattr(self, name).state_dict() for name in ("net", "average")}
         torch.save({**state, "optimizer": optimizer, "step": self.step, "seconds": self.seconds}, file)
 
-    def load(self, file: Path, device: torch.device) -> None:
-        state = torch.load(file, map_location=device, weights_only=True)
+    def load(self, state: dict[str, Any]) -> None:
         self.net.load_state_dict(state["net"])
         self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
@@ -222,14 +221,14 @@ def train(given: argparse.Namespace) -> None:
     device = torch.device(given.device)
     model = load_model()
     state = given.state / "state.pt"
-    reached = torch.load(state, map_location="cpu", weights_only=True)["step"] if given.resume else 0
-    # A resumed run draws other scenes than those that it has seen.
-    pool = Pool(given.drawings, model.vocabulary, device, given.pool, given.workers, given.seed + reached)
+    kept = torch.load(state, map_location="cpu", weights_only=True) if given.resume else None
+    seed = given.seed + (kept["step"] if kept else 0)  # a resumed run draws other scenes than those that it has seen
+    pool = Pool(given.drawings, model.vocabulary, device, given.pool, given.workers, seed)
     tower: Any = model.to(device).text.towers[0].module
     training = Training(config_for(model), given.rate, device)
-    if given.resume:
-        training.load(state, device)
-        torch.manual_seed(given.seed + reached)
+    if kept:
+        training.load(kept)
+        torch.manual_seed(seed)
     size = sum(p.numel() for p in training.net.parameters())
     print(f"{size / 1e6:.2f} million parameters, from step {training.step}, after {training.seconds:.0f} s", flush=True)
     torch.backends.cudnn.benchmark = True

@@ -29,12 +29,13 @@ def packed(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def unpacked(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """What `packed` wrote, in float32. A tensor without a scale is as it is; so is a scale without its tensor."""
-    made = {}
+    """What `packed` wrote, in float32.
+
+    Whole numbers whose scale is missing or does not fit are left out, and such a scale is not: a file that lacks something shows.
+    """
+    made = {name: tensor.float() for name, tensor in tensors.items() if tensor.dtype != torch.int8}
     for name, tensor in tensors.items():
         scale = tensors.get(name + SCALE)
-        if name.endswith(SCALE) and name.removesuffix(SCALE) in tensors:
-            continue
-        fits = scale is not None and scale.shape == tensor.shape[:1]
-        made[name] = tensor.float() * scale.view(-1, *[1] * (tensor.ndim - 1)) if fits else tensor.float()  # type: ignore[union-attr]
+        if tensor.dtype == torch.int8 and scale is not None and scale.shape == tensor.shape[:1]:
+            made[name] = tensor.float() * made.pop(name + SCALE).view(-1, *[1] * (tensor.ndim - 1))
     return made

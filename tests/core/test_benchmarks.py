@@ -12,8 +12,9 @@ import pytest
 import torch
 from PIL import Image
 
-from benchmarks import generator, painting, quality, speed
-from benchmarks.pictures import held_out, other_pictures
+from benchmarks import generator, painting, quality, readable, speed
+from benchmarks.judging import load_judges
+from benchmarks.pictures import held_out, held_out_pictures, other_pictures
 from benchmarks.random_models import random_clip
 from pez_core.checks.measuring import extra_megabytes
 from training.world.captions import STYLE_WORDS
@@ -52,6 +53,18 @@ def test_a_loop_that_differs_is_seen(shallow, monkeypatch):
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak of a process is read from /proc")
 def test_memory_of_a_large_tensor_is_noticed():
     assert extra_megabytes(lambda: torch.ones(64, 2**20), CPU) == pytest.approx(256, rel=0.2)
+
+
+def test_paintings_of_a_picture_s_caption_are_closer_than_those_of_another_s(model):
+    rows = [row for row in held_out_pictures() if row.style == "plain"][:4]
+    table = readable.Table(rows, model, load_judges(), {}, paintings=2)
+    captions = [row.caption for row in rows]
+    table.row("captions", captions, 0.0)
+    others = table.row("others", [*captions[1:], captions[0]], 0.0)
+    for judge in ("vit", "resnet"):
+        assert others[f"painted {judge} gain"] < -0.1
+        assert f"painted {judge}" in table.head()
+    assert len(table.line(others)) == len(table.head())
 
 
 def run(benchmark: ModuleType, monkeypatch, capsys, *options: str) -> str:

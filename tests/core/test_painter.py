@@ -144,6 +144,8 @@ def with_config(**values):
         (lambda folder: (folder / CONFIG).write_text("{"), "is damaged"),
         (truncated, "is damaged"),
         (with_tensor(lambda tensors: tensors.pop("leave.bias")), "leave.bias is missing"),
+        (with_tensor(lambda tensors: tensors.pop("leave.weight.scale")), "leave.weight is missing"),
+        (with_tensor(lambda tensors: tensors.update({"leave.weight.scale": torch.ones(1)})), "scale does not belong"),
         (with_tensor(lambda tensors: tensors.update(more=torch.zeros(1))), "more does not belong"),
         (with_tensor(lambda tensors: tensors["leave.bias"].fill_(float("nan"))), "NaN"),
         (with_config(channels=[8, 16, 24]), "in the architecture"),

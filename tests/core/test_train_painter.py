@@ -96,6 +96,8 @@ def test_a_run_ends_with_a_painter_and_a_resumed_one_goes_on(drawings, model, mo
     monkeypatch.setattr(train_painter, "load_judges", lambda device: [])
     monkeypatch.setattr(train_painter, "STEPS", 1)
     monkeypatch.setattr(train_painter, "SHOWN", 4)
+    seeds = []
+    monkeypatch.setattr(train_painter, "Pool", lambda *given: seeds.append(given[-1]) or Pool(*given))
     given = {"drawings": drawings, "out": tmp_path / "painter", "state": tmp_path / "state", "device": "cpu", "seed": 1}
     given |= {"sheet": tmp_path / "sheet.png", "batch": 2, "pool": 32, "workers": 0, "rate": 1e-3, "compile": False}
     given |= {"likeness": 0.01, "refill": 8, "check": 4, "guidance": [1.0, 2.0], "resume": False, "minutes": 1e-9}
@@ -112,3 +114,4 @@ def test_a_run_ends_with_a_painter_and_a_resumed_one_goes_on(drawings, model, mo
     assert resumed["step"] > 1
     changed = [not np.array_equal(state["net"][name], value) for name, value in resumed["net"].items()]
     assert any(changed)
+    assert seeds == [1, 2]  # other scenes than before
