@@ -15,8 +15,9 @@ from typing import Any
 from uuid import uuid4
 
 from PIL import Image
+from torch import Tensor
 
-from pez_core import PezError, escape_for_comfyui
+from pez_core import ClipModel, PezError, escape_for_comfyui
 from pez_core.errors import first_line
 from pez_core.models.painter import load_painter
 from pez_core.painting import GUIDANCE, STEPS
@@ -38,6 +39,15 @@ def embedded(device: str) -> Paint:
         return [Image.fromarray(each.permute(1, 2, 0).numpy()) for each in pictures]
 
     return paint
+
+
+def features_of_paintings(
+    paint: Paint, count: int, prompts: Sequence[str], judges: Sequence[ClipModel]
+) -> list[Tensor]:
+    """For each judge the mean features [N, F] of `count` paintings of each of N prompts, with the same seeds for all."""
+    texts = [prompt for prompt in prompts for _ in range(count)]
+    painted = paint(texts, [*range(count)] * len(prompts))
+    return [judge.encode_images(painted).unflatten(0, (len(prompts), count)).mean(1) for judge in judges]
 
 
 class ComfyUI:

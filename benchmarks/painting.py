@@ -1,12 +1,14 @@
 """What prompts paint: paintings of each method's prompts, compared with the original pictures by the judges.
 
-    python -m benchmarks.painting [--tables trained twemoji style] [--methods NAME ...] [--pictures 128] [--json]
+    python -m benchmarks.painting [--tables trained twemoji style] [--methods NAME ...] [--pictures 128]
+                                  [--half choose|report] [--json]
     python -m benchmarks.painting --painter comfyui:WORKFLOW.json --text TITLE --picture TITLE [--api ADDRESS]
 
-Each method searches a prompt for each held-out picture of the half with which no setting was chosen, with the embedded model. Each prompt, and the picture's true
-caption, is painted --paintings times, with the same seeds for all. A judge's number is the mean cosine similarity of
-the paintings to the original picture; no judge has taken part in a search. `rank` is the place of the original among
-all pictures of the table, by that similarity (1 is best, mean over judges and pictures), `first` the share at place 1.
+Each method searches a prompt for each held-out picture with the embedded model. Each prompt, and the picture's true caption, is
+painted --paintings times, with the same seeds for all. A judge's number is the mean cosine similarity of the paintings to the
+original picture; no judge has taken part in a search, and each is asked only about pictures in styles that it was trained on.
+`painted` is the mean over the judges that know the picture's style. `rank` is the place of the original among all pictures of the
+table, by that similarity (1 is best, mean over judges and pictures), `first` the share at place 1.
 
 The table `twemoji` repeats this with drawings that no model was trained on. The table `style` searches a prompt for
 four pictures of different things in one style, paints "a THING, PROMPT" for other things, and counts how often a judge
@@ -34,8 +36,8 @@ from torch import Tensor
 
 from benchmarks.judges import known_styles
 from benchmarks.judging import load_judges
-from benchmarks.painters import ComfyUI, Paint, embedded
-from benchmarks.pictures import held_out, other_pictures, style_pictures
+from benchmarks.painters import ComfyUI, Paint, embedded, features_of_paintings
+from benchmarks.pictures import other_pictures, style_pictures
 from benchmarks.quality import CROPPED, METHODS, PLAIN, Pictures, header, line, summary
 from pez_core import ClipModel, InversionConfig, PezError, PictureSource, invert, invert_all, load_model
 from pez_core.checks.measuring import machine
@@ -45,31 +47,35 @@ from training.world.captions import STYLE_WORDS
 CAPTION = "true caption"
 NO_STYLE, IN_WORDS, REAL = "no style words", "style in words", "real pictures"
 STYLE = "style"
+PAINTED = "painted"
 TABLES = ("trained", "twemoji", STYLE)
 SIDE_BY_SIDE = 25  # pictures searched at once
 ADDRESS = "127.0.0.1:8188"
 
 
 def painted_measures(pictures: Pictures, paint: Paint, count: int, prompts: Sequence[str]) -> list[dict[str, float]]:
-    """How well `count` paintings of each picture's prompt match the picture, by each judge; its rank among all pictures."""
-    texts = [prompt for prompt in prompts for _ in range(count)]
-    painted = paint(texts, [*range(count)] * len(prompts))
-    rows: list[dict[str, float]] = [{} for _ in prompts]
-    ranks: list[list[float]] = [[] for _ in prompts]
-    for judge, originals in zip(pictures.judges, pictures.judged, strict=True):
-        seen: Tensor = (judge.encode_images(painted) @ originals.T).unflatten(0, (len(prompts), count)).mean(1)
-        for i, row in enumerate(rows):
-            row[painted_by(judge)] = seen[i, i].item()
-            ranks[i].append(1.0 + (seen[i] > seen[i, i]).sum().item())
-    for row, each in zip(rows, ranks, strict=True):
-        row["rank"] = statistics.mean(each)
-        row["first painted"] = statistics.mean(rank == 1 for rank in each)
+    """How well `count` paintings of each picture's prompt match the picture, by each judge that knows it, and its rank among all
+    pictures; then the means over those judges."""
+    told: list[list[dict[str, float]]] = [[] for _ in prompts]
+    made = features_of_paintings(paint, count, prompts, pictures.judges)
+    for judge, originals, features in zip(pictures.judges, pictures.judged, made, strict=True):
+        seen: Tensor = features @ originals.T
+        for i, each in enumerate(told):
+            if pictures.knows(judge, i):
+                rank = 1.0 + (seen[i] > seen[i, i]).sum().item()
+                painted = seen[i, i].item()
+                each.append({painted_by(judge): painted, PAINTED: painted, "rank": rank, "first painted": rank == 1})
+    rows: list[dict[str, float]] = []
+    for each in told:
+        rows.append({key: value for said in each for key, value in said.items() if key.startswith(f"{PAINTED},")})
+        for key in (PAINTED, "rank", "first painted") if each else ():
+            rows[-1][key] = statistics.mean(said[key] for said in each)
     return rows
 
 
 def painted_by(judge: ClipModel) -> str:
     """The key of a judge's similarity between paintings and pictures."""
-    return f"painted, {judge.name}"
+    return f"{PAINTED}, {judge.name}"
 
 
 def search(model: ClipModel, pictures: Pictures, config: InversionConfig, cropped: bool) -> list[dict[str, Any]]:
@@ -107,32 +113,37 @@ def table_columns(judges: Sequence[ClipModel]) -> list[tuple[str, str, str]]:
     made = [("seconds", "seconds", "8.2f"), ("similarity", "similarity", "11.4f"), ("words", "words", "7.3f")]
     for judge in judges:
         made += [(judge.name, f"{judge.name}", "10.4f"), (f"{judge.name} first", "first", "7.3f")]
-    for judge in judges:
-        key = painted_by(judge)
+    for key in (*map(painted_by, judges), PAINTED):
         made += [(key, key, f"{len(key) + 2}.4f")]
         made += [(f"{key} gain", "gain", "+9.4f"), (f"{key} error", "error", "8.4f")]
     return [*made, ("rank", "rank", "7.1f"), ("first painted", "first", "7.3f")]
 
 
 def correlations(judges: Sequence[ClipModel], tables: Sequence[list[dict[str, Any]]]) -> dict[str, tuple[float, float]]:
-    """How similarity of text and picture goes with similarity of painting and picture (mean of the judges).
+    """How similarity of text and picture goes with similarity of painting and picture in a judge: means of the judges.
 
-    tables: for each method a row for each picture. Returns for the searched model and for the judges: the correlation
+    tables: for each method a row for each picture. Returns for the searched model and for the judge itself: the correlation
     over all prompts, and over the prompts of the same picture (each picture's mean taken away).
     """
 
-    def numbers(keys: Sequence[str]) -> Tensor:
-        values = [[statistics.mean(row[key] for key in keys) for row in rows] for rows in tables]
-        return torch.tensor(values, dtype=torch.float64)  # [methods, pictures]
+    def numbers(tables: Sequence[list[dict[str, Any]]], key: str) -> Tensor:
+        return torch.tensor([[row[key] for row in rows] for rows in tables], dtype=torch.float64)  # [methods, pictures]
 
-    names = [judge.name for judge in judges]
-    shown = numbers([painted_by(judge) for judge in judges])
-    found = {}
-    for name, keys in (("searched model", ["similarity"]), ("judges", names)):
-        told = numbers(keys)
-        within = [value - value.mean(0) for value in (told, shown)]
-        found[name] = (correlation(told, shown), correlation(*within))
-    return found
+    found: dict[str, list[tuple[float, float]]] = {"searched model": [], "judge itself": []}
+    for judge in judges:
+        known = [[row for row in rows if painted_by(judge) in row] for rows in tables]
+        if len(known[0]) < 2:
+            continue
+        shown = numbers(known, painted_by(judge))
+        for name, key in zip(found, ("similarity", judge.name), strict=True):
+            told = numbers(known, key)
+            within = [value - value.mean(0) for value in (told, shown)]
+            found[name].append((correlation(told, shown), correlation(*within)))
+    return {
+        name: (statistics.mean(overall for overall, _ in each), statistics.mean(within for _, within in each))
+        for name, each in found.items()
+        if each
+    }
 
 
 def correlation(one: Tensor, other: Tensor) -> float:
@@ -189,6 +200,9 @@ def main() -> None:
     parser.add_argument("--tables", nargs="+", default=TABLES, choices=TABLES, metavar="NAME")
     parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=list(METHODS), metavar="NAME")
     parser.add_argument("--pictures", type=int, default=128, metavar="N", help="at most this many (default: 128)")
+    parser.add_argument(
+        "--half", choices=("choose", "report"), default="report", help="the one to choose settings with, or the other"
+    )
     parser.add_argument("--paintings", type=int, default=4, metavar="N", help="of each prompt (default: 4)")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", metavar="D")
     parser.add_argument("--painter", default="embedded", metavar="comfyui:FILE", help="default: embedded")
@@ -222,7 +236,7 @@ def run(given: argparse.Namespace) -> None:
             own = [name for name in methods if METHODS[name].start != "words"]
             told[table] = _style(style_table(model, judges, paint, given.paintings, own), judges, given.json)
         else:
-            pictures = Pictures(*held_out("report", table), judges).first(given.pictures)
+            pictures = Pictures.held_out(given.half, table, judges).first(given.pictures)
             made = methods_table(model, pictures, paint, given.paintings, methods)
             told[table] = _methods(table, made, judges, given.json)
     if given.json:
@@ -234,7 +248,7 @@ def _methods(
 ) -> dict[str, Any]:
     """Prints a table of methods as it grows, then the correlations; returns both."""
     shown = table_columns(judges)
-    compared = [painted_by(judge) for judge in judges]
+    compared = [*map(painted_by, judges), PAINTED]
     found: dict[str, list[dict[str, Any]]] = {}
     lines = []
     for name, rows in made:

