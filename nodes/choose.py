@@ -14,6 +14,7 @@ from comfy_api.latest import io
 from ..pez_core import ClipModel, PezError, PictureSource, choose, make_target
 from ..pez_core.choosing import LEAST_NOISES, MOST_NOISES, NOISES, Chosen, choose_painted
 from ..pez_core.choosing import table as table_of
+from ..pez_core.errors import shorten
 from ..pez_core.targets.pictures import as_rgb
 from .generator import ComfyGenerator
 from .node import PezNode
@@ -228,6 +229,12 @@ def pictures_of(batches: list[torch.Tensor | None]) -> list[torch.Tensor]:
 
 
 def candidates_of(results: list[NodeResult], texts: list[str]) -> list[str]:
-    """The candidates of searches, each search's best first, then one text per line."""
+    """The candidates of searches, each search's best first, then one text per line.
+
+    Raises PezError for what is no text: a faulty node may send anything.
+    """
+    for text in texts:
+        if not isinstance(text, str):
+            raise PezError(f"texts must be texts, not {shorten(repr(text))}: check the node that is connected to it.")
     found = [each.delivered(candidate.text) for each in results for candidate in each.result.candidates]
     return [*found, *(line.strip() for text in texts for line in text.splitlines() if line.strip())]

@@ -156,6 +156,9 @@ def choose(
     """
     if isinstance(prompts, str):
         raise PezError(f"choose takes a list of prompts, not {shorten(repr(prompts))}: put a single one into a list.")
+    for prompt in prompts:
+        if not isinstance(prompt, str):
+            raise PezError(f"choose takes a list of prompts, not {shorten(repr(prompt))} in it.")
     distinct = list(dict.fromkeys(prompts))
     if not distinct:
         raise PezError("There is no prompt to choose: give at least one.")

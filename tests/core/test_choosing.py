@@ -126,6 +126,7 @@ def test_the_table_and_plain_values_say_the_same():
     [
         ({"prompts": []}, "no prompt"),
         ({"prompts": "a"}, "list of prompts, not 'a'"),
+        ({"prompts": ["a", 5]}, "list of prompts, not 5 in it"),
         ({"pictures": []}, "no picture"),
         ({"noises": 1}, "from 2 to 1000, not 1"),
         ({"seed": -1}, "seed must be a whole number from 0"),

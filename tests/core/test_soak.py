@@ -10,8 +10,8 @@ import torch
 
 from pez_core import ClipModel
 from tests.soak import watching
-from tests.soak.in_python import THREADS, many_threads, shareable
-from tests.soak.searches import KINDS, outcome
+from tests.soak.in_python import in_threads, shareable, turns
+from tests.soak.searches import KINDS, outcome, own_model
 from tests.soak.watching import MOST_GROWTH, Watch
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -38,9 +38,10 @@ def test_nothing_is_left_of_searches_of_every_kind_and_the_next_ones_come_to_the
 
 @pytest.mark.slow
 def test_threads_that_share_a_model_come_to_what_one_thread_does():
-    numbers = shareable(1)[::4]
-    line, _ = many_threads(numbers)  # what stays behind is not looked at: libraries may start threads of their own here
-    assert line[-1] == f"{THREADS * len(numbers)} of {THREADS * len(numbers)}"
+    numbers, model = shareable(1)[::4], own_model()
+    expected = {number: outcome(number, model) for number in numbers}
+    for found in in_threads(model, turns(numbers)):
+        assert found == expected
 
 
 def test_memory_that_grows_and_files_that_stay_are_seen(tmp_path, monkeypatch):

@@ -191,6 +191,7 @@ def test_the_best_are_painted_and_compared_if_asked(generators, kind):
     [
         ({"painted": 2}, "painted needs a model that compares the paintings"),
         ({"texts": " \n"}, "There is no prompt to choose"),
+        ({"texts": ["a dog", 5]}, "texts must be texts, not 5: check the node that is connected to it"),
         ({"vae": ["other", 1]}, "The VAE makes latents of 16 channels, SD15 denoises 4"),
         ({"image": ["tiny", 0]}, "The picture has 1 x 1 pixels, a generator needs 16 x 16 at least"),
         ({"image": ["empty", 0]}, "No picture was given"),

@@ -44,19 +44,24 @@ def shareable(each: int) -> list[int]:
 def many_threads(numbers: Sequence[int]) -> tuple[list[str], bool]:
     """Eight threads search with one model, each all of `numbers`. Their outcomes are compared with those of one thread."""
     model, watch = own_model(), Watch()
-    expected = [outcome(number, model) for number in numbers]
-    turns = [numbers[i * len(numbers) // THREADS :] + numbers[: i * len(numbers) // THREADS] for i in range(THREADS)]
+    expected = {number: outcome(number, model) for number in numbers}
     in_threads(model, [[number] for number in numbers])  # libraries keep threads of their own
     watch.begin()
     watch.sample()
-    found = in_threads(model, turns)
+    found = in_threads(model, turns(numbers))
     watch.sample()
     left = watch.left()
-    differ = [n for own in found for n, value in zip(numbers, expected, strict=True) if own[n] != value]
+    differ = [number for own in found for number in numbers if own[number] != expected[number]]
     compared = THREADS * len(numbers)
     return row("eight threads with one model, beside one thread", compared, watch, left, differ, compared), not (
         left or differ
     )
+
+
+def turns(numbers: Sequence[int]) -> list[Sequence[int]]:
+    """The same numbers for each of the eight threads, from other ones on."""
+    starts = [i * len(numbers) // THREADS for i in range(THREADS)]
+    return [[*numbers[start:], *numbers[:start]] for start in starts]
 
 
 def in_threads(model: ClipModel, turns: Sequence[Sequence[int]]) -> list[dict[int, Any]]:
