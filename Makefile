@@ -6,7 +6,7 @@ SAMPLE ?= pez_core/embedded/samples/penguin.png
 
 demo: .venv/.run-ready
 	@mkdir -p out
-	@$(BIN)/python -m pez_core invert $(SAMPLE) --paint --plot out/demo.png
+	@$(BIN)/python -m pez_core invert $(SAMPLE) --readability 0.2 --paint --plot out/demo.png
 
 test: .venv/.test-ready lint
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/core -n auto

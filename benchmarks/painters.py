@@ -27,12 +27,15 @@ Paint = Callable[[Sequence[str], Sequence[int]], list[Image.Image]]
 
 _TEXTS = ("text", "texts", "prompt", "value")
 _SEEDS = ("seed", "noise_seed")
+TOGETHER = 16  # paintings at once on a CPU: in less time than one by one, and the same up to rounding
 _WAIT = 0.1  # seconds between two looks at whether a picture is done
 
 
 def embedded(device: str) -> Paint:
     """The embedded painter."""
     painter = load_painter(device=device)
+    if device == "cpu":
+        painter.together = TOGETHER
 
     def paint(texts: Sequence[str], seeds: Sequence[int]) -> list[Image.Image]:
         pictures = painter.paint(texts, seeds, STEPS, GUIDANCE)

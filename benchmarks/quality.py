@@ -36,7 +36,6 @@ from pez_core.targets.pictures import as_rgb
 from pez_core.targets.sources import make_target
 
 BASE = InversionConfig(patience=None)
-DEFAULT = "pez+swaps"
 CROPPED = "crops and flips"  # of each picture, as additional targets
 PLAIN = "pez 8 starts"
 METHODS: dict[str, InversionConfig] = {
@@ -48,8 +47,8 @@ METHODS: dict[str, InversionConfig] = {
     "fluentprompt": replace(BASE, method="fluentprompt", steps=200, learning_rate=1.0),
     "autoprompt": replace(BASE, method="autoprompt", steps=24, restarts=4),
     "swaps": replace(BASE, method="swaps", steps=24, restarts=4),
-    DEFAULT: BASE,
-    "swaps from any": replace(BASE, swap_from="any"),
+    "pez+swaps": replace(BASE, swap_from="found"),
+    "swaps from any": BASE,  # the default
     CROPPED: BASE,
     "any words": replace(BASE, vocabulary="words"),
     "from tokens": replace(BASE, start="tokens"),

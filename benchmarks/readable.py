@@ -140,7 +140,7 @@ def main() -> None:
     table = Table(rows, model, load_judges(), readers, given.paintings)
     ways: dict[str, Callable[[Target], str]] = {
         PLAIN: lambda target: invert(model, target, InversionConfig(method="pez", steps=200, patience=None)).prompt,
-        "pez+swaps": lambda target: invert(model, target, InversionConfig(patience=None)).prompt,
+        "swaps from any": lambda target: invert(model, target, InversionConfig(patience=None)).prompt,
     }
     for each in given.readability:
         config = InversionConfig.preset(given.preset, readability=each)

@@ -123,7 +123,7 @@ RUNS = (
 
 def config_of(run: Recorded) -> InversionConfig:
     """The run's settings: its own seed, and no limit that depends on time."""
-    plain = {"seed": 1000 + RUNS.index(run), "vocabulary": "words"}  # the default vocabulary may grow
+    plain = {"seed": 1000 + RUNS.index(run), "vocabulary": "words", "swap_from": "found"}  # defaults may change
     settings = {**plain, **run.settings, "patience": None, "time_limit": None}
     return InversionConfig.preset(settings.pop("preset", "balanced"), **settings)
 

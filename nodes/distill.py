@@ -53,7 +53,7 @@ class PEZDistill(PezNode):
                 *search_inputs(without="length"),
                 *wired_inputs(),
                 candidate_input(),
-                readability_input(),
+                readability_input(first=0.0),
                 language_input(),
             ],
             outputs=result_outputs(

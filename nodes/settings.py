@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from comfy_api.latest import io
@@ -57,9 +58,10 @@ def candidate_input() -> io.Input:
     )
 
 
-def readability_input() -> io.Input:
-    """The widget that says how much a prompt should read like a caption."""
-    return widget_of(SETTINGS["readability"])
+def readability_input(first: float | None = None) -> io.Input:
+    """The widget that says how much a prompt should read like a caption. first: what it holds at first; None as declared."""
+    setting = SETTINGS["readability"]
+    return widget_of(setting if first is None else replace(setting, first=first))
 
 
 def settings_on(node: str) -> list[Setting]:

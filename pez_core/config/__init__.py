@@ -70,12 +70,14 @@ class InversionConfig:
     readability: float = declared(
         "number",
         0.0,
-        "How much the prompt should read like a caption. 0: only the match counts, best for generators with CLIP. 0.5 "
-        "suits generators that read through a language model. 1: most natural, matches least.",
+        "How much the prompt should read like a caption. 0: only the match counts. 0.2: reads better, and the included "
+        "painter paints as close to the picture from it. 0.5 suits generators that read through a language model. 1: most "
+        "natural, matches least.",
         high=1,
         step=0.05,
         widget="readability",
         node=READING,
+        first=0.2,
         flag="--readability",
     )
     prefix: str = declared(
@@ -169,10 +171,10 @@ class InversionConfig:
     )
     swap_from: str = declared(
         "choice",
-        "found",
-        "Which words swaps may bring in. found: those in the best prompts of the restarts (4 at least); a second "
-        "model rates these prompts no worse than those of PEZ, within the error. any: all words; scores higher in the "
-        "searched model, but not in a second one.",
+        "any",
+        "Which words swaps may bring in. any: all words; scores higher in the searched model, and what the included painter "
+        "paints from it is closer to the picture. found: those in the best prompts of the restarts (4 at least). In a second "
+        "model both rate like PEZ alone, within the error.",
         choices=("found", "any"),
         widget="swap_from",
         unset=AS_PRESET,
@@ -310,13 +312,16 @@ class InversionConfig:
     def of_widgets(cls, preset: str, values: Mapping[str, Any]) -> InversionConfig:
         """The configuration of a preset and the `values` of widgets, by their names.
 
-        A widget that holds its `unset` value leaves the setting to the preset; its `never` value stands for None;
+        A widget that holds its `unset` value leaves the setting to the preset, and so does one that still holds its `first`
+        value, if the preset has one of its own; its `never` value stands for None;
         a text of several words is separated by commas or lines; start words make the search start from them.
         """
         changes: dict[str, Any] = {}
         for name, setting in SETTINGS.items():
             value = values.get(setting.widget, setting.unset) if setting.widget else setting.unset
             if value is None or (setting.unset is not None and value == setting.unset):
+                continue
+            if setting.first is not None and value == setting.first and name in SEARCH_PRESETS.get(preset, ()):
                 continue
             if setting.kind == "words" and isinstance(value, str):
                 value = value.replace("\n", ",").split(",")
@@ -335,6 +340,7 @@ SEARCH_PRESETS: dict[str, dict[str, Any]] = {
     "thorough": {"steps": 200, "restarts": 16, "explore": 100, "halving": 16},
     "paper": {
         "method": "pez",
+        "readability": 0.0,
         "steps": 3000,
         "length": 16,
         "learning_rate": 0.1,

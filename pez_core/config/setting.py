@@ -27,6 +27,7 @@ class Setting:
     low, high: the range of a number, both included unless `open_low`. step: of the number's widget.
     choices: of a choice. optional: whether None is a value.
     widget: its name on nodes; "" where nodes do not show it. node: which nodes show it: SEARCHING, READING, WORDS or RARE.
+    first: what a widget holds at first, where that is neither the default nor `unset`.
     unset: the widget's value that leaves the setting to the preset; None where the widget always decides.
     unset_help: the sentence that says so. never: the widget's value for None.
     most: the widget's largest value, where that is less than `high`.
@@ -48,6 +49,7 @@ class Setting:
     optional: bool = False
     widget: str = ""
     node: str = RARE
+    first: Any = None
     unset: Any = None
     unset_help: str = ""
     never: Any = None
@@ -66,7 +68,9 @@ class Setting:
 
     @property
     def widget_default(self) -> Any:
-        """What the widget holds at first: the value that leaves the setting to the preset, or its default."""
+        """What the widget holds at first: its own first value, the one that leaves the setting to the preset, or the default."""
+        if self.first is not None:
+            return self.first
         first = self.default if self.unset is None else self.unset
         return self.never if first is None else first
 

@@ -152,12 +152,12 @@ def test_swaps_help_where_pez_has_stopped(model, penguin):
 
 def test_restarts_are_halved_as_the_run_goes_on():
     plan = METHODS["pez+swaps"].stages
-    stages = plan(config("pez+swaps", restarts=8, steps=40, explore=16, halving=5))
+    stages = plan(config("pez+swaps", swap_from="found", restarts=8, steps=40, explore=16, halving=5))
     assert [(stage.search, stage.restarts, stage.steps) for stage in stages] == [
         (PezSearch, 8, 16), (SwapSearch, 4, 5), (SwapSearch, 2, 5), (SwapSearch, 1, 14),
     ]  # fmt: skip
     assert [stage.narrow for stage in stages] == [False, True, False, False]  # narrowed once
-    for changes in ({"restarts": 3}, {"swap_from": "any"}):
+    for changes in ({"swap_from": "found", "restarts": 3}, {}):
         assert not any(stage.narrow for stage in plan(config("pez+swaps", **changes)))
     assert [stage.steps for stage in plan(config("pez+swaps", steps=10, explore=16))] == [10]
 

@@ -62,7 +62,9 @@ def test_every_declared_widget_is_shown_once_with_its_help(comfy):
 
 @pytest.mark.parametrize("preset", SEARCH_PRESETS)
 def test_fresh_nodes_leave_everything_to_the_preset(comfy, preset):
-    assert InversionConfig.of_widgets(preset, {**fresh(comfy), "length": 0}) == InversionConfig.preset(preset)
+    first = {name: setting.first for name, setting in SETTINGS.items() if setting.first is not None}
+    expected = InversionConfig(**{**first, **SEARCH_PRESETS[preset]})
+    assert InversionConfig.of_widgets(preset, {**fresh(comfy), "length": 0}) == expected
 
 
 def test_the_preset_paper_is_the_papers(comfy):

@@ -8,7 +8,7 @@ import { UserFile } from "./user_file.js";
 
 const OWN = /^PEZ/;
 const SEED = "seed"; // belongs to a run
-const GENERATORS = { "for CLIP": { readability: 0 }, "for language models": { readability: 0.5 } };
+const GENERATORS = { "for CLIP": { readability: 0.2 }, "for language models": { readability: 0.5 } };
 
 const file = new UserFile("presets");
 let presets = []; // { name, node, values }
