@@ -52,6 +52,7 @@ def test_memory_that_grows_and_files_that_stay_are_seen(tmp_path, monkeypatch):
     watch.memory = [100, 300, *[200 + run % 7 for run in range(98)]]
     assert watch.flat
     watch.begin()
+    assert watching._name(tmp_path / "ended") == ""  # as of a thread that ended while they were listed
     with (tmp_path / "open").open("w"):
         assert [each.partition(" ")[0] for each in watch.left()] == ["file"]
     assert watch.left() == []

@@ -55,7 +55,7 @@ class Watch:
     def _held(self) -> Counter[str]:
         place = Path("/proc", str(self.pid))
         files = Counter(f"file {_target(each)}" for each in (place / "fd").iterdir())
-        threads = Counter(f"thread {(each / 'comm').read_text().strip()}" for each in (place / "task").iterdir())
+        threads = Counter(f"thread {name}" for each in (place / "task").iterdir() if (name := _name(each)))
         return files + threads
 
     def _status(self, name: str) -> int:
@@ -94,3 +94,11 @@ HEAD = (
     "left behind",
     "as in a fresh process",
 )
+
+
+def _name(thread: Path) -> str:
+    """A thread's name; empty if it has just ended."""
+    try:
+        return (thread / "comm").read_text().strip()
+    except OSError:
+        return ""
