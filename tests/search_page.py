@@ -28,6 +28,7 @@ def workflow(**values: Any) -> dict[str, Any]:
         "seed": 7,
         "control": "fixed",
         "candidate": 1,
+        "readability": 0,
     }
     assert set(values) <= set(widgets)
     nodes = [

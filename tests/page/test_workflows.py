@@ -97,8 +97,8 @@ def is_painted(file: Path) -> bool:
 
 
 def is_short(prompt: str, length: int = 8) -> bool:
-    """Whether a readable prompt has at most `length` words besides little ones, and more than a few."""
-    return 3 < len([word for word in prompt.split() if word not in LITTLE]) <= length
+    """Whether a readable prompt has at most `length` words besides little ones, and more than one."""
+    return 1 < len([word for word in prompt.split() if word not in LITTLE]) <= length
 
 
 CHECKS = {
