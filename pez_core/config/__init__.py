@@ -34,7 +34,8 @@ class InversionConfig:
 
     Each field is declared with its default, range and help; `SETTINGS` holds the declarations, and the command
     line, the nodes' widgets and the help pages are made from them. The defaults were chosen with
-    `python -m benchmarks.quality` on pictures that the embedded model was not trained on (docs/measurements.md).
+    `python -m benchmarks.quality`, `painting` and `readable`, on pictures that the embedded model was not trained on
+    (docs/measurements.md).
     `preset()` has other whole configurations, `paper()` the published one.
 
     The same seed gives the same text. More steps with the same seed never score lower, except with fluentprompt,

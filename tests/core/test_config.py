@@ -85,3 +85,12 @@ def test_every_field_is_declared_once_with_a_default_that_it_takes():
     for name, setting in SETTINGS.items():
         assert setting.checked(setting.default) == setting.default == getattr(InversionConfig(), name)
         assert setting.help
+
+
+@pytest.mark.parametrize(
+    ("preset", "value", "searched"),
+    [("balanced", 0.2, 0.2), ("paper", 0.2, 0.0), ("paper", 0.3, 0.3), ("balanced", 0.0, 0.0)],
+)
+def test_a_widget_as_it_was_at_first_leaves_its_setting_to_a_preset_that_has_one(preset, value, searched):
+    assert SETTINGS["readability"].first == 0.2
+    assert InversionConfig.of_widgets(preset, {"readability": value}).readability == searched

@@ -227,9 +227,8 @@ def test_a_workflow_opens_legibly(comfy, browser, vue):
     zooms, covered = {}, {}
     for path in WORKFLOWS:
         page.evaluate("workflow => window.app.loadGraphData(workflow, true, true)", json.loads(path.read_text("utf-8")))
-        page.evaluate(
-            "() => window.app.canvas.fitViewToSelectionAnimated({ duration: 1 })"
-        )  # as the command does, sooner
+        # What the command to fit the view does, in a moment.
+        page.evaluate("() => window.app.canvas.fitViewToSelectionAnimated({ duration: 1 })")
         page.wait_for_function(STILL, polling=100)
         page.evaluate("() => window.app.canvas.selectItems([])")
         zooms[path.stem] = page.evaluate("() => window.app.canvas.ds.scale")
