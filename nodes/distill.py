@@ -14,6 +14,8 @@ from .searching import HIDDEN, search
 from .settings import candidate_input, config_of, readability_input, search_inputs, wired_inputs
 from .wires import language_input, model_input, result_outputs
 
+FIRSTS = {"readability": 0.0}  # what counts is how much of the text is kept
+
 
 class PEZDistill(PezNode):
     @classmethod
@@ -53,7 +55,7 @@ class PEZDistill(PezNode):
                 *search_inputs(without="length"),
                 *wired_inputs(),
                 candidate_input(),
-                readability_input(first=0.0),
+                readability_input(FIRSTS["readability"]),
                 language_input(),
             ],
             outputs=result_outputs(
@@ -79,5 +81,5 @@ class PEZDistill(PezNode):
     ) -> io.NodeOutput:
         source = TextSource(read_like_comfyui(text))
         length = length or distilled_length(pez_model, source.text, ratio)
-        config = config_of(words=words, settings=settings, length=length, **own)
+        config = config_of(words=words, settings=settings, firsts=FIRSTS, length=length, **own)
         return search(cls, pez_model, [[source]], config, candidate, language=language_model)

@@ -25,8 +25,9 @@ def search_inputs(without: str = "") -> list[io.Input]:
         "preset",
         options=list(SEARCH_PRESETS),
         default="balanced",
-        tooltip="Search effort. fast: about 1/6 of balanced. thorough: about 4 times balanced. paper: the published method "
-        "with its own settings and 3000 steps, slow.",
+        tooltip="Search effort, at a readability of 0: fast about 1/6 of balanced, thorough about 4 times. Above it the reading "
+        "takes as long in each: fast about 1/2, thorough about twice. paper: the published method with its own settings and "
+        "3000 steps, slow.",
     )
     return [preset, *(widget_of(each, optional=False) for each in own)]
 
@@ -82,15 +83,20 @@ def method_input() -> io.Input:
 
 
 def config_of(
-    preset: str, words: Mapping[str, Any] | None, settings: Mapping[str, Any] | None, **own: Any
+    preset: str,
+    words: Mapping[str, Any] | None,
+    settings: Mapping[str, Any] | None,
+    firsts: Mapping[str, Any] | None = None,
+    **own: Any,
 ) -> InversionConfig:
     """The configuration for the values of the widgets, by their names.
 
     words, settings: what PEZ_WORDS and PEZ_SETTINGS carry; None where they are not connected.
+    firsts: the first values of widgets that begin with another than the declared one.
 
     Raises PezError for values that are not valid.
     """
-    return InversionConfig.of_widgets(preset, {**(words or {}), **(settings or {}), **own})
+    return InversionConfig.of_widgets(preset, {**(words or {}), **(settings or {}), **own}, firsts)
 
 
 def checked(values: dict[str, Any]) -> dict[str, Any]:

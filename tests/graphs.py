@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 EMBEDDED = "Embedded (emoji-like pictures, no download)"
-OWN = {"pictures": "one prompt for all", "preset": "balanced", "length": 6, "seed": 1}
+OWN = {"pictures": "one prompt for all", "preset": "balanced", "length": 6, "seed": 1, "readability": 0}
 RARE = {"steps": 60, "restarts": 4}
 WORDS = ("prefix", "suffix", "banned_words", "keep_words", "start_words")
 
@@ -28,11 +28,7 @@ def graph(model: dict[str, Any] | None = None, image: str = "penguin.png", **set
 
 def search(image: list[Any], **settings: Any) -> dict[str, Any]:
     """PEZ Invert with the nodes of its words and settings."""
-    own = {
-        name: settings.pop(name)
-        for name in (*OWN, "candidate", "readability", "clip", "language_model")
-        if name in settings
-    }
+    own = {name: settings.pop(name) for name in (*OWN, "candidate", "clip", "language_model") if name in settings}
     words = {name: settings.pop(name) for name in WORDS if name in settings}
     wires = {"pez_model": ["model", 0], "image": image, "words": ["words", 0], "settings": ["settings", 0]}
     return {

@@ -359,13 +359,22 @@ EXAMPLES: dict[str, Workflow] = {
             "These generators read through a language model, so the prompt has to read like a caption.\n\n- **readability** 0.5 is the "
             "dial: less is closer to the picture, more is smoother. The slider on the panel shows both ends without another search.\n"
             "- **length** 14: for a caption it is an upper limit. 8 names the thing, 20 adds ground, colors and style.\n"
-            "- **PEZ Load Model**: they have no CLIP of their own; this one is downloaded once.\n\nIn **Load CLIP** choose your generator's "
-            "text encoder, and connect the conditioning to its sampler. Z-Image: *qwen_3_4b*, type *lumina2*.",
+            "- **PEZ Load Model**: they have no CLIP of their own. These two are downloaded once; what both agree on carries over better.\n\nIn "
+            "**Load CLIP** choose your generator's text encoder, and connect the conditioning to its sampler. Z-Image: *qwen_3_4b*, type "
+            "*lumina2*.",
             size=(400, 400),
         ),
         "model": model((0, 460), LANGUAGE),
-        "picture": sample("fox-watercolor", (0, 630)),
-        "invert": invert((460, 0), widgets={"readability": 0.5, "length": 14}),
+        "second": model((0, 630), SD15),
+        "picture": sample("fox-watercolor", (0, 800)),
+        "both": Node(
+            "PEZCombineModels",
+            (460, 0),
+            {},
+            {"models.pez_model1": ("model", 0), "models.pez_model2": ("second", 0)},
+            size=(440, 110),
+        ),
+        "invert": invert((460, 170), model="both", widgets={"readability": 0.5, "length": 14}),
         "clip": Node(
             "CLIPLoader", (960, 0), {"clip_name": "qwen_3_4b.safetensors", "type": "lumina2"}, size=(400, 110)
         ),

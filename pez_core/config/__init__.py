@@ -38,8 +38,8 @@ class InversionConfig:
     (docs/measurements.md).
     `preset()` has other whole configurations, `paper()` the published one.
 
-    The same seed gives the same text. More steps with the same seed never score lower, except with fluentprompt,
-    which cools down over all of its steps.
+    The same seed gives the same text. More steps with the same seed never score lower where readability is 0, except
+    with fluentprompt, which cools down over all of its steps: the readable search starts from the words of other prompts then.
 
     Raises PezError naming the field, its value and its range.
     """
@@ -48,7 +48,7 @@ class InversionConfig:
         "whole",
         8,
         "Searched tokens; most words are one token. 8 to 16 suit most generators. Together with prefix and suffix at "
-        "most 75.",
+        "most 75. Above a readability of 0 an upper limit that does not count little words.",
         low=1,
         high=1_000,
         widget="length",
@@ -72,8 +72,8 @@ class InversionConfig:
         "number",
         0.0,
         "How much the prompt should read like a caption. 0: only the match counts. 0.2: reads better, and the included "
-        "painter paints as close to the picture from it. 0.5 suits generators that read through a language model. 1: most "
-        "natural, matches least.",
+        "painter paints as close to the picture from it; the preset paper reads 0.2 as 0. 0.5 suits generators that read "
+        "through a language model. 1: most natural, matches least.",
         high=1,
         step=0.05,
         widget="readability",
@@ -140,7 +140,7 @@ class InversionConfig:
     steps: int = declared(
         "whole",
         88,
-        "Maximum steps. With the same seed, more steps never score lower (except with fluentprompt).",
+        "Maximum steps. With the same seed and a readability of 0, more steps never score lower (except with fluentprompt).",
         low=1,
         high=100_000,
         widget="steps",
@@ -151,7 +151,8 @@ class InversionConfig:
     restarts: int = declared(
         "whole",
         8,
-        "Starts searched side by side. The best one wins, the others become candidates.",
+        "Starts searched side by side. The best one wins, the others become candidates. Above a readability of 0 their words "
+        "are what the readable search begins with.",
         low=1,
         high=1_024,
         widget="restarts",
@@ -174,8 +175,8 @@ class InversionConfig:
         "choice",
         "any",
         "Which words swaps may bring in. any: all words; scores higher in the searched model, and what the included painter "
-        "paints from it is closer to the picture. found: those in the best prompts of the restarts (4 at least). In a second "
-        "model both rate like PEZ alone, within the error.",
+        "paints from it is closer to the picture. found: those in the best prompts of the restarts (4 at least). In other "
+        "models neither rates reliably higher than PEZ alone.",
         choices=("found", "any"),
         widget="swap_from",
         unset=AS_PRESET,
@@ -248,7 +249,7 @@ class InversionConfig:
         "number",
         None,
         "Stop after this many seconds and keep the best, for each prompt. Runs ended by the limit may not be "
-        "reproducible.",
+        "reproducible, and read less well: the words are searched first.",
         high=1e9,
         open_low=True,
         optional=True,
@@ -310,19 +311,26 @@ class InversionConfig:
         return cls(**{**SEARCH_PRESETS[name], **changes})
 
     @classmethod
-    def of_widgets(cls, preset: str, values: Mapping[str, Any]) -> InversionConfig:
+    def of_widgets(
+        cls, preset: str, values: Mapping[str, Any], firsts: Mapping[str, Any] | None = None
+    ) -> InversionConfig:
         """The configuration of a preset and the `values` of widgets, by their names.
 
         A widget that holds its `unset` value leaves the setting to the preset, and so does one that still holds its `first`
         value, if the preset has one of its own; its `never` value stands for None;
-        a text of several words is separated by commas or lines; start words make the search start from them.
+        a text of several words is separated by commas or lines; start words make the search start from them. A widget
+        without a value holds its first one.
+
+        firsts: by the name of a setting, the first value of a node whose widget has another than the declared one.
         """
         changes: dict[str, Any] = {}
         for name, setting in SETTINGS.items():
-            value = values.get(setting.widget, setting.unset) if setting.widget else setting.unset
+            first = (firsts or {}).get(name, setting.first)
+            missing = setting.unset if first is None else first
+            value = values.get(setting.widget, missing) if setting.widget else setting.unset
             if value is None or (setting.unset is not None and value == setting.unset):
                 continue
-            if setting.first is not None and value == setting.first and name in SEARCH_PRESETS.get(preset, ()):
+            if first is not None and value == first and name in SEARCH_PRESETS.get(preset, ()):
                 continue
             if setting.kind == "words" and isinstance(value, str):
                 value = value.replace("\n", ",").split(",")

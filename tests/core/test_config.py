@@ -94,3 +94,14 @@ def test_every_field_is_declared_once_with_a_default_that_it_takes():
 def test_a_widget_as_it_was_at_first_leaves_its_setting_to_a_preset_that_has_one(preset, value, searched):
     assert SETTINGS["readability"].first == 0.2
     assert InversionConfig.of_widgets(preset, {"readability": value}).readability == searched
+
+
+def test_a_widget_without_a_value_holds_its_first_one():
+    assert InversionConfig.of_widgets("balanced", {}).readability == 0.2
+    assert InversionConfig.of_widgets("paper", {}).readability == 0
+
+
+def test_what_a_widget_held_at_first_is_that_of_its_node():
+    firsts = {"readability": 0.0}  # PEZ Distill's
+    assert InversionConfig.of_widgets("balanced", {}, firsts).readability == 0
+    assert InversionConfig.of_widgets("paper", {"readability": 0.2}, firsts).readability == 0.2

@@ -16,7 +16,7 @@ NAMES = ("penguin.png", "pizza.png", "cat-and-ball.png")
 def batch(folder: str, file: str, **inputs) -> dict:
     wires = {"pez_model": ["model", 0], "settings": ["settings", 0]}
     own = {"folder": folder, "file": file, "recursive": False, "captions": False, "restart": False}
-    search = {"preset": "fast", "length": 4, "seed": 1}
+    search = {"preset": "fast", "length": 4, "seed": 1, "readability": 0}
     return {
         "model": {"class_type": "PEZLoadModel", "inputs": {"model": EMBEDDED}},
         "settings": {"class_type": "PEZSearchSettings", "inputs": {"steps": 20, "restarts": 2}},

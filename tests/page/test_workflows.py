@@ -56,7 +56,7 @@ def with_stand_ins(graph: dict[str, Any]) -> dict[str, Any]:
             inputs["steps"] = 1
         elif kind == "EmptyLatentImage":
             inputs |= {"width": 64, "height": 64}
-        elif kind == "PEZLoadModel" and inputs["model"].startswith("SDXL"):
+        elif kind == "PEZLoadModel" and inputs["model"].startswith(("SDXL", "Flux.2")):
             inputs |= {"model": "Other (by name)", "name": SMALL, "checkpoint": "second.safetensors"}
         elif kind == "ImageScale":
             inputs |= {"width": 112, "height": 112}
@@ -66,7 +66,7 @@ def with_stand_ins(graph: dict[str, Any]) -> dict[str, Any]:
             inputs |= {"final_width": 112, "final_height": 112, "overlap": 16}
         elif kind == "PEZChooseByGenerator":
             inputs |= {"noises": 2, "megapixels": 0.01}
-        elif kind == "PEZLoadModel" and inputs["model"].startswith(("SD 1.5", "Flux.2")):
+        elif kind == "PEZLoadModel" and inputs["model"].startswith("SD 1.5"):
             inputs["model"] = "Embedded (emoji-like pictures, no download)"
         elif kind == "CLIPLoader":
             content |= {"class_type": "TestLanguageClip", "inputs": {"kind": "Qwen3_4B"}}
