@@ -104,7 +104,8 @@ def _signature(graph: dict[str, Any], node: str) -> str:
                 linked = isinstance(value, list) and len(value) == 2 and str(value[0]) in graph
                 if linked and str(value[0]) not in path:  # ComfyUI rejects a loop later
                     value = [of(str(value[0]), (*path, each)), value[1]]
-                inputs[name] = value
+                # A page sends the 0 of a slider as a whole number, which ComfyUI turns into 0.0 before a node runs.
+                inputs[name] = int(value) if isinstance(value, float) and value.is_integer() else value
             text = json.dumps([content.get("class_type"), inputs], sort_keys=True, default=str)
             known[each] = hashlib.sha256(text.encode()).hexdigest()
         return known[each]

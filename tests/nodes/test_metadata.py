@@ -52,6 +52,16 @@ def test_any_node_with_a_result_is_put_back(metadata):
     assert metadata.restore(queued(GRAPH))["extra_data"]["extra_pnginfo"] == written
 
 
+def test_a_whole_number_is_the_float_that_comfyui_makes_of_it(metadata):
+    graph = {**GRAPH, "search": {**GRAPH["search"], "inputs": {"seed": 2, "readability": 0.0}}}
+    hidden = SimpleNamespace(unique_id="search", prompt=graph, extra_pnginfo={})
+    metadata.record(hidden, RESULTS, OUTCOMES)
+    sent = {**graph, "search": {**graph["search"], "inputs": {"seed": 2, "readability": 0}}}
+    assert metadata.restore(queued(sent))["extra_data"]["extra_pnginfo"]["pez"] == {"search": RESULTS}
+    other = {**graph, "search": {**graph["search"], "inputs": {"seed": 2, "readability": 0.2}}}
+    assert "pez" not in metadata.restore(queued(other))["extra_data"]["extra_pnginfo"]
+
+
 def test_other_nodes_are_left_alone(metadata):
     recorded(metadata, "plain")
     queued = metadata.restore({"prompt": {name: GRAPH[name] for name in GRAPH if name != "search"}})

@@ -107,7 +107,8 @@ def test_keys_stop_and_copy(comfy, browser):
     page.mouse.click(1200, 800)
     page.keyboard.press("Alt+Shift+KeyC")
     page.wait_for_function("() => window.copied === 'so far'")
-    page.keyboard.press("Alt+Shift+KeyS")
+    with page.expect_response("**/pez/stop/**"):
+        page.keyboard.press("Alt+Shift+KeyS")
     expect(state(page)).to_have_text("Stopping …")
     assert len(asked) == 1
     assert not errors
