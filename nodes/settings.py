@@ -25,8 +25,8 @@ def search_inputs(without: str = "") -> list[io.Input]:
         "preset",
         options=list(SEARCH_PRESETS),
         default="balanced",
-        tooltip="Search effort, at a readability of 0: fast about 1/6 of balanced, thorough about 4 times. Above it the reading "
-        "takes as long in each: fast about 1/2, thorough about twice. paper: the published method with its own settings and "
+        tooltip="Search effort, at a readability of 0: fast about 1/6 of balanced, thorough about 4 times. Above it fast takes "
+        "about 1/2 and thorough, which also reads more, about 3 times. paper: the published method with its own settings and "
         "3000 steps, slow.",
     )
     return [preset, *(widget_of(each, optional=False) for each in own)]

@@ -293,6 +293,14 @@ class InversionConfig:
     )
     candidates: int = declared("whole", 32, "Swaps scored in a step, for each restart.", low=1, high=10_000)
     top: int = declared("whole", 32, "Tokens considered at each place, the best by gradient.", low=1, high=10_000)
+    depth: int = declared(
+        "whole",
+        1,
+        "How thorough the readable search is, above a readability of 0: its beams, its rounds and the changes tried in each "
+        "are multiplied by this.",
+        low=1,
+        high=100,
+    )
 
     def __post_init__(self) -> None:
         for name, setting in settings_of(self).items():
@@ -346,7 +354,7 @@ SETTINGS: dict[str, Setting] = settings_of(InversionConfig)
 SEARCH_PRESETS: dict[str, dict[str, Any]] = {
     "fast": {"steps": 26, "restarts": 6, "explore": 21, "halving": 2},
     "balanced": {},
-    "thorough": {"steps": 200, "restarts": 16, "explore": 100, "halving": 16},
+    "thorough": {"steps": 200, "restarts": 16, "explore": 100, "halving": 16, "depth": 2},
     "paper": {
         "method": "pez",
         "readability": 0.0,

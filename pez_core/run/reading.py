@@ -33,7 +33,7 @@ class Reader:
         self._reading, self._config, self._kept = reading, config, kept
         self._words = tuple(words[: min(SLACK * config.length, reading.room)])
         self._weight = weight_of(config.readability)
-        self.most_steps = 1 + SLACK * config.length + ROUNDS
+        self.most_steps = 1 + SLACK * config.length + ROUNDS * config.depth
         self._fronts: dict[int, Front] = {}
 
     def steps(self, objective: Objective, problem: Problem, generator: torch.Generator) -> Iterator[Entry]:
@@ -42,7 +42,15 @@ class Reader:
         if self._words and not self._kept:  # with kept words, only prompts that have them may be returned
             met.append(self._words)
         search = ReadableSearch(
-            objective, problem.number, self._reading, self._config.length, met, self._kept, self._weight, generator
+            objective,
+            problem.number,
+            self._reading,
+            self._config.length,
+            met,
+            self._kept,
+            self._weight,
+            generator,
+            self._config.depth,
         )
         self._fronts[problem.number] = search.front
         passes = problem.passes

@@ -21,6 +21,7 @@ from ..objectives.protocol import Objective
 from ..objectives.reading import Reading
 from .front import Entry, Front, Ids, Units, ids_of, price
 
+# BEAMS, MOVES, READ, ROUNDS and IDLE are multiplied by the depth of a search.
 BEAMS = 3  # for each weight of the beam
 BEAM_WEIGHTS = (0.01, 0.03, 0.08)  # value per nat per word
 POLISH_WEIGHTS = (0.01, 0.03, 0.08)
@@ -34,7 +35,7 @@ ROUNDS = 8  # of the polish, at most
 IDLE = 2  # words without a gain after which the beam ends, and rounds after which the polish does
 SLACK = 2  # tokens of a prompt for each of its `length` words, so that little words have room
 
-TOGETHER = BEAMS * len(BEAM_WEIGHTS) * SCORED  # prompts whose values are computed at once, at most
+TOGETHER = BEAMS * len(BEAM_WEIGHTS) * SCORED  # prompts whose values are computed at once, at most, for a depth of 1
 
 UNHEARD = -100.0  # nats of a word that the language model rules out: finite, so that differences are
 
@@ -59,6 +60,7 @@ class ReadableSearch:
 
     found: prompts that an earlier search met, whose words are tried everywhere. kept: phrases that every prompt has.
     weight: the value of a nat per word that the result is chosen with. `front` holds what was met.
+    depth: how thorough the search is, from 1; time grows with it.
 
     Iterating over `steps` does the work; each step is one more word of the beams or one round of the polish.
     """
@@ -73,8 +75,10 @@ class ReadableSearch:
         kept: Sequence[Sequence[int]],
         weight: float,
         generator: torch.Generator,
+        depth: int = 1,
     ):
         self._objective, self._problem, self._reading = objective, problem, reading
+        self._depth = depth
         self._length, self._room = length, min(SLACK * length, reading.room)
         self._kept, self._generator = [tuple(each) for each in kept], generator
         self._allowed = objective.space.of(problem)  # [A]
@@ -122,7 +126,7 @@ class ReadableSearch:
             gains = [row for row in rows if row.worth > best[row.weight]]
             best |= {row.weight: row.worth for row in sorted(gains, key=lambda row: row.worth)}
             idle = 0 if gains else idle + 1
-            if idle == IDLE or not rows:
+            if idle == IDLE * self._depth or not rows:
                 return
 
     def _extend(self, rows: list[_Row]) -> list[_Row]:
@@ -151,7 +155,7 @@ class ReadableSearch:
         kept: list[_Row] = []
         for weight in BEAM_WEIGHTS:
             own = [row for row in new.values() if row.weight == weight and row.value > -torch.inf]
-            kept += sorted(own, key=lambda row: -row.worth)[:BEAMS]
+            kept += sorted(own, key=lambda row: -row.worth)[: BEAMS * self._depth]
         return kept
 
     def _proposed(self, likely: Tensor, gain: Tensor) -> Tensor:
@@ -166,12 +170,12 @@ class ReadableSearch:
     def _polish(self) -> Iterator[None]:
         """Changes the best prompt of each weight in rounds, as long as one of them gains."""
         idle = 0
-        for _ in range(ROUNDS):
+        for _ in range(ROUNDS * self._depth):
             before = self._worths()
             self._change([(self.front.best(weight), weight) for weight in self._weights])
             idle = 0 if self._worths() > before else idle + 1
             yield
-            if idle == IDLE:
+            if idle == IDLE * self._depth:
                 return
 
     def _change(self, entries: Sequence[tuple[Entry, float]]) -> None:
@@ -191,17 +195,17 @@ class ReadableSearch:
                 if n == number
             ]
             own.sort(key=lambda entry: -entry.worth(weight))
-            chosen |= {entry.units: entry.value for entry in own[:READ]}
+            chosen |= {entry.units: entry.value for entry in own[: READ * self._depth]}
         self._meet(list(chosen), list(chosen.values()))
 
     def _moves(self, entry: Entry, weight: float, gradient: Tensor) -> list[tuple[Units, float]]:
-        """Up to MOVES changes of the entry's prompt in one place, with estimates of their nats per word.
+        """Up to `depth` * MOVES changes of the entry's prompt in one place, with estimates of their nats per word.
 
         Swaps are ranked by the gradient and the words before; insertions of likely and of found words, deletions and
         moves are drawn at random.
         """
         units, n, words = entry.units, len(entry.units), entry.words + 1  # the end is counted as one
-        said = -entry.nll * words
+        said, moves = -entry.nll * words, MOVES * self._depth
         firsts = [len(ids_of(units[:i])) for i in range(n + 1)]
         log = self._following([ids_of(units[:i]) for i in range(n + 1)])
         ranked: list[tuple[float, Units, float]] = []
@@ -218,7 +222,7 @@ class ReadableSearch:
                 swapped = (*units[:i], (self._tokens[column],), *units[i + 1 :])
                 ranked.append((estimate, swapped, -(said + gained) / words))
         ranked.sort(key=lambda each: -each[0])
-        swaps = [(units, nll) for _, units, nll in ranked[: MOVES // 2]]
+        swaps = [(units, nll) for _, units, nll in ranked[: moves // 2]]
         others: list[tuple[Units, float]] = []
         for i in range(n + 1):
             likely = log[i].topk(min(3, len(self._tokens))).indices.tolist()
@@ -229,7 +233,7 @@ class ReadableSearch:
             if units[i] not in self._kept:
                 others.append(((*units[:i], *units[i + 1 :]), entry.nll))
             others += [(_moved(units, i, j), entry.nll) for j in range(n) if i != j]
-        return [*swaps, *self._some(others, MOVES - len(swaps))]
+        return [*swaps, *self._some(others, moves - len(swaps))]
 
     def _some(self, items: list[T], count: int) -> list[T]:
         order = torch.randperm(len(items), generator=self._generator)[:count].tolist()

@@ -62,6 +62,14 @@ def test_the_same_seed_finds_the_same(model, target, language, found):
     assert again.passes == found.passes
 
 
+def test_a_deeper_search_tries_more(model, target, language, found):
+    deep = invert(model, target, config(depth=3), language=language)
+    assert deep.passes > found.passes
+    weight = weight_of(0.6)
+    worths = [each.similarity - weight * price(each.nll, len(each.text.split())) for each in deep.candidates]
+    assert worths == sorted(worths, reverse=True)
+
+
 def test_without_readability_no_language_model_is_loaded(model, target, monkeypatch):
     monkeypatch.setattr(verb, "embedded_caption_model", lambda: pytest.fail("loaded"))
     assert all(each.nll is None for each in invert(model, target, QUICK).candidates)
