@@ -35,6 +35,12 @@ def model(at: tuple[int, int] = (0, 280), name: str = EMBEDDED) -> Node:
     return Node("PEZLoadModel", at, {"model": name}, size=(400, 110))
 
 
+def joined(second: str) -> Node:
+    """The node "model" and another one as one model."""
+    wires = {"models.pez_model1": ("model", 0), "models.pez_model2": (second, 0)}
+    return Node("PEZCombineModels", (460, 0), {}, wires, size=(440, 110))
+
+
 def sample(picture: str, at: tuple[int, int] = (0, 450)) -> Node:
     return Node("PEZSamplePicture", at, {"picture": picture}, size=(400, 280))
 
@@ -367,13 +373,7 @@ EXAMPLES: dict[str, Workflow] = {
         "model": model((0, 460), LANGUAGE),
         "second": model((0, 630), SD15),
         "picture": sample("fox-watercolor", (0, 800)),
-        "both": Node(
-            "PEZCombineModels",
-            (460, 0),
-            {},
-            {"models.pez_model1": ("model", 0), "models.pez_model2": ("second", 0)},
-            size=(440, 110),
-        ),
+        "both": joined("second"),
         "invert": invert((460, 170), model="both", widgets={"readability": 0.5, "length": 14}),
         "clip": Node(
             "CLIPLoader", (960, 0), {"clip_name": "qwen_3_4b.safetensors", "type": "lumina2"}, size=(400, 110)
@@ -537,13 +537,7 @@ EXAMPLES: dict[str, Workflow] = {
         "model": model((0, 280), BIGG),
         "small": model((0, 450), SD15),
         "picture": sample("pizza", (0, 620)),
-        "both": Node(
-            "PEZCombineModels",
-            (460, 0),
-            {},
-            {"models.pez_model1": ("model", 0), "models.pez_model2": ("small", 0)},
-            size=(440, 110),
-        ),
+        "both": joined("small"),
         "invert": invert((460, 170), model="both"),
         "score": score((960, 0), ("invert", 2), model="both"),
         "table": Node("PreviewAny", (960, 220), {}, {"source": ("score", 1)}, "Each encoder's similarity", (560, 240)),

@@ -80,3 +80,8 @@ def test_the_bound_follows_from_what_a_method_says_it_costs(model):
 def test_several_targets_need_more_room(model):
     config = InversionConfig(restarts=2)
     assert search_bytes(model, config, 8) > 2 * search_bytes(model, config) - BYTES
+
+
+def test_a_deeper_readable_search_asks_for_more_room(model):
+    one, three = (InversionConfig(method="pez", length=1, restarts=1, readability=0.5, depth=each) for each in (1, 3))
+    assert search_bytes(model, three) > search_bytes(model, one)

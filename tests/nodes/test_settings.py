@@ -67,6 +67,13 @@ def test_fresh_nodes_leave_everything_to_the_preset(comfy, preset):
     assert InversionConfig.of_widgets(preset, {**fresh(comfy), "length": 0}) == expected
 
 
+def test_a_graph_without_readability_searches_with_what_the_widget_begins_with(comfy):
+    made = graph(steps=3, seed=83)
+    del made["invert"]["inputs"]["readability"]
+    first = widgets(comfy, "PEZInvert")["readability"]["default"]
+    assert comfy.run(made).output("invert")["pez"][0]["settings"]["readability"] == first > 0
+
+
 def test_the_preset_paper_is_the_papers(comfy):
     assert searched(comfy, "paper", steps=3) == changed(InversionConfig.paper(steps=3))
 

@@ -133,6 +133,9 @@ def test_distill_shortens_a_prompt_with_weights(comfy, model):
     assert similarity == pytest.approx(rescored(model, prompt, TextSource(plain)), abs=1e-4)
     made["distill"]["inputs"]["length"] = 3
     assert len(comfy.run(made).output("distill")["text"][0].split()) == 3
+    made["settings"] = {"class_type": "PEZSearchSettings", "inputs": {"steps": 3}}
+    made["distill"]["inputs"] |= {"preset": "paper", "readability": 0.2, "settings": ["settings", 0]}
+    assert comfy.run(made).output("distill")["pez"][0]["settings"]["readability"] == 0.2  # typed: it begins with 0
     made["distill"]["inputs"]["text"] = " "
     assert "empty" in comfy.run(made).error
 
