@@ -248,8 +248,8 @@ class InversionConfig:
     time_limit: float | None = declared(
         "number",
         None,
-        "Stop after this many seconds and keep the best, for each prompt. Runs ended by the limit may not be "
-        "reproducible, and read less well: the words are searched first.",
+        "Stop after this many seconds and keep the best, for each prompt. Above a readability of 0, half of the time is kept "
+        "for making the words readable. Runs ended by the limit may not be reproducible.",
         high=1e9,
         open_low=True,
         optional=True,

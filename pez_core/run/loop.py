@@ -30,6 +30,7 @@ LOOK_EVERY = 10  # steps between reports, which also check for plateaus
 LOOK_SECONDS = 0.25  # reports come sooner if steps are slow, so that a person can stop them
 COMPARED = 8  # candidates at least, where the judge has scored more prompts than there are restarts
 SCORING_SHARE = 0.05  # most of a run's time that goes into the scores of its reports
+SEARCHING_SHARE = 0.5  # of a time limit, the most that passes before prompts are made readable
 
 OnProgress = Callable[[Sequence[Progress]], bool | None]
 Following = Callable[[int], int | None]
@@ -81,6 +82,8 @@ class Run:
         self._stage_begun = 0  # steps taken before the stage
         self._left: dict[int, InversionResult] = {}  # of problems whose places nothing has taken
         self._entries: dict[int, Entry] = {}  # the best readable prompt of each problem
+        limit = math.inf if config.time_limit is None else config.time_limit
+        self._until = self._started + (SEARCHING_SHARE * limit if reader else limit)  # when this part of the run ends
         self._scoring = 0.0  # seconds spent on reports
         self._looked = self._started
 
@@ -123,8 +126,9 @@ class Run:
                 self._note(stepper.state)
             if self._all_ended():
                 break
+        in_time = not any(problem.ended == TIME_LIMIT for problem in self._problems)
         self._read()
-        self._end(STEPS)
+        self._end(STEPS if in_time else TIME_LIMIT)
         if self._comparison:
             self._comparison.ensure()
         self._judge.between = self._report
@@ -267,14 +271,18 @@ class Run:
             self._end(stop.reason)
 
     def _read(self) -> None:
-        """Makes the prompts readable, problem by problem; a plateau of the search before does not end this part."""
+        """Makes the prompts readable, problem by problem; neither a plateau of the search before ends this part, nor the end
+        of the time for that search."""
         if self._reader is None:
             return
+        if self._config.time_limit is not None:
+            self._until = self._started + self._config.time_limit
         self._objective = self._objective.within(self._space)
         self._objective.between = self._between
         self._objective.together = max(1, self._objective.together // SLACK)  # these prompts may be longer
+        passing = (PATIENCE, TIME_LIMIT) if time.perf_counter() < self._until else (PATIENCE,)
         for problem in self._problems:
-            if problem.ended == PATIENCE:
+            if problem.ended in passing:
                 problem.ended = ""
         for problem in self._problems:
             steps = self._reader.steps(self._objective, problem, self._generators[problem.number])
@@ -313,8 +321,7 @@ class Run:
         self._looked = time.perf_counter()
         if self._on_progress and self._on_progress(self._progress()):
             return ASKED
-        limit = self._config.time_limit
-        return TIME_LIMIT if limit is not None and time.perf_counter() - self._started >= limit else ""
+        return TIME_LIMIT if time.perf_counter() >= self._until else ""
 
     def _traces(self, state: SearchState) -> Tensor:
         """The best values [P, S] after each step of the stage."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import count
+
 import pytest
 
 from pez_core import InversionConfig, NothingAccepted, PezError, invert, pick
@@ -46,6 +49,27 @@ def test_a_run_stops_within_its_first_step_and_returns_what_it_began_with(model,
 def test_the_time_limit_acts_within_a_step(model, target, in_pieces, encoded):
     result = invert(model, target, InversionConfig(restarts=50, length=4, time_limit=1e-9))
     assert (result.stopped, result.steps, len(encoded)) == ("time limit", 0, 1)
+
+
+def test_half_of_a_time_limit_is_kept_for_making_words_readable(model, target, monkeypatch):
+    """The clock moves one second whenever something asks for the time."""
+    clock = count()
+    monkeypatch.setattr("pez_core.run.loop.time.perf_counter", lambda: next(clock))
+
+    def times_of(readability: float) -> tuple[list[int], list[int]]:
+        """The seconds at which words were searched, and then made readable."""
+        begun, seen = next(clock), ([], [])
+        config = InversionConfig(steps=10_000, patience=None, restarts=2, length=4, time_limit=200)
+        config = replace(config, readability=readability)
+        result = invert(model, target, config, lambda p: seen[not p.restarts].append(next(clock) - begun))
+        assert result.stopped == "time limit"
+        assert result.steps < 10_000
+        return seen
+
+    searching, reading = times_of(0.5)
+    assert searching[-1] < 110
+    assert len(reading) > 10
+    assert times_of(0.0)[0][-1] > 190
 
 
 def test_the_start_from_single_tokens_reports_and_can_be_stopped(model, target, in_pieces, encoded):
