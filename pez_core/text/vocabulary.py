@@ -8,8 +8,10 @@ and scripts that common CLIP tokenizers split differently.
 
 from __future__ import annotations
 
+import hashlib
 import unicodedata
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
@@ -146,9 +148,24 @@ class Vocabulary:
 
         return whitespace_clean(basic_clean(text))
 
+    def _asked(self, known: bytes) -> _Asked | None:
+        """A question whose answer is the same for every vocabulary of V tokens that reads alike for sure: with open_clip's own
+        tokenizer and the same tokens. None for others."""
+        names = ("encoder", "bpe_ranks", "pat", "clean_fn")
+        tokens, merges, pattern, clean = (getattr(self._tokenizer, name, None) for name in names)
+        if not (isinstance(tokens, dict) and isinstance(merges, dict)):
+            return None
+        told = [list(tokens.items()), list(merges.items()), getattr(pattern, "pattern", ""), clean]
+        told += [type(self), type(self._tokenizer), self.size]
+        return _Asked(hashlib.sha256(repr(told).encode()).digest(), known, self)
+
     @cached_property
     def token_texts(self) -> list[str]:
         """The text of each of the V tokens, without surrounding spaces; '' if there is none."""
+        asked = self._asked(b"")
+        return _texts_of(asked) if asked else self._find_texts()
+
+    def _find_texts(self) -> list[str]:
         decode: Callable[[Any], str] = self._decoder.decode
         texts = []
         for token in range(self.size):
@@ -165,6 +182,11 @@ class Vocabulary:
     @cached_property
     def usable(self) -> Tensor:
         """bool [V]: tokens whose text re-encodes to them and has no special meaning in other programs."""
+        known = b"" if self.known is None else self.known.cpu().numpy().tobytes()
+        asked = self._asked(known)
+        return _usable_of(asked) if asked else self._find_usable()
+
+    def _find_usable(self) -> Tensor:
         texts = self.token_texts
         candidates = [i for i, text in enumerate(texts) if is_plain(text)]
         if self.known is not None:
@@ -232,6 +254,26 @@ class Vocabulary:
         return [
             word for word, ids in zip(words, self.encode_all(words), strict=True) if not all(self.known[i] for i in ids)
         ]
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A question to a vocabulary. Those that read alike and know the same tokens give the same answer."""
+
+    reads: bytes
+    known: bytes
+    vocabulary: Vocabulary = field(compare=False)
+
+
+# Over all of CLIP's tokens each takes a second or more, and most models have the same: SDXL's two, or ViT-L-14 and ComfyUI's CLIP.
+@lru_cache(maxsize=8)
+def _texts_of(asked: _Asked) -> list[str]:
+    return asked.vocabulary._find_texts()
+
+
+@lru_cache(maxsize=8)
+def _usable_of(asked: _Asked) -> Tensor:
+    return asked.vocabulary._find_usable()
 
 
 @lru_cache(maxsize=1)

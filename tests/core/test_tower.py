@@ -25,8 +25,8 @@ CAUSAL = ["ViT-B-32", "ViT-L-14", "ViT-H-14"]
 
 @lru_cache
 def made(architecture: str) -> torch.nn.Module:
-    """A random CLIP of three layers; drawing its weights takes longer than a test."""
-    return small(architecture, text_layers=3)
+    """A random CLIP of two layers; drawing its weights takes longer than a test."""
+    return small(architecture)
 
 
 class Layout:

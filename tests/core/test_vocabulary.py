@@ -26,6 +26,26 @@ def test_10000_random_prompts_re_encode_to_themselves(openai_vocabulary, mode):
     assert openai_vocabulary.encode_all(texts) == found
 
 
+def test_tokens_are_looked_through_once_for_all_that_read_alike(monkeypatch):
+    looked = []
+    plain = Vocabulary._find_usable
+    monkeypatch.setattr(Vocabulary, "_find_usable", lambda self: looked.append(self) or plain(self))
+    small, large = (Vocabulary(open_clip.get_tokenizer(name), 900) for name in ("ViT-B-32", "ViT-bigG-14"))
+    assert small.usable is large.usable
+    assert small.token_texts is large.token_texts
+    other = open_clip.get_tokenizer("ViT-B-32")
+    a, b = list(other.encoder)[64:66]
+    other.encoder |= {a: 65, b: 64}
+    other.decoder |= {65: a, 64: b}
+    known = torch.ones(900, dtype=torch.bool)
+    for vocabulary in (Vocabulary(other, 900), Vocabulary(small._tokenizer, 899)):
+        assert vocabulary.token_texts != small.token_texts
+        assert vocabulary.usable.shape == (vocabulary.size,)
+    some = Vocabulary(small._tokenizer, 900, known.index_fill(0, small.usable.nonzero()[0], False))
+    assert int(some.usable.sum()) == int(small.usable.sum()) - 1
+    assert len(looked) == 4
+
+
 def test_without_the_mask_they_do_not(openai_vocabulary):
     """The test above can fail: the same over all tokens does."""
     found = prompts(openai_vocabulary, torch.ones(49406, dtype=torch.bool), 200)
