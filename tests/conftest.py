@@ -29,6 +29,15 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(_RootIsNoPackage())  # a plugin, because a conftest has no effect above its own folder
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the marks in the same hook
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One worker runs a whole file, because to open ComfyUI's page takes seconds, and one all tests of the newest page."""
+    for item in items:
+        folder, file = item.path.parts[-2:]
+        newest = folder == "page" and ("newest" in item.name or "comfy_newest" in getattr(item, "fixturenames", ()))
+        item.add_marker(pytest.mark.xdist_group("newest" if newest else f"{folder}/{file}"))
+
+
 @pytest.fixture(scope="session")
 def model() -> ClipModel:
     """The embedded model."""
