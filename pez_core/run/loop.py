@@ -83,7 +83,10 @@ class Run:
         self._left: dict[int, InversionResult] = {}  # of problems whose places nothing has taken
         self._entries: dict[int, Entry] = {}  # the best readable prompt of each problem
         limit = math.inf if config.time_limit is None else config.time_limit
-        self._until = self._started + (SEARCHING_SHARE * limit if reader else limit)  # when this part of the run ends
+        self._deadline = self._started + limit
+        self._until = (
+            self._started + SEARCHING_SHARE * limit if reader else self._deadline
+        )  # when this part of the run ends
         self._scoring = 0.0  # seconds spent on reports
         self._looked = self._started
 
@@ -275,8 +278,7 @@ class Run:
         of the time for that search."""
         if self._reader is None:
             return
-        if self._config.time_limit is not None:
-            self._until = self._started + self._config.time_limit
+        self._until = self._deadline
         self._objective = self._objective.within(self._space)
         self._objective.between = self._between
         self._objective.together = max(1, self._objective.together // SLACK)  # these prompts may be longer

@@ -148,22 +148,22 @@ class Vocabulary:
 
         return whitespace_clean(basic_clean(text))
 
-    def _asked(self, known: bytes) -> _Asked | None:
-        """A question whose answer is the same for every vocabulary of V tokens that reads alike for sure: with open_clip's own
-        tokenizer and the same tokens. None for others."""
+    @cached_property
+    def _reads(self) -> bytes:
+        """The same for vocabularies of V tokens that read alike for sure: with open_clip's own tokenizer and the same tokens.
+        Empty for those with another tokenizer."""
         names = ("encoder", "bpe_ranks", "pat", "clean_fn")
         tokens, merges, pattern, clean = (getattr(self._tokenizer, name, None) for name in names)
         if not (isinstance(tokens, dict) and isinstance(merges, dict)):
-            return None
+            return b""
         told = [list(tokens.items()), list(merges.items()), getattr(pattern, "pattern", ""), clean]
         told += [type(self), type(self._tokenizer), self.size]
-        return _Asked(hashlib.sha256(repr(told).encode()).digest(), known, self)
+        return hashlib.sha256(repr(told).encode()).digest()
 
     @cached_property
     def token_texts(self) -> list[str]:
         """The text of each of the V tokens, without surrounding spaces; '' if there is none."""
-        asked = self._asked(b"")
-        return _texts_of(asked) if asked else self._find_texts()
+        return _texts_of(_Asked(self._reads, b"", self)) if self._reads else self._find_texts()
 
     def _find_texts(self) -> list[str]:
         decode: Callable[[Any], str] = self._decoder.decode
@@ -183,8 +183,7 @@ class Vocabulary:
     def usable(self) -> Tensor:
         """bool [V]: tokens whose text re-encodes to them and has no special meaning in other programs."""
         known = b"" if self.known is None else self.known.cpu().numpy().tobytes()
-        asked = self._asked(known)
-        return _usable_of(asked) if asked else self._find_usable()
+        return _usable_of(_Asked(self._reads, known, self)) if self._reads else self._find_usable()
 
     def _find_usable(self) -> Tensor:
         texts = self.token_texts
@@ -265,7 +264,7 @@ class _Asked:
     vocabulary: Vocabulary = field(compare=False)
 
 
-# Over all of CLIP's tokens each takes a second or more, and most models have the same: SDXL's two, or ViT-L-14 and ComfyUI's CLIP.
+# Over all of CLIP's tokens both take almost a second, and most models have the same: SDXL's two, or ViT-L-14 and ComfyUI's CLIP.
 @lru_cache(maxsize=8)
 def _texts_of(asked: _Asked) -> list[str]:
     return asked.vocabulary._find_texts()
