@@ -9,7 +9,7 @@ demo: .venv/.run-ready
 	@$(BIN)/python -m pez_core invert $(SAMPLE) --readability 0.2 --paint --plot out/demo.png
 
 test: .venv/.test-ready lint
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/page tests/nodes tests/core -n auto --dist loadgroup --no-loadscope-reorder
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/page tests/nodes tests/core -n auto --no-loadscope-reorder
 
 locales: .venv/.run-ready
 	$(BIN)/python -m locales.expand

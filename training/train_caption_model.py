@@ -2,8 +2,8 @@
 
     python -m training.train_caption_model out/general.txt out/world.txt --out out/captions.safetensors --device cuda --minutes 3
 
-Training lasts `--minutes` and continues from `--out`'s `.state` if that exists. Lines whose hash says so are held out;
-the loss on them, in nats per token with the end of the text as one, is printed for each file.
+Training lasts `--minutes` and continues from `--out`'s `.state` if that exists, or begins with the weights of `--begin`. Lines whose
+hash says so are held out; the loss on them, in nats per token with the end of the text as one, is printed for each file.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from open_clip import get_tokenizer
 from safetensors.torch import save_file
 from torch import Tensor
 
-from pez_core.models.caption_model import RARE, pack
+from pez_core.models.caption_model import RARE, load_caption_model, pack
 from pez_core.models.caption_net import CaptionConfig, CaptionNet
 
 TOKENIZER = get_tokenizer("ViT-B-32")  # OpenAI's byte-pair tokens
@@ -224,16 +224,24 @@ def train(given: argparse.Namespace) -> None:
     corpus = Corpus.join([own for own, _ in both.values()])
     state = given.out.with_suffix(".state")
     kept = torch.load(state, map_location=device, weights_only=True) if state.exists() else None
-    slots = Slots(kept["token_ids"].cpu()) if kept else choose_slots(corpus, device)
-    config = CaptionConfig(
-        len(slots.ids) // WORDS, WORDS, given.width, given.width // 64, given.layers, given.out_width
+    begun = load_caption_model(given.begin) if given.begin else None
+    if kept:
+        slots = Slots(kept["token_ids"].cpu())
+    else:
+        slots = Slots(begun.token_ids.int()) if begun else choose_slots(corpus, device)
+    config = (
+        begun.net.config
+        if begun
+        else CaptionConfig(
+            len(slots.ids) // WORDS, WORDS, given.width, given.width // 64, given.layers, given.out_width
+        )
     )
     corpus = Corpus.join([corpus, corpus.in_a_row(rng, config.positions - 1)])
     data = Rows(corpus, slots, config.positions, device)
     held_out = {
         path.stem: Rows(own, slots, config.positions, device) for path, (_, own) in both.items() if len(own.lengths)
     }
-    net = new_net(config, device)
+    net = begun.net.to(device).train().requires_grad_() if begun else new_net(config, device)
     decayed = [p for p in net.parameters() if p.ndim == 2]
     plain = [p for p in net.parameters() if p.ndim < 2]
     optimizer: Any = torch.optim.AdamW(
@@ -298,6 +306,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("texts", type=Path, nargs="+")
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--begin", type=Path, help="a caption model whose words, sizes and weights it begins with")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--minutes", type=float, default=3)
     parser.add_argument("--width", type=int, default=192)

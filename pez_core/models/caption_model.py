@@ -51,7 +51,7 @@ class CaptionModel:
     name = "embedded caption model"
 
     def __init__(self, net: CaptionNet, token_ids: Tensor, vocabulary: Vocabulary):
-        self.net = net.eval().requires_grad_(False)
+        self.net, self.token_ids = net.eval().requires_grad_(False), token_ids
         self.vocabulary, self.size = vocabulary, vocabulary.size
         self.longest = net.config.positions - 1
         (self._start,), (self._end,) = vocabulary.start_ids, vocabulary.end_ids
