@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 from comfy_server import Comfy, served
+from groups import pytest_xdist_make_scheduler  # noqa: F401 - a hook of pytest-xdist
 
 if not torch.cuda.is_available():
     os.environ["TRITON_INTERPRET"] = "1"  # the fused kernels then run on the CPU; read when open_clip imports Triton
@@ -28,22 +28,6 @@ class _RootIsNoPackage:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(_RootIsNoPackage())  # a plugin, because a conftest has no effect above its own folder
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """One worker runs a whole file, because to open ComfyUI's page takes seconds, and one all tests of the newest page.
-
-    pytest-xdist's own `--dist loadgroup` writes a group into an item's private name, which pytest 9 no longer reads.
-    """
-    from xdist.scheduler.loadscope import LoadScopeScheduling
-
-    class Groups(LoadScopeScheduling):
-        def _split_scope(self, nodeid: str) -> str:
-            file = nodeid.partition("::")[0]
-            return "the newest page" if file.startswith("tests/page/") and "newest" in nodeid else file
-
-    return Groups(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -30,6 +30,7 @@ import torch
 from pez_core.models.language import TransformersModel, load_language_model
 from training.caption_phrases import composed
 from training.caption_topics import requests
+from training.narrow import computes_in_bfloat16
 from training.sampling import SharedPrefixSampler
 
 MOST_TOKENS = 40
@@ -96,8 +97,7 @@ class Writer:
 
 
 def write_general(out: Path, model: str | None, device: str, batch: int, minutes: float, seed: int) -> None:
-    narrow = torch.device(device).type == "cuda" or torch.ops.mkldnn._is_mkldnn_bf16_supported()
-    dtype = torch.bfloat16 if narrow else torch.float32
+    dtype = torch.bfloat16 if computes_in_bfloat16(device) else torch.float32
     writer = Writer(load_language_model(model, device, dtype), batch)
     counter = out.with_suffix(".batches")
     number = int(counter.read_text()) if counter.exists() else seed * 1_000_000

@@ -224,24 +224,21 @@ def train(given: argparse.Namespace) -> None:
     corpus = Corpus.join([own for own, _ in both.values()])
     state = given.out.with_suffix(".state")
     kept = torch.load(state, map_location=device, weights_only=True) if state.exists() else None
-    begun = load_caption_model(given.begin) if given.begin else None
     if kept:
-        slots = Slots(kept["token_ids"].cpu())
+        slots, net = Slots(kept["token_ids"].cpu()), new_net(CaptionConfig(**kept["config"]), device)
+        net.load_state_dict(kept["net"])
+    elif given.begin:
+        begun = load_caption_model(given.begin)
+        slots, net = Slots(begun.token_ids), begun.net.requires_grad_().to(device)
     else:
-        slots = Slots(begun.token_ids.int()) if begun else choose_slots(corpus, device)
-    config = (
-        begun.net.config
-        if begun
-        else CaptionConfig(
-            len(slots.ids) // WORDS, WORDS, given.width, given.width // 64, given.layers, given.out_width
-        )
-    )
+        slots, sizes = choose_slots(corpus, device), (given.width, given.width // 64, given.layers, given.out_width)
+        net = new_net(CaptionConfig(len(slots.ids) // WORDS, WORDS, *sizes), device)
+    config = net.config
     corpus = Corpus.join([corpus, corpus.in_a_row(rng, config.positions - 1)])
     data = Rows(corpus, slots, config.positions, device)
     held_out = {
         path.stem: Rows(own, slots, config.positions, device) for path, (_, own) in both.items() if len(own.lengths)
     }
-    net = begun.net.to(device).train().requires_grad_() if begun else new_net(config, device)
     decayed = [p for p in net.parameters() if p.ndim == 2]
     plain = [p for p in net.parameters() if p.ndim < 2]
     optimizer: Any = torch.optim.AdamW(
@@ -249,7 +246,6 @@ def train(given: argparse.Namespace) -> None:
     )
     step, spent = 0, 0.0
     if kept:
-        net.load_state_dict(kept["net"])
         optimizer.load_state_dict(kept["optimizer"])
         step, spent = kept["step"], kept["spent"]
     print(
@@ -261,7 +257,7 @@ def train(given: argparse.Namespace) -> None:
         tensors = {name: value.cpu() for name, value in pack(net, slots.ids).items()}
         save_file(tensors, given.out, metadata={"caption_model": json.dumps(asdict(config))})
         weights = {"net": net.state_dict(), "optimizer": optimizer.state_dict(), "token_ids": slots.ids}
-        torch.save({**weights, "step": step, "spent": spent}, state)
+        torch.save({**weights, "config": asdict(config), "step": step, "spent": spent}, state)
         losses = ", ".join(f"{name} {held_out_loss(net, own):.4f}" for name, own in held_out.items())
         print(f"step {step}, {spent:.0f} s, held out: {losses}", flush=True)
 

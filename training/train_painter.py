@@ -39,6 +39,7 @@ from pez_core.painting import GUIDANCE, STEPS
 from pez_core.towers.placement import MovePlacement
 from training.evaluation import EVALUATION_SEED
 from training.likeness import Likeness
+from training.narrow import computes_in_bfloat16
 from training.painter_data import Pool
 from training.world import Scenery, full_caption
 
@@ -120,9 +121,8 @@ def loss_of(
 def quick(device: torch.device) -> Iterator[None]:
     """Computes in bfloat16 where the device is made for it; on a CPU with attention whose backward pass is quicker there."""
     on_cpu = device.type == "cpu"
-    narrow = not on_cpu or torch.ops.mkldnn._is_mkldnn_bf16_supported()
     plain = sdpa_kernel(SDPBackend.MATH) if on_cpu else nullcontext()
-    with torch.autocast(device.type, torch.bfloat16, enabled=narrow), plain:
+    with torch.autocast(device.type, torch.bfloat16, enabled=computes_in_bfloat16(device)), plain:
         yield
 
 

@@ -84,9 +84,8 @@ class Run:
         self._entries: dict[int, Entry] = {}  # the best readable prompt of each problem
         limit = math.inf if config.time_limit is None else config.time_limit
         self._deadline = self._started + limit
-        self._until = (
-            self._started + SEARCHING_SHARE * limit if reader else self._deadline
-        )  # when this part of the run ends
+        # When this part of the run ends.
+        self._until = self._started + SEARCHING_SHARE * limit if reader else self._deadline
         self._scoring = 0.0  # seconds spent on reports
         self._looked = self._started
 

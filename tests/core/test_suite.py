@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import ast
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -58,6 +61,26 @@ def test_tests_of_nodes_are_skipped_with_that_line(comfyui_with, tmp_path):
     comfyui_with({})
     with pytest.raises(pytest.skip.Exception, match=r"^COMFYUI'S PYTHON LACKS torch>=2\.6, "):
         next(served(tmp_path / "base"))
+
+
+def test_a_worker_runs_whole_files_and_one_all_of_the_newest_page(tmp_path):
+    pytest.importorskip("xdist")
+    page = tmp_path / "tests" / "page"
+    page.mkdir(parents=True)
+    for name in ("one", "two"):
+        (page / f"test_{name}.py").write_text(
+            "import os, pathlib, pytest\n"
+            '@pytest.mark.parametrize("server", ["own", "newest"])\n'
+            '@pytest.mark.parametrize("number", range(6))\n'
+            "def test_it(server, number):\n"
+            f'    file = "{name}" if server == "own" else server\n'
+            "    pathlib.Path(f\"{file}-{os.environ['PYTEST_XDIST_WORKER']}.ran\").touch()\n"
+        )
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "groups", "-n", "2", "--rootdir", ".", "tests"]
+    given = {**os.environ, "PYTHONPATH": str(TESTS)}
+    subprocess.run(command, cwd=tmp_path, env=given, check=True, capture_output=True)
+    ran = sorted(file.name.partition("-")[0] for file in tmp_path.glob("*.ran"))
+    assert ran == ["newest", "one", "two"]
 
 
 def test_tests_of_the_core_need_nothing_of_the_page():

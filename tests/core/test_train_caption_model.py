@@ -38,7 +38,7 @@ def test_a_run_that_was_interrupted_goes_on(monkeypatch, phrases):
     out = run(monkeypatch, phrases, 1e-9, *SMALL)
     first = torch.load(out.with_suffix(".state"), weights_only=True)
     assert first["step"] == 1
-    run(monkeypatch, phrases, first["spent"] / 60 + 1e-9, *SMALL)
+    run(monkeypatch, phrases, first["spent"] / 60 + 1e-9)  # its sizes are those it began with
     again = torch.load(out.with_suffix(".state"), weights_only=True)
     assert again["step"] == 2
     assert torch.equal(again["token_ids"], first["token_ids"])
@@ -46,8 +46,9 @@ def test_a_run_that_was_interrupted_goes_on(monkeypatch, phrases):
 
 
 def test_a_run_begins_with_the_weights_it_is_given(monkeypatch, phrases):
-    out = run(monkeypatch, phrases, 0, "--begin", str(CAPTIONS))
+    out = run(monkeypatch, phrases, 1e-9, "--begin", str(CAPTIONS))
     begun, shipped = load_caption_model(out), embedded_caption_model()
     assert begun.net.config == shipped.net.config
     assert torch.equal(begun.token_ids, shipped.token_ids)
+    assert not torch.equal(begun.net.of_class.weight, shipped.net.of_class.weight)  # it has learned for a step
     assert nll_per_word(begun, TEXTS) == pytest.approx(nll_per_word(shipped, TEXTS), abs=0.01)
