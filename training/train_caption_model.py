@@ -221,7 +221,7 @@ def train(given: argparse.Namespace) -> None:
     torch.set_float32_matmul_precision("high")
     rng, encode, device = np.random.default_rng(1), Encoder(), given.device
     both = {path: load(path, encode) for path in given.texts}
-    corpus = Corpus.join([own for own, _ in both.values()])
+    corpus = Corpus.join([both[path][0] for path in given.texts])
     state = given.out.with_suffix(".state")
     kept = torch.load(state, map_location=device, weights_only=True) if state.exists() else None
     if kept:
@@ -300,7 +300,7 @@ def _replace(read: Tensor, slots: int, rare: int, noise: torch.Generator) -> Ten
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("texts", type=Path, nargs="+")
+    parser.add_argument("texts", type=Path, nargs="+", help="a file that is named twice counts twice")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--begin", type=Path, help="a caption model whose words, sizes and weights it begins with")
     parser.add_argument("--device", default="cpu")

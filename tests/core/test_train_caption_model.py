@@ -26,9 +26,9 @@ def phrases(tmp_path: Path) -> Path:
     return file
 
 
-def run(monkeypatch: pytest.MonkeyPatch, texts: Path, minutes: float, *more: str) -> Path:
+def run(monkeypatch: pytest.MonkeyPatch, texts: Path, minutes: float, *more: str, times: int = 1) -> Path:
     out = texts.with_name("captions.safetensors")
-    given = [str(texts), "--out", str(out), "--minutes", str(minutes), *more]
+    given = [*[str(texts)] * times, "--out", str(out), "--minutes", str(minutes), *more]
     monkeypatch.setattr(sys, "argv", ["train_caption_model", *given])
     main()
     return out
@@ -52,3 +52,11 @@ def test_a_run_begins_with_the_weights_it_is_given(monkeypatch, phrases):
     assert torch.equal(begun.token_ids, shipped.token_ids)
     assert not torch.equal(begun.net.of_class.weight, shipped.net.of_class.weight)  # it has learned for a step
     assert nll_per_word(begun, TEXTS) == pytest.approx(nll_per_word(shipped, TEXTS), abs=0.01)
+
+
+def test_a_file_that_is_named_twice_counts_twice(monkeypatch, capsys, phrases):
+    texts = []
+    for times in (1, 2):
+        run(monkeypatch, phrases, 0, *SMALL, times=times)
+        texts.append(int(capsys.readouterr().out.split()[0]))
+    assert texts[1] == pytest.approx(2 * texts[0], abs=1)  # some are several captions, rounded down
