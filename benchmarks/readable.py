@@ -1,7 +1,7 @@
 """Compares readable prompts with those of PEZ, with true captions, and with visually guided decoding.
 
-    python -m benchmarks.readable [--pictures 64] [--half choose|report] [--readability 0.2 0.5 ...] [--preset balanced]
-                                  [--language FOLDER_OR_GGUF|installed] [--vgd N] [--paintings N]
+    python -m benchmarks.readable [--pictures 64] [--half choose|report] [--readability 0.2 0.5 ...] [--length 8]
+                                  [--preset balanced] [--language FOLDER_OR_GGUF|installed] [--vgd N] [--paintings N]
                                   [--drawings trained|twemoji] [--joined vit|resnet] [--json]
 
 One row for each way to a prompt: similarity in the searched (embedded) model and in the judges, each on the pictures in styles
@@ -125,6 +125,7 @@ def main() -> None:
     parser.add_argument("--pictures", type=int, default=64, metavar="N", help="at most this many (default: 64)")
     parser.add_argument("--half", choices=("choose", "report"), default="report")
     parser.add_argument("--readability", type=float, nargs="+", default=[0.2, 0.5, 1.0], metavar="R")
+    parser.add_argument("--length", type=int, default=8, metavar="N", help="of the readable prompts (default: 8)")
     parser.add_argument("--preset", default="balanced")
     parser.add_argument("--language", metavar="PATH", help="of the searches (default: the embedded caption model)")
     parser.add_argument("--vgd", type=int, default=0, metavar="N", help="also visually guided decoding, of N tokens")
@@ -153,7 +154,8 @@ def main() -> None:
         return [invert(by, target, config, language=reader).prompt for target in targets]
 
     configs = {"swaps from any": InversionConfig(patience=None)} | {
-        f"readable {each:g}": InversionConfig.preset(given.preset, readability=each) for each in given.readability
+        f"readable {each:g}": InversionConfig.preset(given.preset, readability=each, length=given.length)
+        for each in given.readability
     }
     ways: dict[str, Callable[[], list[str]]] = {
         PLAIN: lambda: searched(model, InversionConfig(method="pez", steps=200, patience=None))
@@ -167,7 +169,8 @@ def main() -> None:
         ways[f"vgd {given.vgd} tokens"] = lambda: [vgd(model, target, language, given.vgd) for target in targets]
     if not given.json:
         print(
-            f"{machine(model.device)}; {len(rows)} pictures, {given.drawings}, {given.preset}, {language.name}",
+            f"{machine(model.device)}; {len(rows)} pictures, {given.drawings}, {given.preset}, length {given.length}, "
+            f"{language.name}",
             table.head(),
             sep="\n",
             flush=True,
