@@ -168,7 +168,8 @@ class _Display:
 
     def pack(self, progress: Sequence[Progress]) -> bool:
         throw_exception_if_processing_interrupted()
-        self._update(self._done + len(progress) * progress[0].step / max(1, progress[0].steps))
+        if progress:
+            self._update(self._done + len(progress) * progress[0].step / max(1, progress[0].steps))
         return False
 
     def _update(self, value: float) -> None:

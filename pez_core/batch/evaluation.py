@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import torch
 from PIL import Image
+from torch import Tensor
 
 from ..errors import PezError, first_line
 from ..models.clip import ClipModel
@@ -94,13 +96,14 @@ def evaluate(
     failed = sum(prompt is None for prompt in prompts.values())
     found: dict[str, dict[str, Figures]] = {name: {} for name in judges}
     count, pool = 0, []
+    before: dict[str, Tensor] = {}
     for pair in _pairs(source, prompts, painted, captions or {}):
         pool.append(pair)
         if len(pool) == POOL:
-            _judge(pool, judges, found)
+            before = _judge(pool, judges, found, before)
             count, pool = count + len(pool), []
     if pool:
-        _judge(pool, judges, found)
+        _judge(pool, judges, found, before)
     count += len(pool)
     if not count:
         raise PezError("There is no prompt to evaluate: the results have none whose picture can be read.")
@@ -148,16 +151,26 @@ def _painted(key: str, folder: Path | None) -> Image.Image | None:
 
 
 @plain_torch()
-def _judge(pool: list[_Pair], judges: Mapping[str, ClipModel], found: dict[str, dict[str, Figures]]) -> None:
-    """Adds the figures of a pool of pictures."""
+def _judge(
+    pool: list[_Pair],
+    judges: Mapping[str, ClipModel],
+    found: dict[str, dict[str, Figures]],
+    before: Mapping[str, Tensor],
+) -> dict[str, Tensor]:
+    """Adds the figures of a pool of pictures, and returns the pictures' features by judge.
+
+    before: those of the pool before, with which one that is not full is filled up, so that all are ranked among as many.
+    """
+    features = {}
     for name, judge in judges.items():
-        pictures = judge.encode_images([pair.picture for pair in pool]).cpu()
+        pictures = features[name] = judge.encode_images([pair.picture for pair in pool]).cpu()
         try:
             texts = judge.ready().encode_texts([pair.prompt for pair in pool]).cpu()
             captions = judge.encode_texts([_shortened(judge, pair.caption) for pair in pool]).cpu()
         except PezError as error:
             raise PezError(f"{name} cannot read the prompts: {first_line(error)}") from error
-        seen = texts @ pictures.T
+        rivals = before[name][: POOL - len(pool)] if name in before else pictures[:0]
+        seen = texts @ torch.cat([pictures, rivals]).T
         ranks = (seen > seen.diagonal()[:, None]).sum(1) + 1
         painted = {i: pair.painted for i, pair in enumerate(pool) if pair.painted}
         from_prompt = (
@@ -173,6 +186,7 @@ def _judge(pool: list[_Pair], judges: Mapping[str, ClipModel], found: dict[str, 
             if pair.caption:
                 figures.caption.add(float(texts[i] @ captions[i]))
                 figures.captioned.add(float(captions[i] @ pictures[i]))
+    return features
 
 
 def _shortened(judge: ClipModel, caption: str) -> str:
@@ -191,4 +205,5 @@ def _told(own: Mapping[str, Figures]) -> dict[str, Figures]:
             into: Mean = getattr(whole, name)
             into.count, into.total = into.count + mean.count, into.total + mean.total
             into.squares += mean.squares
-    return {ALL: whole, **(own if len(own) > 1 else {})}
+    folders = {f"{folder}/" if folder == ALL else folder: figures for folder, figures in own.items()}
+    return {ALL: whole, **(folders if len(folders) > 1 else {})}

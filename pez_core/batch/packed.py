@@ -88,6 +88,7 @@ class Packs:
     _ready: Iterator[Prepared] = field(default_factory=lambda: iter(()))
     _waiting: dict[Alike, list[Prepared]] = field(default_factory=dict)
     _failed: list[Row] = field(default_factory=list)  # pictures without a target, met while a pack was searched
+    _broken: PezError | None = None  # why the source has no more pictures, met while a pack was searched
 
     def rows(self, pictures: Iterable[Prepared]) -> Iterator[list[Row]]:
         """The rows of all pictures, as they are done. When a search is stopped, its pictures have no row."""
@@ -96,6 +97,9 @@ class Packs:
             alike = self._receive(one)
             if alike is None:
                 yield self.take_failed()
+                self.stopped |= bool(self.on_pack and self.on_pack(()))  # no search asks while pictures fail
+                if self.stopped:
+                    return
                 continue
             while len(self._waiting.get(alike, ())) >= self._size(alike) or self._crowded():
                 yield from self._next(max(self._waiting, key=lambda each: len(self._waiting[each])))
@@ -130,6 +134,8 @@ class Packs:
         yield from self._pack(self._take(alike, self._size(alike)), alike)
         if self._failed:
             yield self.take_failed()
+        if self._broken:
+            raise self._broken
 
     def _take(self, alike: Alike, most: int) -> list[Prepared]:
         waiting = self._waiting.pop(alike, [])
@@ -140,7 +146,10 @@ class Packs:
     def another(self, alike: Alike) -> Prepared | None:
         """A picture that may come into a pack under way; None if none is left, or too many others wait."""
         while not self._waiting.get(alike):
-            one = None if self._crowded() else next(self._ready, None)
+            try:
+                one = None if self._crowded() or self._broken else next(self._ready, None)
+            except PezError as error:  # of the source: the pictures of this pack are not its cause
+                self._broken, one = error, None
             if one is None:
                 return None
             self._receive(one)

@@ -90,7 +90,9 @@ class Sidecars:
             return item.picture.with_suffix(".txt")
         parts = [part for part in PurePosixPath(item.key.replace(os.sep, "/")).parts if part not in ("..", "/")]
         inside = self.folder.joinpath(*(part.replace(":", "_") for part in parts))
-        file = inside.with_name(inside.name + ".txt") if isinstance(item.picture, bytes) else inside.with_suffix(".txt")
+        # Only the name of a picture's file has an ending: a text or a sample of a shard may have a dot anywhere.
+        named = isinstance(item.picture, Path)
+        file = inside.with_suffix(".txt") if named else inside.with_name(inside.name + ".txt")
         if not file.resolve().is_relative_to(self.folder.resolve()):
             raise NoPlaceError(
                 f"The caption {str(file)!r} would be written outside of its folder, through a link: remove it."

@@ -174,7 +174,9 @@ class ListSource:
             if number == 1:
                 self._check(cells)
             path, text = (_text(cells.get(name)) for name in TEXT_COLUMNS)
-            name = key = path or shorten(text) or f"row {number}"
+            # Half of a character has no place in a file of results: it is written as \uNNNN.
+            name = (path or shorten(text) or f"row {number}").encode("utf-8", "backslashreplace").decode()
+            key = name
             while key in seen:  # the same picture again, perhaps with other settings
                 seen[name] += 1
                 key = f"{name}#{seen[name]}"

@@ -162,14 +162,14 @@ def _learn(given: argparse.Namespace) -> int:
     else:
         _print(result, "test" if test else "held out", measured, carried)
         say(f"apply       {_applying(given, result)}")
-    if failure:
-        raise failure
     if plot:
         from ..plot.classifier import save_classifier_plot
 
         save_classifier_plot(result, plot)
         if not given.json:
             say(f"picture     {plot}")
+    if failure:
+        raise failure
     return 0
 
 

@@ -17,6 +17,7 @@ import torch
 from open_clip.convert import convert_state_dict
 from open_clip.factory import load_checkpoint
 from open_clip.transform import PreprocessCfg, image_transform_v2
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
@@ -81,15 +82,22 @@ def load_folder(folder: Path, name: str) -> ClipModel:
 
     The weights are in half precision. The token table has only the rows that training used; `token_ids`
     has their token ids. The vocabulary excludes all other tokens.
+
+    Raises PezError for a folder that has no such model, or a damaged one.
     """
-    config = json.loads((folder / "model.json").read_text("utf-8"))
-    tensors = load_file(folder / "model.safetensors")
-    with NoInitialization():
-        module = open_clip.CLIP(config["embed_dim"], config["vision_cfg"], config["text_cfg"])
-    ids = tensors.pop("token_ids").long()
-    rows = tensors["token_embedding.weight"]
-    tensors["token_embedding.weight"] = rows.new_zeros(module.vocab_size, rows.shape[1]).index_copy(0, ids, rows)
-    module.load_state_dict({key: value.float() for key, value in tensors.items()})
+    try:
+        config = json.loads((folder / "model.json").read_text("utf-8"))
+        tensors = load_file(folder / "model.safetensors")
+        with NoInitialization():
+            module = open_clip.CLIP(config["embed_dim"], config["vision_cfg"], config["text_cfg"])
+        ids = tensors.pop("token_ids").long()
+        rows = tensors["token_embedding.weight"]
+        tensors["token_embedding.weight"] = rows.new_zeros(module.vocab_size, rows.shape[1]).index_copy(0, ids, rows)
+        module.load_state_dict({key: value.float() for key, value in tensors.items()})
+    except (SafetensorError, OSError, ValueError, LookupError, TypeError, RuntimeError) as error:
+        raise PezError(
+            f"{folder.name!r} has no complete model: copy its model.json and model.safetensors again. ({first_line(error)})"
+        ) from error
     known = torch.zeros(module.vocab_size, dtype=torch.bool)
     known[ids] = True
     vocabulary = Vocabulary(open_clip.get_tokenizer("ViT-B-32"), module.vocab_size, known)

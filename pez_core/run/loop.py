@@ -82,6 +82,7 @@ class Run:
         self._stage_begun = 0  # steps taken before the stage
         self._left: dict[int, InversionResult] = {}  # of problems whose places nothing has taken
         self._entries: dict[int, Entry] = {}  # the best readable prompt of each problem
+        self._drawn: dict[int, Tensor] = {}  # states of the generators of problems that ended before others
         limit = math.inf if config.time_limit is None else config.time_limit
         self._deadline = self._started + limit
         # When this part of the run ends.
@@ -227,6 +228,7 @@ class Run:
                     return
                 if last and step % LOOK_EVERY == 0:
                     self._end_plateaus(self._traces(stepper.state))
+                    self._keep_draws()
             if self._following:
                 self._end_whole(stepper.state, stage.steps)
                 if step % LOOK_EVERY == 0 or self._all_ended():
@@ -244,6 +246,12 @@ class Run:
                                 return
             if self._all_ended():
                 return
+
+    def _keep_draws(self) -> None:
+        """Keeps where the random choices of problems that have ended stand: the steps of the others draw for them too."""
+        for problem in self._problems:
+            if self._reader and problem.ended and problem.number not in self._drawn:
+                self._drawn[problem.number] = self._generators[problem.number].get_state()
 
     def _end_whole(self, state: SearchState, steps: int) -> None:
         """Ends the problems that have taken all their steps while others, which came later, go on."""
@@ -286,7 +294,10 @@ class Run:
             if problem.ended in passing:
                 problem.ended = ""
         for problem in self._problems:
-            steps = self._reader.steps(self._objective, problem, self._generators[problem.number])
+            generator = self._generators[problem.number]
+            if problem.number in self._drawn:  # reading goes on as it does alone
+                generator.set_state(self._drawn[problem.number])
+            steps = self._reader.steps(self._objective, problem, generator)
             try:
                 for entry in steps:
                     self._taken += 1

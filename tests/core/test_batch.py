@@ -342,6 +342,25 @@ def test_captions_beside_the_pictures(pictures, tmp_path):
         assert (pictures / key).with_suffix(".txt").read_text("utf-8") == f"sks style, {row['prompt']}\n"
 
 
+def test_captions_of_texts_have_files_of_their_own(tmp_path):
+    texts = ("a red fox. oil painting", "a red fox. pixel art")
+    (tmp_path / "list.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
+    captions = tmp_path / "captions"
+    assert batch(tmp_path / "list.jsonl", tmp_path / "rows.jsonl", "--sidecar", str(captions)) == 0
+    rows = rows_of(tmp_path / "rows.jsonl")
+    assert {file.name: file.read_text("utf-8") for file in captions.iterdir()} == {
+        f"{text}.txt": rows[text]["prompt"] + "\n" for text in texts
+    }
+
+
+def test_half_of_a_character_in_a_list_has_a_place_in_any_results(tmp_path):
+    pytest.importorskip("pyarrow")
+    (tmp_path / "list.jsonl").write_text('{"text": "a cat \\ud83d"}\n{"text": "a red fox"}\n')
+    out = tmp_path / "rows.parquet"
+    assert batch(tmp_path / "list.jsonl", out) == 0
+    assert sorted(row["key"] for row in open_results(out).rows()) == ["a cat \\ud83d", "a red fox"]
+
+
 @pytest.mark.parametrize("mode", ["skip", "replace", "append", "prepend"])
 def test_captions_that_exist(pictures, tmp_path, mode):
     folder = tmp_path / "captions"

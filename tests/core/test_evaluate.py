@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from pez_core import ClipModel, Target, score
+from pez_core.batch import evaluation
 from pez_core.batch.evaluation import Mean
 from pez_core.cli import main
 from pez_core.models.loading import load_folder
@@ -128,3 +129,44 @@ def test_one_number_has_no_error():
     assert mean.to_json() is None
     mean.add(0.5)
     assert mean.to_json() == {"mean": 0.5, "error": None, "count": 1}
+
+
+def test_a_folder_with_the_name_of_the_whole_keeps_its_figures(batch, capsys, tmp_path):
+    shutil.copytree(batch, tmp_path / "other")
+    (tmp_path / "other" / "pictures" / "a").rename(tmp_path / "other" / "pictures" / "all")
+    rows = tmp_path / "other" / "rows.jsonl"
+    rows.write_text(rows.read_text("utf-8").replace('"a/', '"all/'), "utf-8")
+    folders = evaluated(tmp_path / "other", capsys, "--source", str(tmp_path / "other" / "pictures"))["judges"][
+        str(JUDGE)
+    ]
+    assert {name: own["similarity"]["count"] for name, own in folders.items()} == {"all": 4, "all/": 2, "b": 2}
+
+
+def test_the_last_pictures_are_ranked_among_as_many(batch, judge, capsys, monkeypatch, tmp_path):
+    rows = [json.loads(line) for line in (batch / "rows.jsonl").read_text("utf-8").splitlines()]
+    found = sorted((row for row in rows if row["prompt"]), key=lambda row: row["key"])  # as a folder is read
+    found[3]["prompt"] = found[0]["prompt"]  # that picture is before it
+    shutil.copytree(batch, tmp_path / "other")
+    (tmp_path / "other" / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    monkeypatch.setattr(evaluation, "POOL", 3)
+    told = evaluated(tmp_path / "other", capsys)
+    targets = [Target.from_images(judge, batch / "pictures" / row["key"]) for row in found]
+    scored = [[score(judge, [row["prompt"]], target)[0].similarity for target in targets] for row in found]
+    among = ((0, 1, 2), (0, 1, 2), (0, 1, 2), (3, 0, 1))
+    ranks = [1 + sum(row[i] > row[own] for i in among[own]) for own, row in enumerate(scored)]
+    assert ranks[3] > 1
+    assert told["pool"] == 3
+    assert told["judges"][str(JUDGE)]["all"]["rank"]["mean"] == sum(ranks) / 4
+
+
+@pytest.mark.parametrize("damage", ["model.json", "model.safetensors", None])
+def test_a_judge_that_is_not_complete_is_one_line(batch, capsys, tmp_path, damage):
+    shutil.copytree(JUDGE, tmp_path / "judge")
+    if damage:
+        (tmp_path / "judge" / damage).write_bytes((JUDGE / damage).read_bytes()[:40])
+    else:
+        (tmp_path / "judge" / "model.safetensors").unlink()
+    assert main(["evaluate", str(batch / "rows.jsonl"), "--judge", str(tmp_path / "judge")]) == 2
+    err = capsys.readouterr().err
+    assert "'judge' has no complete model: copy its model.json" in err
+    assert len(err.splitlines()) == 1

@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from pez_core import InversionConfig, PictureSource, Target, invert, make_target
+from pez_core import InversionConfig, PezError, PictureSource, Target, invert, make_target
 from pez_core.batch import packed
 from pez_core.batch.items import Item
 from pez_core.batch.packed import Packs, PackSize
 from pez_core.batch.preparing import Looks, Prepared, prepared
+from pez_core.batch.rows import Row
 from pez_core.inversion import invert_each
 from pez_core.models.presets import EMBEDDED_FOLDER
 
@@ -173,3 +174,24 @@ def test_a_picture_that_cannot_be_read_is_a_row_in_the_middle_of_a_pack(model, s
     assert started == [2]
     assert [name for name, row in rows.items() if row["error"]] == ["damaged.png"]
     assert len(rows) == 5
+
+
+def test_a_source_that_breaks_off_is_no_fault_of_the_pictures_before(model):
+    def broken():
+        yield from ready(model, PLATEAU)[:2]
+        raise PezError("The folder 'more' cannot be read.")
+
+    rows: list[Row] = []
+    with pytest.raises(PezError, match="The folder 'more' cannot be read"):
+        rows.extend(row for some in Packs(model, PackSize(2)).rows(broken()) for row in some)
+    assert sorted(row["key"] for row in rows) == sorted(sample.name for sample in SAMPLES[:2])
+    assert all(row["prompt"] for row in rows)
+
+
+def test_a_stop_is_heard_while_pictures_fail(model, tmp_path):
+    items = [Item(f"{i}.png", tmp_path / f"{i}.png") for i in range(20)]
+    asked: list[int] = []
+    packs = Packs(model, PackSize(2), on_pack=lambda progress: asked.append(len(progress)) or len(asked) == 3)
+    rows = [row for some in packs.rows(prepared(items, model, PLATEAU, Looks(), ahead=False)) for row in some]
+    assert packs.stopped
+    assert (asked, len(rows)) == ([0, 0, 0], 3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib.util import find_spec
 
 import pytest
@@ -157,6 +158,16 @@ def test_pictures_side_by_side_get_what_each_gets_alone(model, language):
     for target, result in zip(targets, together, strict=True):
         alone = invert(model, target, config(), language=language)
         assert [each.text for each in result.candidates] == [each.text for each in alone.candidates]
+
+
+def test_one_that_ends_early_reads_on_as_it_does_alone(model):
+    names, seeds = ("fox-watercolor", "octopus", "rocket-pixel-art"), (1, 2, 5)
+    targets = [Target.from_images(model, SAMPLES / f"{name}.png") for name in names]
+    plan = config(method="swaps", steps=130, restarts=1, length=5, candidates=6, patience=25, readability=0.5)
+    together = invert_all(model, targets, plan, seeds=seeds)
+    assert len({each.steps for each in together}) == 3
+    for target, seed, result in zip(targets, seeds, together, strict=True):
+        assert result.prompt == invert(model, target, replace(plan, seed=seed)).prompt
 
 
 def test_it_reports_every_step_and_never_a_worse_best(model, target, language):
