@@ -282,7 +282,7 @@ class Run:
 
     def _read(self) -> None:
         """Makes the prompts readable, problem by problem; neither a plateau of the search before ends this part, nor the end
-        of the time for that search."""
+        of the time for that search. Each problem has its share of the time that is left."""
         if self._reader is None:
             return
         self._until = self._deadline
@@ -294,6 +294,8 @@ class Run:
             if problem.ended in passing:
                 problem.ended = ""
         for problem in self._problems:
+            now = time.perf_counter()
+            self._until = now + (self._deadline - now) / (len(self._problems) - problem.number)
             generator = self._generators[problem.number]
             if problem.number in self._drawn:  # reading goes on as it does alone
                 generator.set_state(self._drawn[problem.number])
@@ -304,14 +306,21 @@ class Run:
                     self._entries[problem.number] = entry
                     problem.trace.append(max([entry.value, *problem.trace[-1:]]))
                     if not problem.ended and (reason := self._look()):
-                        self._end(reason)
+                        self._end_reading(problem, reason)
                     if problem.ended:  # a run that was stopped before takes the first step, which reads what was met
                         break
             except Stopped as stop:
-                self._end(stop.reason)
+                self._end_reading(problem, stop.reason)
             except torch.cuda.OutOfMemoryError as error:
                 raise short_of_memory(self._space.device, self._name) from error
             self._reader.offer(problem, self._accept)
+
+    def _end_reading(self, problem: Problem, reason: str) -> None:
+        """Ends one problem, if only its share of the time is over, or all."""
+        if reason == TIME_LIMIT and time.perf_counter() < self._deadline:
+            problem.finish(reason)
+        else:
+            self._end(reason)
 
     def _cost(self, stage: Stage, problem: int) -> Cost:
         return stage.cost(self._config, len(self._objective.space.of(problem)))

@@ -7,8 +7,9 @@ from itertools import count
 
 import pytest
 
-from pez_core import InversionConfig, NothingAccepted, PezError, invert, pick
+from pez_core import InversionConfig, NothingAccepted, PezError, invert, invert_all, pick
 from pez_core.objectives.match import MatchObjective
+from pez_core.run.reading import Reader
 
 
 @pytest.fixture
@@ -70,6 +71,25 @@ def test_half_of_a_time_limit_is_kept_for_making_words_readable(model, target, m
     assert searching[-1] < 110
     assert len(reading) > 10
     assert times_of(0.0)[0][-1] > 190
+
+
+def test_each_of_several_targets_has_its_share_of_the_time_for_reading(model, target, monkeypatch):
+    """The clock moves one second whenever something asks for the time."""
+    clock, read = count(), [0, 0, 0]
+    monkeypatch.setattr("pez_core.run.loop.time.perf_counter", lambda: next(clock))
+    plain = Reader.steps
+
+    def counting(self, objective, problem, generator):
+        for entry in plain(self, objective, problem, generator):
+            read[problem.number] += 1
+            yield entry
+
+    monkeypatch.setattr(Reader, "steps", counting)
+    config = InversionConfig(steps=10_000, patience=None, restarts=2, length=4, time_limit=130, readability=0.5)
+    results = invert_all(model, [target] * 3, config)
+    assert {result.stopped for result in results} == {"time limit"}
+    assert min(read) > 3
+    assert max(read) < 30
 
 
 def test_the_start_from_single_tokens_reports_and_can_be_stopped(model, target, in_pieces, encoded):
