@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from chromium import leave, opened
 from playwright.sync_api import Page, expect
-from search_page import BOTH, INVERT, LOADER, PICTURE, give, outcome, panel, run, say, state, widget, workflow
+from search_page import BOTH, EMBEDDED, INVERT, LOADER, PICTURE, give, outcome, panel, run, say, state, widget, workflow
 
 pytestmark = pytest.mark.slow
 
@@ -215,8 +215,81 @@ def test_load_model_shows_its_name_only_where_it_is_used(comfy, browser):
         }"""
     )
     assert not page.evaluate(hidden)
+    choose_text = """([widget, text]) => {
+        const found = window.app.graph.getNodeById(1).widgets.find(each => each.name === widget)
+        found.value = text
+        found.callback(text)
+    }"""
+    page.evaluate(choose_text, ["name", "ViT-B-32"])
+    page.evaluate(choose_text, ["model", EMBEDDED])
+    assert not page.evaluate(hidden)  # ComfyUI refuses it beside that model: it can be cleared
+    page.evaluate(choose_text, ["name", ""])
+    assert page.evaluate(hidden)
+    page.evaluate(
+        """() => {
+            const text = window.LiteGraph.createNode("PrimitiveNode")
+            window.app.graph.add(text)
+            const loader = window.app.graph.getNodeById(1)
+            text.connect(0, loader, loader.inputs.findIndex(each => each.name === "model"))
+        }"""
+    )
+    assert not page.evaluate(hidden)  # nobody knows which model comes
     assert not errors
     page.close()
+
+
+def test_a_save_that_failed_does_not_hold_up_the_next(comfy, browser):
+    page, errors = opened(browser, comfy.address, workflow())
+    wrong = {"times": 0}
+
+    def unavailable(route):
+        wrong["times"] += 1
+        route.fulfill(status=503)
+
+    page.route("**/userdata/pez*", unavailable)
+    kept = """async () => {
+        const { UserFile } = await import("/extensions/pez/js/page/user_file.js")
+        window.kept ??= new UserFile("test")
+        await window.kept.change(entries => [...entries, { at: entries.length }])
+        return window.kept.read()
+    }"""
+    assert page.evaluate(kept) == []
+    assert wrong["times"] == 2  # it read before it would have written, and nothing was written
+    page.unroute_all()
+    assert page.evaluate(kept) == [{"at": 0}]
+    assert page.evaluate(kept) == [{"at": 0}, {"at": 1}]
+    assert not errors
+    page.close()
+
+
+def test_the_chart_of_a_long_search(comfy, browser):
+    page, errors = opened(browser, comfy.address, workflow())
+    low, high = page.evaluate(
+        """async () => {
+            const { Chart } = await import("/extensions/pez/js/panel/chart.js")
+            const chart = new Chart(), point = step => [step, step / 1e6]
+            chart.draw([point(1), point(2)], Array.from({ length: 300_000 }, (_, i) => [point(i)]), 9, "similarity")
+            return [chart.place.low, chart.place.high]
+        }"""
+    )
+    assert (low, high) == (0, 0.299999)
+    assert not errors
+    leave(page)
+
+
+def test_the_positive_prompt_goes_into_clip_text_encode(comfy, browser):
+    page, errors = opened(browser, comfy.address, workflow())
+    number = page.evaluate(
+        """() => {
+            const node = window.LiteGraph.createNode("PEZPositiveAndNegative")
+            window.app.graph.add(node)
+            return Number(node.id)
+        }"""
+    )
+    choose(page, number, "Make CLIP Text Encode from this prompt")
+    assert wired(page, "CLIPTextEncode", "text") == ["PEZPositiveAndNegative", 0]
+    assert not errors
+    leave(page)
 
 
 def test_what_is_missing_is_said_once_with_its_cure(comfy, browser):

@@ -17,7 +17,7 @@ function makeEncode(node) {
   asOneStep(() => {
     const other = node.graph.nodes.find((each) => each.type === ENCODE);
     const encode = add(node.graph, ENCODE, rightOf(node));
-    wire(node, node.outputs.findIndex((each) => each.name === "prompt"), encode, "text");
+    wire(node, node.outputs.findIndex((each) => each.type === "STRING"), encode, "text");
     const clip = other ? originOf(app.rootGraph, other, inputSlot(other, "clip")) : null;
     if (clip && clip[0].graph === node.graph) wire(clip[0], clip[1], encode, "clip");
     selectOnly(encode);

@@ -34,10 +34,12 @@ export class Chart {
   draw(best, restarts, steps, measure) {
     this.element.hidden = best.length < 2;
     if (this.element.hidden) return;
-    const all = [best, ...restarts].flat();
-    const values = all.map(([, value]) => value);
-    const [low, high] = [Math.min(...values), Math.max(...values)];
-    const last = Math.max(steps, ...all.map(([step]) => step));
+    let [low, high, last] = [Infinity, -Infinity, steps];
+    for (const [step, value] of [best, ...restarts].flat()) {
+      low = Math.min(low, value);
+      high = Math.max(high, value);
+      last = Math.max(last, step); // in a loop: there may be more points than a call takes arguments
+    }
     this.place = { low, high, last };
     this.svg.replaceChildren(
       ...restarts.filter((each) => each.length > 1).map((each) => line(each, this.place, "pez-restart")),
