@@ -97,6 +97,27 @@ def test_what_a_found_prompt_can_become(comfy, browser):
     leave(page)
 
 
+def test_start_words_take_the_place_of_what_is_wired_there(comfy, browser):
+    page, errors = opened(browser, comfy.address, workflow())
+    give(page, outcome())
+    page.evaluate(
+        """() => {
+            const graph = window.app.graph
+            const [words, text] = ["PEZWords", "PrimitiveString"].map(kind => window.LiteGraph.createNode(kind))
+            graph.add(words), graph.add(text)
+            text.connect(0, words, words.inputs.findIndex(each => each.name === "start_words"))
+            words.connect(0, graph.getNodeById(3), graph.getNodeById(3).inputs.findIndex(each => each.name === "words"))
+        }"""
+    )
+    assert wired(page, "PEZWords", "start_words") == ["PrimitiveString", 0]
+    choose(page, INVERT, "Use as start words")
+    assert wired(page, "PEZWords", "start_words") == []
+    words = page.evaluate("() => window.app.graph.nodes.find(each => each.type === 'PEZWords').id")
+    assert widget(page, "start_words", words) == "red penguin snow"
+    assert not errors
+    leave(page)
+
+
 def test_keys_stop_and_copy(comfy, browser):
     page, errors = opened(browser, comfy.address, workflow())
     asked: list[str] = []

@@ -40,3 +40,9 @@ export function selectOnly(node) {
   app.canvas.deselectAll?.();
   app.canvas.select?.(node);
 }
+
+// Lets an input's own widget count again, in place of what is wired to it.
+export function unwire(node, name) {
+  const slot = inputSlot(node, name);
+  if (node.inputs?.[slot]?.link != null) node.disconnectInput(slot);
+}

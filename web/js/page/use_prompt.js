@@ -1,7 +1,7 @@
 // What can be done with a prompt that a node has found: its menu, and the commands with their keys.
 
 import { app } from "../../../../scripts/app.js";
-import { add, asOneStep, inputSlot, leftOf, rightOf, selectOnly, wire } from "../graph/make.js";
+import { add, asOneStep, inputSlot, leftOf, rightOf, selectOnly, unwire, wire } from "../graph/make.js";
 import { nodesWithPaths, originOf } from "../graph/nodes.js";
 import { outcomesOf } from "../outcome/keep.js";
 import { set, useSeed } from "../outcome/pick.js";
@@ -30,6 +30,7 @@ function startFrom(node) {
     const before = originOf(app.rootGraph, node, inputSlot(node, "words"))?.[0];
     const words = before?.type === "PEZWords" ? before : add(node.graph, "PEZWords", leftOf(node, 320));
     if (words !== before) wire(words, 0, node, "words");
+    unwire(words, "start_words");
     set(words, "start_words", panelOf(node).shownPrompts()[0].text);
     selectOnly(words);
   });
