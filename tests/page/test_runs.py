@@ -199,3 +199,26 @@ def test_several_nodes_and_another_tab_do_not_disturb_each_other(comfy, browser)
     assert not errors + other_errors
     leave(page)
     other.close()
+
+
+def test_what_a_run_finds_stays_out_of_another_workflow(comfy, browser):
+    page, errors = opened(browser, comfy.address, long(seed=61))
+    set_widgets(page, SETTINGS, steps=300, patience=-1)
+    page.evaluate(
+        """() => {
+            const end = done => window.app.api.addEventListener("execution_success", () => setTimeout(done, 500))
+            window.ended = new Promise(end)
+        }"""
+    )
+    run(page)
+    expect(state(page)).to_contain_text("step", timeout=60_000)
+    other = workflow(seed=62) | {"id": "7d1b3a52-6c0e-4f5e-9b63-3f8f0a5f2b11"}
+    page.evaluate("workflow => window.app.loadGraphData(workflow)", other)
+    expect(panel(page)).to_contain_text("The prompt appears here.")
+    page.evaluate("() => window.ended")
+    expect(panel(page)).to_contain_text("The prompt appears here.")
+    assert "pez" not in page.evaluate(SERIALIZED)["config"]
+    run(page)  # its own run is shown
+    expect(state(page)).to_contain_text("seed 62", timeout=60_000)
+    assert not errors
+    page.close()
