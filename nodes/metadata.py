@@ -13,6 +13,7 @@ import json
 from collections import OrderedDict
 from typing import Any
 
+from comfy_execution.utils import get_executing_context
 from server import PromptServer
 
 from .outcome import VERSION
@@ -27,13 +28,17 @@ _remembered: OrderedDict[str, tuple[list[dict[str, Any]], list[dict[str, Any]]]]
 def record(hidden: Any, results: list[dict[str, Any]], outcomes: list[dict[str, Any]]) -> None:
     """Adds the results of the running node to the metadata, and its outcomes to the embedded workflow.
 
-    hidden: its unique_id, prompt and extra_pnginfo.
+    hidden: its unique_id, prompt and extra_pnginfo. ComfyUI runs a node once for each item of a list: the results of later
+    items come after those before.
     """
-    node = str(hidden.unique_id)
+    node, context = str(hidden.unique_id), get_executing_context()
+    key = _signature(hidden.prompt, node) if isinstance(hidden.prompt, dict) and node in hidden.prompt else None
+    if key in _remembered and context and context.list_index:
+        before = _remembered[key]
+        results, outcomes = [*before[0], *results], [*before[1], *outcomes]
     if isinstance(hidden.extra_pnginfo, dict):
         _add(hidden.extra_pnginfo, node, results, outcomes)
-    if isinstance(hidden.prompt, dict) and node in hidden.prompt:
-        key = _signature(hidden.prompt, node)
+    if key is not None:
         _remembered[key] = results, outcomes
         _remembered.move_to_end(key)
         while len(_remembered) > MOST:

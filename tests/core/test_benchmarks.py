@@ -18,7 +18,9 @@ from benchmarks.judges import known_styles
 from benchmarks.judging import load_judges, with_words_of
 from benchmarks.pictures import held_out, held_out_pictures, other_pictures
 from benchmarks.random_models import random_clip
+from benchmarks.written import WRITTEN
 from pez_core.checks.measuring import extra_megabytes
+from training.caption_topics import CAPTIONS
 from training.world.captions import STYLE_WORDS
 
 CPU = torch.device("cpu")
@@ -239,3 +241,12 @@ def test_the_generator_s_choice_goes_on_with_what_was_measured(tmp_path, monkeyp
     with pytest.raises(SystemExit):
         told("--first", "2", "--noises", "3")
     assert "measured with --noises 2" in capsys.readouterr().err
+
+
+def test_the_written_captions_are_none_that_training_text_is_made_from():
+    def parts(texts: Sequence[str]) -> set[tuple[str, ...]]:
+        words = [text.lower().rstrip(".").split() for text in texts]
+        return {tuple(each[i : i + 5]) for each in words for i in range(len(each) - 4)}
+
+    assert len(set(WRITTEN)) == 40
+    assert not parts(WRITTEN) & parts([caption for _, caption in CAPTIONS])

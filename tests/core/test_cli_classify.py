@@ -38,7 +38,7 @@ def test_it_learns_prints_and_draws(capsys, tmp_path: Path):
     status, out, err = run(capsys, "classify", MOODS, *QUICK, "--plot", str(plot), "--also", "the mood")
     assert status == 0, err
     assert "learning from 192 texts: 96 cheerful, 96 gloomy" in err
-    assert "on the 48 held-out texts that chose it (no prompt: 0.688)" in out
+    assert "on the 48 held-out texts that chose it (no prompt: 0.354)" in out
     assert f"picture     {plot}" in out
     with Image.open(plot) as picture:
         assert picture.size == (1200, 600)
@@ -191,9 +191,11 @@ def test_own_prompts_are_measured_on_the_held_out_texts_without_others(capsys):
     assert "on 48 texts  the mood" in out
 
 
-def test_a_prompt_is_printed_although_another_model_is_missing(capsys):
-    status, out, err = run(capsys, "classify", MOODS, *QUICK, "--carry", "gone.gguf")
+def test_a_prompt_is_printed_and_drawn_although_another_model_is_missing(capsys, tmp_path: Path):
+    plot = tmp_path / "run.png"
+    status, out, err = run(capsys, "classify", MOODS, *QUICK, "--carry", "gone.gguf", "--plot", str(plot))
     assert status == 2
+    assert plot.exists()
     assert out.startswith("prompt ")
     assert "no language model at 'gone.gguf'" in err
 

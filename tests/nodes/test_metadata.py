@@ -21,17 +21,27 @@ KINDS = {
 }
 
 
+RUNNING = SimpleNamespace(list_index=0)
 RESULTS, OUTCOMES = [{"prompt": "a red bird"}], [{"text": "a red bird"}]
 
 
 @pytest.fixture(scope="module")
 def metadata(pack):
     comfy_api, latest, server, nodes = map(ModuleType, ("comfy_api", "comfy_api.latest", "server", "nodes"))
+    execution, utils = map(ModuleType, ("comfy_execution", "comfy_execution.utils"))
+    utils.get_executing_context = lambda: RUNNING
     latest.io = SimpleNamespace(Custom=lambda kind: SimpleNamespace(io_type=kind))
     server.PromptServer, nodes.NODE_CLASS_MAPPINGS = None, KINDS
     return pack(
         "nodes.metadata",
-        {"comfy_api": comfy_api, "comfy_api.latest": latest, "server": server, "nodes": nodes},
+        {
+            "comfy_api": comfy_api,
+            "comfy_api.latest": latest,
+            "comfy_execution": execution,
+            "comfy_execution.utils": utils,
+            "server": server,
+            "nodes": nodes,
+        },
     )
 
 
@@ -50,6 +60,19 @@ def test_any_node_with_a_result_is_put_back(metadata):
     saved = {"config": {"pez": {"version": 1, "outcomes": {"search": OUTCOMES}}}}
     assert written == {"pez": {"search": RESULTS}, "workflow": saved}
     assert metadata.restore(queued(GRAPH))["extra_data"]["extra_pnginfo"] == written
+
+
+def test_a_list_of_pictures_has_a_result_for_each(metadata, monkeypatch):
+    information = {"workflow": {"config": None}}
+    for time in range(2):  # the second time it runs anew
+        for item, text in enumerate(("red", "blue", "green")):
+            monkeypatch.setattr(RUNNING, "list_index", item)
+            hidden = SimpleNamespace(unique_id="search", prompt=GRAPH, extra_pnginfo=information)
+            metadata.record(hidden, [{"prompt": f"{text} {time}"}], [{"text": f"{text} {time}"}])
+    wanted = [{"text": "red 1"}, {"text": "blue 1"}, {"text": "green 1"}]
+    assert information["workflow"]["config"]["pez"]["outcomes"]["search"] == wanted
+    assert [each["prompt"] for each in information["pez"]["search"]] == [each["text"] for each in wanted]
+    assert metadata.restore(queued(GRAPH))["extra_data"]["extra_pnginfo"]["pez"] == information["pez"]
 
 
 def test_a_whole_number_is_the_float_that_comfyui_makes_of_it(metadata):

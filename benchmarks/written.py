@@ -1,0 +1,48 @@
+"""Captions of many kinds of pictures, written by hand for measuring: no caption model was trained on them.
+
+They are not the examples that a language model is shown when it writes text to train on (`training.caption_topics`), which turn up in
+what it writes.
+"""
+
+WRITTEN = (
+    "Three goats stand on the roof of a barn.",
+    "A waiter carries a tray of empty glasses past a full table.",
+    "Ink drawing of a crooked house with smoke rising from its chimney.",
+    "A girl blows soap bubbles in a garden full of tulips.",
+    "Close-up of a bee covered in pollen.",
+    "Two old friends play chess under a plane tree.",
+    "A lantern glows on the porch of a log cabin.",
+    "Aerial photo of rice fields after the rain.",
+    "A knight in dented armor kneels before a queen.",
+    "The inside of a library with a spiral staircase.",
+    "A fisherman mends his nets while a gull looks on.",
+    "Low poly model of an island with a single palm tree.",
+    "A pot of soup boils over on a gas stove.",
+    "A bride laughs as the wind takes her veil.",
+    "Firefighters carry a ladder toward a burning warehouse.",
+    "A row of bicycles covered in fresh snow.",
+    "Stained glass window that shows a ship in a storm.",
+    "A tired nurse drinks tea from a paper cup.",
+    "A tiger drinks from a muddy pool at dusk.",
+    "Movie poster with a detective in a long coat and a neon city.",
+    "A plate of dumplings with soy sauce and chopped chives.",
+    "Hot air balloons drift over a canyon at first light.",
+    "A toddler asleep in the back seat of a car.",
+    "An owl with huge orange eyes peers out of a hollow trunk.",
+    "A violin and a bow on red velvet.",
+    "A clay figure of a snail with a house on its shell.",
+    "Commuters wait for the subway and stare at their phones.",
+    "A waterfall pours into a pool surrounded by ferns.",
+    "Comic panel of a superhero who has lost his cape.",
+    "An empty swimming pool with cracked tiles and dead leaves.",
+    "A shepherd leads his flock through a narrow gate.",
+    "A pumpkin with a carved grin next to a pile of apples.",
+    "A gymnast hangs upside down from the rings.",
+    "Map of a fantasy kingdom with forests, rivers and a sea monster.",
+    "A spider web with drops of dew.",
+    "Charcoal portrait of a woman with closed eyes.",
+    "A yellow taxi splashes water onto the sidewalk.",
+    "A telescope points at the stars from a rooftop.",
+    "A carpenter sands the leg of a chair in his workshop.",
+    "A flock of flamingos reflected in a salt lake.",
+)
