@@ -45,7 +45,10 @@ GOOD_AND_BAD = [("a fine day", "good"), ("rain, again", "bad")]
         ("x.TSV", "text\tlabel\na fine day\tgood\nrain, again\tbad\n"),
         ("x.jsonl", '{"text": "a fine day", "label": "good"}\n{"label": "bad", "text": "rain, again"}\n'),
         ("x.csv.gz", gzip.compress(b'text,label\na fine day,good\n"rain, again",bad\n', mtime=0)),
-        ("x.jsonl.gz", gzip.compress(b'{"text":"a fine day","label":"good"}\n{"text":"rain, again","label":"bad"}', mtime=0)),
+        (
+            "x.jsonl.gz",
+            gzip.compress(b'{"text":"a fine day","label":"good"}\n{"text":"rain, again","label":"bad"}', mtime=0),
+        ),
     ],
 )
 def test_the_same_rows_from_every_kind_of_file(write, name, content):
