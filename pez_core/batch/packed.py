@@ -92,13 +92,12 @@ class Packs:
 
     def rows(self, pictures: Iterable[Prepared]) -> Iterator[list[Row]]:
         """The rows of all pictures, as they are done. When a search is stopped, its pictures have no row."""
-        self._ready, self._waiting = iter(pictures), {}
+        self._ready, self._waiting, self._broken = iter(pictures), {}, None
         for one in self._ready:
             alike = self._receive(one)
             if alike is None:
                 yield self.take_failed()
-                self.stopped |= bool(self.on_pack and self.on_pack(()))  # no search asks while pictures fail
-                if self.stopped:
+                if self.asked(()):  # no search asks while pictures fail
                     return
                 continue
             while len(self._waiting.get(alike, ())) >= self._size(alike) or self._crowded():
@@ -116,6 +115,11 @@ class Packs:
         alike = replace(one.config, seed=0), len(one.target)
         self._waiting.setdefault(alike, []).append(one)
         return alike
+
+    def asked(self, progress: Sequence[Progress]) -> bool:
+        """Reports the progress; returns whether to stop."""
+        self.stopped |= bool(self.on_pack and self.on_pack(progress))
+        return self.stopped
 
     def take_failed(self) -> list[Row]:
         """The rows of pictures without a target that were met since the last call."""
@@ -224,7 +228,7 @@ class _Pack:
         pictures, packs = self.left(), self._packs
         targets: Any = [one.target for one in pictures]
         seeds = [one.config.seed for one in pictures]
-        return invert_each(packs.model, targets, pictures[0].config, self._follow, self._report, packs.language, seeds)
+        return invert_each(packs.model, targets, pictures[0].config, self._follow, packs.asked, packs.language, seeds)
 
     def _follow(self, place: int) -> tuple[Target, int] | None:
         """Lets the next picture come into a place. While larger packs are tried, none does: their times would say nothing."""
@@ -238,11 +242,6 @@ class _Pack:
             return None
         self._places[place], self._since[place] = one, self._seconds
         return one.target, one.config.seed
-
-    def _report(self, progress: Sequence[Progress]) -> bool:
-        packs = self._packs
-        packs.stopped |= bool(packs.on_pack and packs.on_pack(progress))
-        return packs.stopped
 
 
 @contextmanager

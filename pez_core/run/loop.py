@@ -228,7 +228,6 @@ class Run:
                     return
                 if last and step % LOOK_EVERY == 0:
                     self._end_plateaus(self._traces(stepper.state))
-                    self._keep_draws()
             if self._following:
                 self._end_whole(stepper.state, stage.steps)
                 if step % LOOK_EVERY == 0 or self._all_ended():
@@ -246,12 +245,6 @@ class Run:
                                 return
             if self._all_ended():
                 return
-
-    def _keep_draws(self) -> None:
-        """Keeps where the random choices of problems that have ended stand: the steps of the others draw for them too."""
-        for problem in self._problems:
-            if self._reader and problem.ended and problem.number not in self._drawn:
-                self._drawn[problem.number] = self._generators[problem.number].get_state()
 
     def _end_whole(self, state: SearchState, steps: int) -> None:
         """Ends the problems that have taken all their steps while others, which came later, go on."""
@@ -285,11 +278,10 @@ class Run:
         of the time for that search. Each problem has its share of the time that is left."""
         if self._reader is None:
             return
-        self._until = self._deadline
         self._objective = self._objective.within(self._space)
         self._objective.between = self._between
         self._objective.together = max(1, self._objective.together // SLACK)  # these prompts may be longer
-        passing = (PATIENCE, TIME_LIMIT) if time.perf_counter() < self._until else (PATIENCE,)
+        passing = (PATIENCE, TIME_LIMIT) if time.perf_counter() < self._deadline else (PATIENCE,)
         for problem in self._problems:
             if problem.ended in passing:
                 problem.ended = ""
@@ -297,7 +289,7 @@ class Run:
             now = time.perf_counter()
             self._until = now + (self._deadline - now) / (len(self._problems) - problem.number)
             generator = self._generators[problem.number]
-            if problem.number in self._drawn:  # reading goes on as it does alone
+            if problem.number in self._drawn:
                 generator.set_state(self._drawn[problem.number])
             steps = self._reader.steps(self._objective, problem, generator)
             try:
@@ -371,6 +363,8 @@ class Run:
                 if self._state is not None and not self._comparison:
                     self._note(self._state, only=problem)
                 problem.finish(PATIENCE)
+                # The steps of the others draw for it, too; reading goes on from here, as it does alone.
+                self._drawn[problem.number] = self._generators[problem.number].get_state()
 
     def _note(self, state: SearchState, only: Problem | None = None) -> None:
         """Records the prompts of the stage for every problem (or `only` one) whose prompts are not recorded already."""

@@ -177,6 +177,15 @@ def test_found_prompts_are_kept_in_the_users_folder_and_inserted(comfy, browser)
     assert page.evaluate(text) == [r"second \(one\)"]
     rows.nth(1).get_by_role("button", name="Insert").click()  # into the selected one
     assert page.evaluate(text) == ["first one"]
+    page.evaluate(
+        """() => {
+            const encode = window.app.graph.nodes.find(each => each.type === "CLIPTextEncode")
+            window.app.graph.getNodeById(3).connect(0, encode, encode.inputs.findIndex(each => each.name === "text"))
+        }"""
+    )
+    rows.first.get_by_role("button", name="Insert").click()  # in place of the wire
+    assert wired(page, "CLIPTextEncode", "text") == []
+    assert page.evaluate(text) == [r"second \(one\)"]
     count = rows.count()
     rows.first.get_by_role("button", name="Remove").click()
     expect(rows).to_have_count(count - 1)

@@ -212,11 +212,19 @@ def test_what_a_run_finds_stays_out_of_another_workflow(comfy, browser):
     )
     run(page)
     expect(state(page)).to_contain_text("step", timeout=60_000)
+    name = "() => window.app.extensionManager.workflow.activeWorkflow.filename"
+    names = [page.evaluate(name)]
     other = workflow(seed=62) | {"id": "7d1b3a52-6c0e-4f5e-9b63-3f8f0a5f2b11"}
     page.evaluate("workflow => window.app.loadGraphData(workflow)", other)
     expect(panel(page)).to_contain_text("The prompt appears here.")
     page.evaluate("() => window.ended")
     expect(panel(page)).to_contain_text("The prompt appears here.")
+    names.append(page.evaluate(name))
+    for tab, words in zip(
+        names, ("seed 61", "The prompt appears here."), strict=True
+    ):  # also when they are shown again
+        page.locator(".workflow-tabs").get_by_text(tab, exact=True).click()
+        expect(panel(page)).to_contain_text(words)
     assert "pez" not in page.evaluate(SERIALIZED)["config"]
     run(page)  # its own run is shown
     expect(state(page)).to_contain_text("seed 62", timeout=60_000)

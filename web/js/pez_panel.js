@@ -7,7 +7,7 @@ import { checked } from "./outcome/check.js";
 import { isShown } from "./outcome/event.js";
 import { adopt, keep, saveWith } from "./outcome/keep.js";
 import { remember, settle } from "./outcome/pick.js";
-import { isOfShown } from "./outcome/runs.js";
+import { takes } from "./outcome/runs.js";
 import { addSearchPanel, endRuns, everyPanel, panelOf, panelsOnPath, refresh, showAll } from "./panel/on_nodes.js";
 import { onShownParts } from "./page/settings.js";
 import { record } from "./page/history.js";
@@ -71,7 +71,7 @@ app.registerExtension({
     const { onExecuted, onConfigure } = node;
     node.onExecuted = function (output) {
       onExecuted?.apply(this, arguments);
-      const outcomes = isOfShown() ? showFound(this, output) : checked(output?.pez);
+      const outcomes = takes(this) ? showFound(this, output) : checked(output?.pez);
       if (outcomes) record(outcomes);
     };
     node.onConfigure = function () {

@@ -1,7 +1,9 @@
-// Which workflow a run is of: ComfyUI hands what a node finds to the node with the same id in whatever workflow is shown.
+// Which workflow a run is of: ComfyUI hands what a node finds to the node with the same id in whatever workflow is shown, and
+// keeps it there.
 
 import { api } from "../../../../scripts/api.js";
 import { app } from "../../../../scripts/app.js";
+import { nodeByLocator } from "../graph/nodes.js";
 
 const workflows = new Map(); // id of a run that was queued here -> id of its workflow
 let running; // id of the run under way
@@ -24,8 +26,12 @@ for (const end of ["execution_success", "execution_error", "execution_interrupte
   });
 }
 
-// Whether what a node has just found is of the workflow that is shown, as far as this page knows.
-export function isOfShown() {
+// Whether a node may take what it has just been handed, as far as this page knows. If not, ComfyUI keeps it no longer.
+export function takes(node) {
   const workflow = workflows.get(running);
-  return !workflow || !app.rootGraph?.id || workflow === app.rootGraph.id;
+  if (!workflow || !app.rootGraph?.id || workflow === app.rootGraph.id) return true;
+  for (const locator of Object.keys(app.nodeOutputs)) {
+    if (nodeByLocator(app.rootGraph, locator) === node) delete app.nodeOutputs[locator];
+  }
+  return false;
 }

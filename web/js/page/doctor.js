@@ -5,7 +5,7 @@ import { app } from "../../../../scripts/app.js";
 import { addShown } from "../graph/dom_widget.js";
 import { nodeByLocator, nodeByPath } from "../graph/nodes.js";
 import { isShown } from "../outcome/event.js";
-import { isOfShown } from "../outcome/runs.js";
+import { takes } from "../outcome/runs.js";
 import { keepReadable } from "../panel/colors.js";
 import { made } from "../panel/elements.js";
 import { addStyle } from "../panel/style.js";
@@ -40,7 +40,7 @@ app.registerExtension({
     const { onExecuted } = node;
     node.onExecuted = function (output) {
       onExecuted?.apply(this, arguments);
-      if (isOfShown()) show(this, output?.text?.[0]);
+      if (takes(this)) show(this, output?.text?.[0]);
     };
     node.setSize(SIZE.map((least, i) => Math.max(least, node.size[i])));
   },

@@ -2,7 +2,7 @@
 
 import { app } from "../../../../scripts/app.js";
 import { addShown } from "../graph/dom_widget.js";
-import { isOfShown } from "../outcome/runs.js";
+import { takes } from "../outcome/runs.js";
 import { keepReadable } from "../panel/colors.js";
 import { made } from "../panel/elements.js";
 import { say } from "../panel/words.js";
@@ -29,7 +29,7 @@ app.registerExtension({
     const { onExecuted } = node;
     node.onExecuted = function (output) {
       onExecuted?.apply(this, arguments);
-      if (isOfShown()) show(this, output);
+      if (takes(this)) show(this, output);
     };
   },
 });
