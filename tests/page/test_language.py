@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from chromium import leave, look_at, opened
-from playwright.sync_api import Route, expect
+from playwright.sync_api import Page, Route, expect
 from search_page import INVERT, give, outcome, panel, state, workflow
 
 pytestmark = pytest.mark.slow
@@ -20,6 +20,13 @@ METHOD = """() => {
 }"""
 DRAWN = "([id, name]) => window.app.graph.getNodeById(id).widgets.find(each => each.name === name)._displayValue"
 SET = "locale => window.app.extensionManager.setting.set('Comfy.Locale', locale)"
+SPOKEN = "locale => document.querySelector('#vue-app').__vue_app__.config.globalProperties.$i18n.locale === locale"
+
+
+def speak(page: Page, locale: str) -> None:
+    """Sets the language and waits for it: its words are fetched first, and help that is open keeps the old one."""
+    page.evaluate(SET, locale)
+    page.wait_for_function(SPOKEN, arg=locale)
 
 
 @pytest.mark.parametrize(
@@ -56,7 +63,7 @@ SET = "locale => window.app.extensionManager.setting.set('Comfy.Locale', locale)
 )
 def test_panel_and_choices_are_in_the_language_of_the_page(server, browser, locale, vue, idle, chart, choices):
     page, errors = opened(browser, server.address, workflow(), vue)
-    page.evaluate(SET, locale)
+    speak(page, locale)
     try:
         page.evaluate("workflow => window.app.loadGraphData(workflow)", workflow())
         expect(page.locator(".pez-panel .pez-prompts").last).to_have_text(idle, timeout=30_000)
@@ -104,7 +111,7 @@ def test_the_panel_speaks_english_without_translations(comfy, browser, body):
 def test_help_is_in_the_language_of_the_page_and_has_its_picture(comfy, browser, locale, line):
     page, errors = opened(browser, comfy.address, workflow())
     try:
-        page.evaluate(SET, locale)
+        speak(page, locale)
         page.wait_for_function(
             """() => {
                 if (document.querySelector(".node-help-content")) return true
