@@ -152,7 +152,8 @@ def label_scores(
 ) -> Iterator[Tensor]:
     """Log-probabilities [M, C] of the labels of some texts after others, on the CPU, in the order of `examples`.
 
-    The texts are tokenized again, whole. What all of them begin with is read once.
+    The texts are tokenized again, whole. What all of them begin with is read once. Where memory is short, fewer are read at
+    once.
 
     Raises PezError if a prompt leaves no room for texts.
     """
@@ -161,18 +162,26 @@ def label_scores(
     rows = task.encode(tower.vocabulary, prompt, examples.texts, most)
     shared = _common_start(rows)
     start = torch.tensor(rows[0][:shared], dtype=torch.long, device=tower.device)
-    state = tower.begin(tower.embed(start)[None])
+    state, together = tower.begin(tower.embed(start)[None]), ROWS
     for first in range(0, len(rows), ROUND):
         some = [row[shared:] for row in rows[first : first + ROUND]]
         found = torch.empty(len(some), len(task.names))
-        order = sorted(range(len(some)), key=lambda i: len(some[i]))  # rows of like length together: less padding
-        for at in range(0, len(order), ROWS):
+        left = sorted(range(len(some)), key=lambda i: len(some[i]))  # rows of like length together: less padding
+        while left:
             if between:
                 between()
-            own = order[at : at + ROWS]
-            ids, lengths = padded([some[i] for i in own], tower.device)
-            said = tower.read(tuple(t.expand(len(own), *t.shape[1:]) for t in state), ids, lengths, labels.words)
-            found[own] = labels.log_probabilities(said).cpu()
+            own = left[:together]
+            try:
+                ids, lengths = padded([some[i] for i in own], tower.device)
+                said = tower.read(tuple(t.expand(len(own), *t.shape[1:]) for t in state), ids, lengths, labels.words)
+                found[own] = labels.log_probabilities(said).cpu()
+                left = left[together:]
+                continue
+            except torch.cuda.OutOfMemoryError:
+                if len(own) == 1:
+                    raise
+                together = len(own) // 2
+            torch.cuda.empty_cache()  # here, where the error no longer keeps tensors alive
         yield found
 
 

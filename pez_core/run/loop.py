@@ -19,6 +19,7 @@ from ..search import METHODS, SearchState, Stage, Stepper, best_tokens, make_ste
 from ..search.front import Entry
 from ..search.readable import SLACK
 from ..search.state import Cost
+from ..search.stepping import GraphStepper
 from .comparing import EVERY, Comparison
 from .problem import Problem
 from .reading import Reader
@@ -187,7 +188,10 @@ class Run:
             if device.type == "cuda":
                 objective.between = nothing  # no host code runs between the pieces of a captured graph
             try:
-                return make_stepper(search, search.begin(ids, value, kept), device)
+                stepper = make_stepper(search, search.begin(ids, value, kept), device)
+                if not isinstance(stepper, GraphStepper):
+                    objective.between = between
+                return stepper
             except torch.cuda.OutOfMemoryError as error:
                 tried = min(objective.together, len(ids) * self._cost(stage, 0).most)
                 if tried == 1:
@@ -347,6 +351,8 @@ class Run:
         patience = self._config.patience
         if patience is None:
             return
+        if self._comparison:  # between two comparisons nothing can gain
+            patience = max(patience, self._comparison.every)
         taken = [self._taken - max(self._stage_begun, problem.begun) for problem in self._problems]
         due = [
             problem

@@ -28,6 +28,7 @@ from pez_core.targets.labelled import Examples
 from pez_core.targets.labelled_files import read_examples
 from pez_core.targets.task import LabelTask, padded
 from pez_core.text.template import template_of
+from pez_core.towers.language import CausalTower
 
 FAST = ClassifierConfig(
     length=4,
@@ -268,6 +269,34 @@ def test_a_run_that_is_stopped_at_once_returns_what_it_began_with():
     result = learn_classifier(causal(), TASK, EXAMPLES, EXAMPLES, FAST, lambda progress: True)
     assert result.prompt
     assert result.accuracy == evaluate_prompt(causal(), result.task, result.prompt, EXAMPLES).accuracy
+
+
+def test_a_search_goes_on_for_as_long_as_its_prompts_are_compared_seldom():
+    """Between two comparisons no prompt can gain."""
+    config = replace(FAST, method="pez", steps=100, compare_every=40, patience=10)
+    result = learn_classifier(causal(), TASK, EXAMPLES, EXAMPLES, config)
+    assert result.search.steps == 80  # the second comparison
+    assert result.search.stopped == "patience"
+
+
+def test_memory_that_runs_short_while_texts_are_judged(monkeypatch):
+    model, prompt = causal(), "red bird it was"
+    examples = Examples(TEXTS * 10, EXAMPLES.labels * 10, TASK.names)
+    plain = evaluate_prompt(model, TASK, prompt, examples)
+    at_once, whole, read = 5, CausalTower.read, []
+
+    def short(self, state, ids, lengths, words):
+        if len(ids) > at_once:
+            raise torch.cuda.OutOfMemoryError("no memory")
+        read.append(len(ids))
+        return whole(self, state, ids, lengths, words)
+
+    monkeypatch.setattr(CausalTower, "read", short)
+    assert evaluate_prompt(model, TASK, prompt, examples) == plain
+    assert max(read) > 2  # halved, no more
+    at_once = 0
+    with pytest.raises(torch.cuda.OutOfMemoryError):
+        evaluate_prompt(model, TASK, prompt, examples)
 
 
 @pytest.mark.parametrize("method", ["pez", "swaps", "pez+swaps"])

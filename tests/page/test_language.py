@@ -80,9 +80,9 @@ def test_panel_and_choices_are_in_the_language_of_the_page(server, browser, loca
         made = page.evaluate("async () => (await window.app.graphToPrompt()).output")
         assert made[str(INVERT)]["inputs"]["preset"] == "fast"  # the same in every language
     finally:
-        page.evaluate(SET, "en")
+        speak(page, "en")
     assert not errors
-    page.close()
+    leave(page)
 
 
 @pytest.mark.parametrize("body", [None, "no JSON"], ids=["no answer", "a wrong answer"])
@@ -125,7 +125,7 @@ def test_help_is_in_the_language_of_the_page_and_has_its_picture(comfy, browser,
     finally:
         page.evaluate(SET, "en")
     assert not errors
-    page.close()
+    page.close()  # with its help
 
 
 def test_settings_and_commands_are_translated(comfy, browser):

@@ -440,6 +440,82 @@ def test_a_seed_can_be_used_again(comfy, browser):
     leave(page)
 
 
+PROMOTED = """() => {
+    const graph = window.app.graph
+    const { subgraph, node } = graph.convertToSubgraph(new Set([graph.getNodeById(3)]))
+    const [inner] = subgraph.nodes
+    for (const name of ["seed", "candidate"]) {
+        subgraph.addInput(name, "INT").connect(inner.inputs.find(each => each.widget?.name === name), inner)
+    }
+    return [String(node.id), String(inner.id)]
+}"""
+VALUES = """id => {
+    const node = window.app.graph.getNodeById(id)
+    return ["seed", "candidate"].map(name => node.widgets.find(each => each.name === name).value)
+}"""
+
+
+@BOTH
+def test_what_a_sub_graph_shows_of_the_search_is_what_the_panel_changes(server, browser, vue):
+    """The sub-graph's own seed and candidate count, not those of the node within it."""
+    page, errors = opened(browser, server.address, workflow(), vue)
+    page.wait_for_timeout(500)
+    outer, inner = page.evaluate(PROMOTED)
+    saved = page.evaluate(SERIALIZED)
+    saved["config"] = {"pez": {"version": 1, "outcomes": {f"{outer}:{inner}": [outcome(seed=1234)]}}}
+    page.evaluate("workflow => window.app.loadGraphData(workflow)", saved)
+    look = "id => { const n = app.graph.getNodeById(id); Object.assign(app.canvas.ds, { offset: [250 - n.pos[0], 120 - n.pos[1]] }) }"
+    page.evaluate(look, outer)
+    shown = page.locator(".pez-panel", has_text="red penguin snow").locator("visible=true")
+    expect(shown).to_have_count(1, timeout=10_000)
+    queued = "async key => (await window.app.graphToPrompt()).output[key].inputs"
+    sent = lambda: [page.evaluate(queued, f"{outer}:{inner}")[name] for name in ("seed", "candidate")]  # noqa: E731
+    shown.get_by_text("Candidates (3)").click()
+    shown.locator(".pez-choice").nth(1).click()
+    assert page.evaluate(VALUES, outer) == sent() == [1234, 2]
+    expect(shown.locator(".pez-which")).to_have_text("candidate 2 of 3, used from the next run")
+    expect(shown.get_by_role("button", name="Use this seed")).to_be_hidden()
+    page.evaluate(
+        "id => { window.app.graph.getNodeById(id).widgets.find(each => each.name === 'seed').value = 99 }", outer
+    )
+    assert sent() == [99, 1]
+    expect(shown.locator(".pez-which")).to_have_text("candidate 1 of 3")
+    shown.get_by_role("button", name="Use this seed").click()
+    assert sent() == [1234, 1]
+    page.evaluate(
+        "id => { window.app.graph.getNodeById(id).widgets.find(each => each.name === 'candidate').value = 3 }", outer
+    )
+    page.evaluate("() => window.app.api.dispatchCustomEvent('graphChanged', {})")
+    expect(shown.locator(".pez-which")).to_have_text("candidate 3 of 3, used from the next run")
+    page.evaluate(  # the picture before the sub-graph is another one
+        "() => { window.app.graph.getNodeById(2).widgets.find(each => each.name === 'picture').value = 'pizza' }"
+    )
+    assert sent() == [1234, 1]
+    assert not errors
+    leave(page)
+
+
+def test_a_seed_from_another_node_is_set_there(comfy, browser):
+    page, errors = opened(browser, comfy.address, workflow(seed=5))
+    page.evaluate(
+        """() => {
+            const number = window.LiteGraph.createNode("PrimitiveInt")
+            number.id = 50
+            window.app.graph.add(number)
+            const node = window.app.graph.getNodeById(3)
+            number.connect(0, node, node.inputs.findIndex(each => each.widget?.name === "seed"))
+        }"""
+    )
+    give(page, outcome(seed=1234))
+    panel(page).get_by_role("button", name="Use this seed").click()
+    assert page.evaluate("() => window.app.graph.getNodeById(50).widgets[0].value") == 1234
+    expect(panel(page).get_by_role("button", name="Use this seed")).to_be_hidden()
+    page.evaluate("() => { window.app.graph.getNodeById(50).widgets[0].value = 6 }")
+    assert widget(page, "seed") == 5
+    assert not errors
+    leave(page)
+
+
 @RENDERERS
 def test_the_wheel_and_the_middle_button_reach_the_canvas(comfy, browser, vue):
     page, errors = opened(browser, comfy.address, saved_with(outcome()), vue)

@@ -176,17 +176,31 @@ def test_a_workflow_opens_and_runs(comfy, browser, weights, path):
     assert CHECKS[path.stem](texts, comfy.base), texts
 
 
-def test_workflows_open_alike_in_the_newest_page_and_its_vue_renderer(comfy, comfy_newest, browser):
+def test_workflows_open_alike_and_legibly_in_the_newest_page_and_its_vue_renderer(comfy, comfy_newest, browser):
+    """Under 60 % ComfyUI draws no text. As on a screen of 1600 x 1000, where the page zooms to all of a workflow."""
     graphs: dict[str, list[dict[str, Any]]] = {path.stem: [] for path in WORKFLOWS}
     for server, vue in ((comfy, False), (comfy_newest, True)):
         page, errors = opened(browser, server.address, json.loads(WORKFLOWS[0].read_text("utf-8")), vue)
+        page.set_viewport_size({"width": 1600, "height": 1000})
+        page.wait_for_timeout(500)
+        zooms, covered = {}, {}
         for path in WORKFLOWS:
-            page.evaluate("workflow => window.app.loadGraphData(workflow)", json.loads(path.read_text("utf-8")))
+            page.evaluate(
+                "workflow => window.app.loadGraphData(workflow, true, true)", json.loads(path.read_text("utf-8"))
+            )
             assert page.evaluate(UNKNOWN) == []
+            # What the command to fit the view does, in a moment.
+            page.evaluate("() => window.app.canvas.fitViewToSelectionAnimated({ duration: 1 })")
+            page.wait_for_function(STILL, polling=100)
+            page.evaluate("() => window.app.canvas.selectItems([])")
+            zooms[path.stem] = page.evaluate("() => window.app.canvas.ds.scale")
+            covered[path.stem] = page.evaluate(COVERED)
             made = page.evaluate("async () => (await window.app.graphToPrompt()).output")
             graphs[path.stem].append({node: (each["class_type"], each["inputs"]) for node, each in made.items()})
         assert not errors
-        leave(page)
+        page.close()
+        assert {name: pairs for name, pairs in covered.items() if pairs} == {}
+        assert {name: zoom for name, zoom in zooms.items() if zoom < 0.6} == {}, zooms
     for path in WORKFLOWS:
         own, newest = graphs[path.stem]
         assert own == newest
@@ -216,26 +230,6 @@ def test_the_settings_of_a_method_are_shown_saved_and_opened(comfy, browser, vue
     assert dict(again).items() >= {"steps": 7, "method": "pez", "method.learning_rate": 0.3}.items()
     assert not errors
     leave(page)
-
-
-@pytest.mark.parametrize("vue", [False, True], ids=["classic", "vue"])
-def test_a_workflow_opens_legibly(comfy, browser, vue):
-    """Under 60 % ComfyUI draws no text. As on a screen of 1600 x 1000, where the page zooms to all of a workflow."""
-    page, _ = opened(browser, comfy.address, json.loads(WORKFLOWS[0].read_text("utf-8")), vue)
-    page.set_viewport_size({"width": 1600, "height": 1000})
-    page.wait_for_timeout(500)
-    zooms, covered = {}, {}
-    for path in WORKFLOWS:
-        page.evaluate("workflow => window.app.loadGraphData(workflow, true, true)", json.loads(path.read_text("utf-8")))
-        # What the command to fit the view does, in a moment.
-        page.evaluate("() => window.app.canvas.fitViewToSelectionAnimated({ duration: 1 })")
-        page.wait_for_function(STILL, polling=100)
-        page.evaluate("() => window.app.canvas.selectItems([])")
-        zooms[path.stem] = page.evaluate("() => window.app.canvas.ds.scale")
-        covered[path.stem] = page.evaluate(COVERED)
-    page.close()
-    assert {name: pairs for name, pairs in covered.items() if pairs} == {}
-    assert {name: zoom for name, zoom in zooms.items() if zoom < 0.6} == {}, zooms
 
 
 def test_the_blueprint_is_offered_and_opens(comfy, browser):

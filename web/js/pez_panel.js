@@ -52,7 +52,7 @@ api.addEventListener("execution_success", () => {
 });
 
 api.addEventListener("graphChanged", () => {
-  for (const [, node] of nodesWithPaths(app.rootGraph)) if (panelOf(node) && !node.subgraph) settle(node);
+  for (const [, node] of nodesWithPaths(app.rootGraph)) if (panelOf(node) && !node.subgraph && settle(node)) refresh(node);
 });
 
 onShownParts(() => everyPanel().forEach((panel) => panel.draw()));

@@ -2,6 +2,7 @@
 
 const FOUND = ["PEZ_RESULT", "PEZ_CLASSIFIER"]; // what only nodes that search return
 const SUBGRAPH_INPUT = -10; // the id that a link from outside a sub-graph has as its origin
+const PRIMITIVE = /^Primitive/; // nodes that are nothing but a value
 
 // Whether a node with outputs of these types searches.
 export const isSearching = (types) => FOUND.some((each) => types?.includes(each));
@@ -49,12 +50,30 @@ export function pathsOf(graph, node) {
   return [...nodesWithPaths(graph)].filter(([, each]) => each === node).map(([path]) => path);
 }
 
+const linkOf = (node, slot) => node.graph?.getLink?.(node.inputs?.[slot]?.link) ?? null;
+
+// The input that brings in what an input takes from outside the sub-graphs around it: [node, slot], its own where nothing does.
+function outside(root, node, slot) {
+  if (Number(linkOf(node, slot)?.origin_id) !== SUBGRAPH_INPUT) return [node, slot];
+  const around = [...nodesWithPaths(root)].find(([, each]) => each.subgraph === node.graph)?.[1];
+  return around ? outside(root, around, linkOf(node, slot).origin_slot) : [node, slot];
+}
+
 // The node and output that an input takes its value from, across the borders of sub-graphs: [node, slot], or null.
 export function originOf(root, node, slot) {
-  const { graph } = node;
-  const link = graph?.getLink?.(node.inputs?.[slot]?.link) ?? null;
-  if (!link) return null;
-  if (Number(link.origin_id) !== SUBGRAPH_INPUT) return [graph.getNodeById(link.origin_id), link.origin_slot];
-  for (const [, outer] of nodesWithPaths(root)) if (outer.subgraph === graph) return originOf(root, outer, link.origin_slot);
-  return null;
+  const [outer, at] = outside(root, node, slot);
+  const link = linkOf(outer, at);
+  return link && Number(link.origin_id) !== SUBGRAPH_INPUT ? [outer.graph.getNodeById(link.origin_id), link.origin_slot] : null;
+}
+
+// The widget whose value a node takes under this name: its own, the one that a sub-graph around it shows instead, or that
+// of a primitive. None where another node makes the value.
+export function widgetOf(root, node, name) {
+  const own = node.widgets?.find((each) => each.name === name);
+  const slot = node.inputs?.findIndex((each) => each.widget?.name === name) ?? -1;
+  if (!linkOf(node, slot)) return own;
+  const origin = originOf(root, node, slot)?.[0];
+  if (origin) return PRIMITIVE.test(origin.type) ? widgetOf(root, origin, "value") : undefined;
+  const [outer, at] = outside(root, node, slot);
+  return outer === node ? own : outer.getWidgetFromSlot?.(outer.inputs[at]);
 }

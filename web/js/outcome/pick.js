@@ -2,18 +2,19 @@
 // as anything else has changed, the node is back at the best.
 
 import { app } from "../../../../scripts/app.js";
-import { originOf } from "../graph/nodes.js";
+import { originOf, widgetOf } from "../graph/nodes.js";
 
 const CANDIDATE = "candidate";
 const SEED = "seed";
 const CONTROLS = ["fixed", "increment", "decrement", "randomize"]; // what happens to the seed after a run
 
-const chosen = new WeakMap(); // node -> what it was when its candidate was chosen
+const chosen = new WeakMap(); // node -> its candidate, and what else it was when that was chosen
 
-const widget = (node, name) => node.widgets?.find((each) => each.name === name);
-const control = (node) => widget(node, SEED)?.linkedWidgets?.find((each) => CONTROLS.includes(each.value));
+const widget = (node, name) => widgetOf(app.rootGraph, node, name);
+const controlOf = (seed) => seed?.linkedWidgets?.find((each) => CONTROLS.includes(each.value));
+const control = (node) => controlOf(widget(node, SEED));
 
-// Sets a widget as a person would.
+// Sets a value as a person would, where the node takes it from.
 export function set(node, name, value) {
   change(node, widget(node, name), value);
 }
@@ -25,22 +26,25 @@ function change(node, found, value) {
   node.setDirtyCanvas?.(true, true);
 }
 
-// The widgets that say what to search, in their order.
+// What says what to search, in the order of the node's widgets: [name, value] as the node takes them.
 export function settingsOf(node) {
-  const other = [control(node), widget(node, CANDIDATE)];
-  return (node.widgets ?? []).filter((each) => each.serialize !== false && !other.includes(each));
+  const own = (node.widgets ?? []).filter((each) => each.serialize !== false && each.name !== CANDIDATE);
+  const controls = own.map(controlOf);
+  const settings = own.filter((each) => !controls.includes(each));
+  return settings.map((each) => [each.name, (widget(node, each.name) ?? each).value]);
 }
 
-// Everything that a node's result depends on, except the candidate: its own values and those of the nodes before it.
+// Everything that a node's result depends on, except the candidate: its own values and those of the nodes before it, and of
+// the nodes within these.
 function fingerprint(node, seen = new Set()) {
   if (!node || seen.has(node)) return null;
   seen.add(node);
-  const own = settingsOf(node).map((each) => [each.name, each.value]);
   const before = (node.inputs ?? []).map((input, slot) => {
-    const origin = originOf(app.rootGraph, node, slot);
+    const origin = input.name === CANDIDATE ? null : originOf(app.rootGraph, node, slot);
     return origin && [input.name, origin[1], fingerprint(origin[0], seen)];
   });
-  return [node.type, node.mode, own, before];
+  const within = (node.subgraph?.nodes ?? []).map((each) => fingerprint(each, seen));
+  return [node.type, node.mode, settingsOf(node), before, within];
 }
 
 const current = (node) => JSON.stringify(fingerprint(node));
@@ -67,15 +71,22 @@ export function pick(node, outcome, number) {
 
 // Call after a choice, and when a workflow with a choice has been opened.
 export function remember(node) {
-  if (candidateOf(node) > 1) chosen.set(node, current(node));
-  else chosen.delete(node);
+  const candidate = candidateOf(node);
+  chosen.set(node, { candidate, state: candidate > 1 ? current(node) : null });
 }
 
-// Goes back to the best if anything else has changed since the choice. Returns whether it did.
+// Goes back to the best if anything else has changed since the choice; a choice made outside the node counts from now on.
+// Returns whether the candidate is another than before.
 export function settle(node) {
-  if (candidateOf(node) === 1 || !chosen.has(node) || chosen.get(node) === current(node)) return false;
-  chosen.delete(node);
+  const before = chosen.get(node);
+  const candidate = candidateOf(node);
+  if (before?.candidate !== candidate) {
+    remember(node);
+    return before !== undefined;
+  }
+  if (candidate === 1 || before.state === current(node)) return false;
   set(node, CANDIDATE, 1);
+  remember(node);
   return true;
 }
 

@@ -20,12 +20,12 @@ async function reload() {
   presets = (await file.read()).filter(isPreset);
 }
 
-const saved = (node) => settingsOf(node).filter((each) => each.name !== SEED);
+const saved = (node) => settingsOf(node).filter(([name]) => name !== SEED);
 
 async function save(node) {
   const name = (await app.extensionManager.dialog.prompt({ title: say("save preset"), message: say("preset name") }))?.trim();
   if (!name) return;
-  const values = Object.fromEntries(saved(node).map((each) => [each.name, each.value]));
+  const values = Object.fromEntries(saved(node));
   const preset = { name, node: node.type, values };
   const others = (each) => !(each.name === name && each.node === node.type);
   await file.change((entries) => [...entries.filter(others), preset]);
@@ -46,7 +46,7 @@ async function remove(preset) {
 
 // The presets that come with the pack, for nodes with the widgets that they set.
 function given(node) {
-  const names = saved(node).map((each) => each.name);
+  const names = saved(node).map(([name]) => name);
   return Object.entries(GENERATORS)
     .filter(([, values]) => Object.keys(values).every((name) => names.includes(name)))
     .map(([name, values]) => ({ name: say(name), node: node.type, values }));
