@@ -206,13 +206,19 @@ def test_the_settings_say_what_new_nodes_begin_with_and_what_the_panel_shows(com
         page.evaluate(setting, ["PEZ.Default.Preset", "thorough"])
         made = "() => window.LiteGraph.createNode('PEZInvert').widgets.find(each => each.name === 'preset').value"
         assert page.evaluate(made) == "thorough"
+        page.evaluate(setting, ["PEZ.Default.Model", "Other (by name)"])
+        loader = "() => window.LiteGraph.createNode('PEZLoadModel').widgets.map(each => [each.name, each.value, !!each.hidden])"
+        shown = {name: rest for name, *rest in page.evaluate(loader)}
+        assert shown["model"][0] == "Other (by name)"
+        assert not shown["name"][1]  # where it is to be written
         assert widget(page, "preset") == "balanced"
         page.evaluate("workflow => window.app.loadGraphData(workflow)", workflow(preset="fast"))
         assert widget(page, "preset") == "fast"  # a saved one keeps its own
     finally:
         for id_ in ("PEZ.Panel.Chart", "PEZ.Panel.Candidates"):
             page.evaluate(setting, [id_, True])
-        page.evaluate(setting, ["PEZ.Default.Preset", ""])
+        for id_ in ("PEZ.Default.Preset", "PEZ.Default.Model"):
+            page.evaluate(setting, [id_, ""])
     assert not errors
     leave(page)
 

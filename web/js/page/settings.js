@@ -1,6 +1,7 @@
 // The pack's page in ComfyUI's settings: what new nodes begin with, and what a panel shows.
 
 import { app } from "../../../../scripts/app.js";
+import { set } from "../outcome/pick.js";
 import { sayValue } from "../panel/words.js";
 
 const PARTS = { chart: "PEZ.Panel.Chart", candidates: "PEZ.Panel.Candidates", contributions: "PEZ.Panel.Contributions" };
@@ -64,8 +65,7 @@ app.registerExtension({
   nodeCreated(node) {
     if (!node.comfyClass?.startsWith("PEZ")) return;
     for (const [name, id] of Object.entries(DEFAULTS)) {
-      const widget = node.widgets?.find((each) => each.name === name);
-      if (widget && choices[name]?.includes(value(id))) widget.value = value(id);
+      if (choices[name]?.includes(value(id))) set(node, name, value(id));
     }
   },
 });
