@@ -491,6 +491,29 @@ def test_what_a_sub_graph_shows_of_the_search_is_what_the_panel_changes(server, 
         "() => { window.app.graph.getNodeById(2).widgets.find(each => each.name === 'picture').value = 'pizza' }"
     )
     assert sent() == [1234, 1]
+    second = page.evaluate(  # another use of the sub-graph has values of its own
+        """first => {
+            const { graph } = window.app, { subgraph, pos, size } = graph.getNodeById(first)
+            const node = window.LiteGraph.createNode(subgraph.id)
+            node.pos = [pos[0] + size[0] + 60, pos[1]]
+            graph.add(node)
+            return String(node.id)
+        }""",
+        outer,
+    )
+    path = f"{second}:{inner}"
+    say(page, "pez.state", node=path, panels=[path], state="searching")
+    page.evaluate(
+        "([id, inner, pez]) => { const { subgraph } = app.graph.getNodeById(id);"
+        " app.nodeOutputs = { ...app.nodeOutputs, [`${subgraph.id}:${inner}`]: { pez: [pez], pez_path: [`${id}:${inner}`] } } }",
+        [second, inner, outcome("of the second", seed=777)],
+    )
+    page.evaluate(look, second)
+    shown = page.locator(".pez-panel", has_text="of the second").locator("visible=true")
+    shown.get_by_text("Candidates (3)").click(timeout=10_000)
+    shown.locator(".pez-choice").nth(2).click()
+    assert page.evaluate(VALUES, second) == [777, 3]
+    assert page.evaluate(VALUES, outer) == [1234, 1]
     assert not errors
     leave(page)
 

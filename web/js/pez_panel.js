@@ -28,7 +28,7 @@ function showFound(node, output) {
   if (!outcomes || !path) return null;
   shown.set(node, output.pez);
   keep(node, outcomes, path);
-  remember(node);
+  remember(node, path);
   refresh(node, path);
   return outcomes;
 }
@@ -52,7 +52,7 @@ api.addEventListener("execution_success", () => {
 });
 
 api.addEventListener("graphChanged", () => {
-  for (const [, node] of nodesWithPaths(app.rootGraph)) if (panelOf(node) && !node.subgraph && settle(node)) refresh(node);
+  for (const [path, node] of nodesWithPaths(app.rootGraph)) if (panelOf(node) && !node.subgraph && settle(node, path)) refresh(node);
 });
 
 onShownParts(() => everyPanel().forEach((panel) => panel.draw()));
@@ -82,7 +82,7 @@ app.registerExtension({
   afterConfigureGraph() {
     adopt(app.rootGraph);
     showAll(app.rootGraph);
-    for (const [, node] of nodesWithPaths(app.rootGraph)) if (panelOf(node) && !node.subgraph) remember(node);
+    for (const [path, node] of nodesWithPaths(app.rootGraph)) if (panelOf(node) && !node.subgraph) remember(node, path);
   },
   onNodeOutputsUpdated(outputs) {
     for (const [locator, output] of Object.entries(outputs)) {

@@ -53,27 +53,29 @@ export function pathsOf(graph, node) {
 const linkOf = (node, slot) => node.graph?.getLink?.(node.inputs?.[slot]?.link) ?? null;
 
 // The input that brings in what an input takes from outside the sub-graphs around it: [node, slot], its own where nothing does.
-function outside(root, node, slot) {
+// around: the nodes of these sub-graphs, where one is used several times; else the first of each counts.
+function outside(root, node, slot, around) {
   if (Number(linkOf(node, slot)?.origin_id) !== SUBGRAPH_INPUT) return [node, slot];
-  const around = [...nodesWithPaths(root)].find(([, each]) => each.subgraph === node.graph)?.[1];
-  return around ? outside(root, around, linkOf(node, slot).origin_slot) : [node, slot];
+  const every = [...around, ...[...nodesWithPaths(root)].map(([, each]) => each)];
+  const outer = every.find((each) => each.subgraph === node.graph);
+  return outer ? outside(root, outer, linkOf(node, slot).origin_slot, around) : [node, slot];
 }
 
 // The node and output that an input takes its value from, across the borders of sub-graphs: [node, slot], or null.
-export function originOf(root, node, slot) {
-  const [outer, at] = outside(root, node, slot);
+export function originOf(root, node, slot, around = []) {
+  const [outer, at] = outside(root, node, slot, around);
   const link = linkOf(outer, at);
   return link && Number(link.origin_id) !== SUBGRAPH_INPUT ? [outer.graph.getNodeById(link.origin_id), link.origin_slot] : null;
 }
 
 // The widget whose value a node takes under this name: its own, the one that a sub-graph around it shows instead, or that
 // of a primitive. None where another node makes the value.
-export function widgetOf(root, node, name) {
+export function widgetOf(root, node, name, around = []) {
   const own = node.widgets?.find((each) => each.name === name);
   const slot = node.inputs?.findIndex((each) => each.widget?.name === name) ?? -1;
   if (!linkOf(node, slot)) return own;
-  const origin = originOf(root, node, slot)?.[0];
-  if (origin) return PRIMITIVE.test(origin.type) ? widgetOf(root, origin, "value") : undefined;
-  const [outer, at] = outside(root, node, slot);
+  const origin = originOf(root, node, slot, around)?.[0];
+  if (origin) return PRIMITIVE.test(origin.type) ? widgetOf(root, origin, "value", around) : undefined;
+  const [outer, at] = outside(root, node, slot, around);
   return outer === node ? own : outer.getWidgetFromSlot?.(outer.inputs[at]);
 }

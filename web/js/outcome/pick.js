@@ -2,21 +2,23 @@
 // as anything else has changed, the node is back at the best.
 
 import { app } from "../../../../scripts/app.js";
-import { originOf, widgetOf } from "../graph/nodes.js";
+import { nodesOnPath, originOf, pathsOf, widgetOf } from "../graph/nodes.js";
 
 const CANDIDATE = "candidate";
 const SEED = "seed";
 const CONTROLS = ["fixed", "increment", "decrement", "randomize"]; // what happens to the seed after a run
 
-const chosen = new WeakMap(); // node -> its candidate, and what else it was when that was chosen
+const chosen = new WeakMap(); // node -> by path: its candidate, and what else it was when that was chosen
 
-const widget = (node, name) => widgetOf(app.rootGraph, node, name);
+// Where the node lies, if its sub-graph is used several times: `path`, or none for the first place.
+const around = (path) => (path === undefined ? [] : nodesOnPath(app.rootGraph, path).slice(0, -1));
+const widget = (node, name, path) => widgetOf(app.rootGraph, node, name, around(path));
 const controlOf = (seed) => seed?.linkedWidgets?.find((each) => CONTROLS.includes(each.value));
-const control = (node) => controlOf(widget(node, SEED));
+const control = (node, path) => controlOf(widget(node, SEED, path));
 
 // Sets a value as a person would, where the node takes it from.
-export function set(node, name, value) {
-  change(node, widget(node, name), value);
+export function set(node, name, value, path) {
+  change(node, widget(node, name, path), value);
 }
 
 function change(node, found, value) {
@@ -27,68 +29,73 @@ function change(node, found, value) {
 }
 
 // What says what to search, in the order of the node's widgets: [name, value] as the node takes them.
-export function settingsOf(node) {
+export function settingsOf(node, path) {
   const own = (node.widgets ?? []).filter((each) => each.serialize !== false && each.name !== CANDIDATE);
   const controls = own.map(controlOf);
   const settings = own.filter((each) => !controls.includes(each));
-  return settings.map((each) => [each.name, (widget(node, each.name) ?? each).value]);
+  return settings.map((each) => [each.name, (widget(node, each.name, path) ?? each).value]);
 }
 
 // Everything that a node's result depends on, except the candidate: its own values and those of the nodes before it, and of
 // the nodes within these.
-function fingerprint(node, seen = new Set()) {
+function fingerprint(node, path, seen = new Set()) {
   if (!node || seen.has(node)) return null;
   seen.add(node);
   const before = (node.inputs ?? []).map((input, slot) => {
-    const origin = input.name === CANDIDATE ? null : originOf(app.rootGraph, node, slot);
-    return origin && [input.name, origin[1], fingerprint(origin[0], seen)];
+    const origin = input.name === CANDIDATE ? null : originOf(app.rootGraph, node, slot, around(path));
+    return origin && [input.name, origin[1], fingerprint(origin[0], path, seen)];
   });
-  const within = (node.subgraph?.nodes ?? []).map((each) => fingerprint(each, seen));
-  return [node.type, node.mode, settingsOf(node), before, within];
+  const within = (node.subgraph?.nodes ?? []).map((each) => fingerprint(each, path, seen));
+  return [node.type, node.mode, settingsOf(node, path), before, within];
 }
 
-const current = (node) => JSON.stringify(fingerprint(node));
+const current = (node, path) => JSON.stringify(fingerprint(node, path));
 
-export function candidateOf(node) {
-  return Number(widget(node, CANDIDATE)?.value ?? 1);
+export function candidateOf(node, path) {
+  return Number(widget(node, CANDIDATE, path)?.value ?? 1);
 }
 
-// Whether the node would search again with the seed of this outcome.
-export function keepsSeed(node, outcome) {
-  return widget(node, SEED)?.value === outcome.seed && (control(node)?.value ?? "fixed") === "fixed";
+// Whether the node would search again with the seed of this outcome, as far as that can be set.
+export function keepsSeed(node, outcome, path) {
+  const seed = widget(node, SEED, path);
+  return !seed || (seed.value === outcome.seed && (control(node, path)?.value ?? "fixed") === "fixed");
 }
 
-export function useSeed(node, outcome) {
-  set(node, SEED, outcome.seed);
-  change(node, control(node), "fixed");
+export function useSeed(node, outcome, path) {
+  set(node, SEED, outcome.seed, path);
+  change(node, control(node, path), "fixed");
 }
 
-export function pick(node, outcome, number) {
-  useSeed(node, outcome);
-  set(node, CANDIDATE, number);
-  remember(node);
+export function pick(node, outcome, number, path) {
+  useSeed(node, outcome, path);
+  set(node, CANDIDATE, number, path);
+  remember(node, path);
 }
 
 // Call after a choice, and when a workflow with a choice has been opened.
-export function remember(node) {
-  const candidate = candidateOf(node);
-  chosen.set(node, { candidate, state: candidate > 1 ? current(node) : null });
+export function remember(node, path) {
+  const candidate = candidateOf(node, path);
+  if (!chosen.has(node)) chosen.set(node, new Map());
+  chosen.get(node).set(path, { candidate, state: candidate > 1 ? current(node, path) : null });
 }
 
 // Goes back to the best if anything else has changed since the choice; a choice made outside the node counts from now on.
 // Returns whether the candidate is another than before.
-export function settle(node) {
-  const before = chosen.get(node);
-  const candidate = candidateOf(node);
+export function settle(node, path) {
+  const before = chosen.get(node)?.get(path);
+  const candidate = candidateOf(node, path);
   if (before?.candidate !== candidate) {
-    remember(node);
+    remember(node, path);
     return before !== undefined;
   }
-  if (candidate === 1 || before.state === current(node)) return false;
-  set(node, CANDIDATE, 1);
-  remember(node);
+  if (candidate === 1 || before.state === current(node, path)) return false;
+  set(node, CANDIDATE, 1, path);
+  remember(node, path);
   return true;
 }
+
+// Calls `act` with each place of a node: several, if it lies in a sub-graph that is used several times.
+const everywhere = (node, act) => pathsOf(app.rootGraph, node).map((path) => act(node, path));
 
 // Watches the node's candidate: `changed` is called when it is chosen by hand; a queued graph is settled first.
 export function watch(node, changed) {
@@ -97,11 +104,11 @@ export function watch(node, changed) {
   const { callback, serializeValue } = found;
   found.callback = function () {
     callback?.apply(this, arguments);
-    remember(node);
+    everywhere(node, remember);
     changed();
   };
   found.serializeValue = function () {
-    if (settle(node)) changed();
+    if (everywhere(node, settle).some(Boolean)) changed();
     return serializeValue ? serializeValue.apply(this, arguments) : found.value;
   };
 }

@@ -3,7 +3,7 @@
 import { api } from "../../../../scripts/api.js";
 import { app } from "../../../../scripts/app.js";
 import { addShown } from "../graph/dom_widget.js";
-import { namesOfTexts, nodesOnPath, nodesWithPaths } from "../graph/nodes.js";
+import { namesOfTexts, nodesOnPath, nodesWithPaths, pathsOf } from "../graph/nodes.js";
 import { copyWith, outcomesOf } from "../outcome/keep.js";
 import { candidateOf, keepsSeed, pick, useSeed, watch } from "../outcome/pick.js";
 import { Panel } from "./panel.js";
@@ -24,25 +24,25 @@ const stop = (run, part) => {
   return api.fetchApi(`/pez/stop/${place.join("/")}`, { method: "POST" });
 };
 
-// source(): the searching node that the panel belongs to; added: to a node that has been there without it.
+// source(): the searching node that the panel belongs to, and its path; added: to a node that has been there without it.
 function addPanel(node, source, added = false) {
   const panel = new Panel({
     stop,
     stopAll: (run) => stop(run),
     pick: (number) => {
-      pick(source(), panel.outcomes[0], number);
-      refresh(source());
+      pick(source().node, panel.outcomes[0], number, source().path);
+      refresh(source().node);
     },
-    keepsSeed: (outcome) => keepsSeed(source(), outcome),
+    keepsSeed: (outcome) => keepsSeed(source().node, outcome, source().path),
     useSeed: (outcome) => {
-      useSeed(source(), outcome);
-      refresh(source());
+      useSeed(source().node, outcome, source().path);
+      refresh(source().node);
     },
     fold: (folded) => {
       node.properties[FOLDED] = folded;
       panel.fold(folded);
     },
-    names: () => namesOfTexts(source()),
+    names: () => namesOfTexts(source().node),
   });
   addShown(node, WIDGET, say("panel"), panel.element, sizeOptions(node));
   panels.set(node, panel);
@@ -56,7 +56,7 @@ function addPanel(node, source, added = false) {
 }
 
 export function addSearchPanel(node) {
-  addPanel(node, () => node);
+  addPanel(node, () => ({ node, path: pathsOf(app.rootGraph, node)[0] }));
   copyWith(node);
   watch(node, () => refresh(node));
 }
@@ -74,7 +74,7 @@ export function endRuns(node) {
   for (const [panel, path] of panelsAround(node)) if (panel.run) showFound(node, panel, path);
 }
 
-const showFound = (node, panel, path) => panel.showOutcomes(outcomesOf(node, path), candidateOf(node));
+const showFound = (node, panel, path) => panel.showOutcomes(outcomesOf(node, path), candidateOf(node, path));
 
 // Each with the path of its search; the own panel has none: it shows what the node found last.
 function panelsAround(node) {
@@ -94,7 +94,7 @@ export function panelsOnPath(path) {
 
 function showOutside(each, node, path) {
   outer.set(each, { node, path });
-  if (!panels.has(each)) addPanel(each, () => outer.get(each).node, true);
+  if (!panels.has(each)) addPanel(each, () => outer.get(each), true);
 }
 
 // Call after a workflow has been opened: sub-graphs with a search in them get their panel, and every panel its outcome.
