@@ -46,7 +46,7 @@ FEWER_FRAMES = """(() => {
     window.cancelAnimationFrame = id => clearTimeout(id)
 })()"""
 
-# A page that nobody looks at draws sixty times a second, which takes 7 % of a core.
+# A page that nobody looks at need not draw at all.
 NO_MORE_FRAMES = """() => {
     const own = window.requestAnimationFrame, waiting = []
     window.requestAnimationFrame = callback => { waiting.push(callback); return 0 }
