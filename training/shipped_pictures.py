@@ -48,7 +48,8 @@ def draw_samples(drawings: Path) -> None:
 
 def draw_sheets(drawings: Path) -> None:
     about = {}
-    for name, sets, styles in (("trained", None, STYLES), ("twemoji", ("twemoji",), ("plain",))):
+    sheets = (("trained", None, STYLES), ("twemoji", ("twemoji",), ("plain",)), ("plain", None, ("plain",)))
+    for name, sets, styles in sheets:
         world = World(drawings, styles=styles, **({"sets": sets} if sets else {}))
         rng = np.random.default_rng(EVALUATION_SEED + 2)
         about[name] = _write(world, rng, world.scenes(rng, COUNT), sheet_of(name), COLUMNS)

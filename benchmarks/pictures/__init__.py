@@ -2,6 +2,7 @@
 
 `trained`: 256 pictures in all styles, of things and by sets of drawings that training uses too, in other scenes.
 `twemoji`: 256 pictures by a set of drawings that training never uses, in the plain style.
+`plain`: 256 pictures like `trained`, in the plain style, which all models know.
 `styles`: four pictures of different things in each style.
 `others`: five other things in each style, the same in all.
 """
@@ -37,7 +38,7 @@ def held_out(half: str | None = None, drawings: str = "trained") -> tuple[list[I
 
     half: "choose" for the 128 pictures on even places, with which settings are chosen; "report" for the others, which
         reported figures come from; None for all of them.
-    drawings: "trained" or "twemoji".
+    drawings: "trained", "twemoji" or "plain".
     """
     rows = held_out_pictures(half, drawings)
     return [row.picture for row in rows], [row.caption for row in rows]
