@@ -19,7 +19,7 @@ def right_first(model, pictures, captions) -> float:
     return similarity.argmax(-1).eq(torch.arange(len(pictures))).float().mean().item()
 
 
-@pytest.mark.parametrize(("drawings", "least"), [("trained", 0.95), ("twemoji", 0.70)])
+@pytest.mark.parametrize(("drawings", "least"), [("trained", 0.95), ("twemoji", 0.70), ("plain", 0.95)])
 def test_right_caption_first_among_256(model, drawings, least):
     pictures, captions = held_out(drawings=drawings)
     assert len(set(captions)) == len(pictures) == 256
