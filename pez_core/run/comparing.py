@@ -17,17 +17,17 @@ EVERY = 10  # steps
 class Comparison:
     """The best prompt of each restart according to the judge, as in section 4.3 of the PEZ paper (arXiv 2302.03668).
 
-    ids [N, L], value [N]: those prompts, and their scores; -inf before the first. every: steps between two comparisons.
+    ids [N, L], value [N]: those prompts, and their scores; -inf before the first.
     """
 
     def __init__(self, judge: Judge, problems: Sequence[Problem], ids: Tensor, every: int):
-        self._judge, self._problems, self.every = judge, problems, every
+        self._judge, self._problems, self._every = judge, problems, every
         self._starts = ids.clone()
         self.ids, self.value = ids.clone(), torch.full((len(ids),), -torch.inf, device=ids.device)
 
     def due(self, step: int, last: int) -> bool:
         """Whether prompts are compared after step `step` of a stage of `last` steps."""
-        return step % self.every == 0 or step == last
+        return step % self._every == 0 or step == last
 
     def take(self, prompts: Tensor) -> None:
         """Scores the prompts [N, L] that are new. It may raise Stopped; what was scored before it counts."""

@@ -352,7 +352,7 @@ class Run:
         if patience is None:
             return
         if self._comparison:  # between two comparisons nothing can gain
-            patience = max(patience, self._comparison.every)
+            patience = max(patience, self._compare_every)
         taken = [self._taken - max(self._stage_begun, problem.begun) for problem in self._problems]
         due = [
             problem
