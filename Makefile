@@ -2,14 +2,19 @@ PYTHON ?= python3
 BIN := .venv/bin
 SAMPLE ?= pez_core/embedded/samples/penguin.png
 
-.PHONY: demo test lint locales
+TESTS = OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/page tests/nodes tests/core -n auto --no-loadscope-reorder
+
+.PHONY: demo test test-all lint locales
 
 demo: .venv/.run-ready
 	@mkdir -p out
 	@$(BIN)/python -m pez_core invert $(SAMPLE) --readability 0.2 --paint --plot out/demo.png
 
 test: .venv/.test-ready lint
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/page tests/nodes tests/core -n auto --no-loadscope-reorder
+	$(TESTS) -m "not slow"
+
+test-all: .venv/.test-ready lint
+	$(TESTS)
 
 locales: .venv/.run-ready
 	$(BIN)/python -m locales.expand

@@ -11,6 +11,7 @@ from pez_core import ClipModel, InversionConfig, Target
 from pez_core.inversion import template_for
 from pez_core.objectives.match import MatchObjective
 from pez_core.objectives.protocol import Measure, Space
+from pez_core.towers import Alike
 
 
 def matching(model: ClipModel, targets: Target | Sequence[Target], config: InversionConfig) -> MatchObjective:
@@ -43,7 +44,7 @@ class Nearness:
         other.__dict__ = {**self.__dict__, "space": space}
         return other
 
-    def value(self, ids: Tensor, problem: Tensor) -> Tensor:
+    def value(self, ids: Tensor, problem: Tensor, alike: Alike | None = None) -> Tensor:
         return -(self.space.embed(ids) - self._wanted[problem]).square().sum((1, 2))
 
     def value_and_gradient(self, ids: Tensor, problem: Tensor, drawn: Tensor | None = None) -> tuple[Tensor, Tensor]:

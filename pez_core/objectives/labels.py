@@ -11,6 +11,7 @@ from torch import Tensor
 from ..targets.labelled import Examples
 from ..targets.task import Labels, LabelTask, padded
 from ..text.template import Template
+from ..towers import Alike
 from ..towers.language import LanguageTower, State
 from .calibration import ROUNDS as CALIBRATION_ROUNDS
 from .calibration import shares_of, shifts_for
@@ -74,9 +75,9 @@ class LabelObjective:
         return other
 
     @torch.no_grad()
-    def value(self, ids: Tensor, problem: Tensor) -> Tensor:
+    def value(self, ids: Tensor, problem: Tensor, alike: Alike | None = None) -> Tensor:
         """See `protocol.Objective`."""
-        del problem  # there is one
+        del problem, alike  # there is one problem, and every prompt is read whole
         embeddings = self.space.embed(ids)
         state = self._tower.begin(self._whole(embeddings))
         every = self._splits(len(ids), self._compared)

@@ -11,6 +11,7 @@ from torch import Tensor
 from ..models.clip import ClipModel
 from ..targets.target import Target
 from ..text.template import Template
+from ..towers import Alike
 from .protocol import Measure, Space
 
 POSITIONS = 2048  # in the tower at once: bounds memory (3 GB for ViT-H in float32) at no cost in speed
@@ -62,13 +63,17 @@ class MatchObjective:
         return other
 
     @torch.no_grad()
-    def value(self, ids: Tensor, problem: Tensor) -> Tensor:
+    def value(self, ids: Tensor, problem: Tensor, alike: Alike | None = None) -> Tensor:
         """See `protocol.Objective`."""
-        values = []
-        for rows, own in zip(ids.split(self.together), problem.split(self.together), strict=True):
+        values, most = [], self.together
+        if alike and most < alike.rows:
+            alike = None
+        if alike:
+            most -= most % alike.rows  # no split within rows that begin alike
+        for rows, own in zip(ids.split(most), problem.split(most), strict=True):
             if values:
                 self.between()
-            values.append((self._encode(self.space.embed(rows), rows) * self._whole[own]).sum(-1))
+            values.append((self._encode(self.space.embed(rows), rows, alike) * self._whole[own]).sum(-1))
         return self._unless_banned(ids, torch.cat(values))
 
     def value_and_gradient(self, ids: Tensor, problem: Tensor, drawn: Tensor | None = None) -> tuple[Tensor, Tensor]:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from ..result import Candidate, Token
+from ..towers import Alike
 
 
 def nothing() -> None:
@@ -97,8 +98,11 @@ class Objective(Protocol):
     together: int
     between: Callable[[], None]
 
-    def value(self, ids: Tensor, problem: Tensor) -> Tensor:
-        """The value float32 [N] of prompts int64 [N, L], each for its problem int64 [N]; -inf for a banned prompt."""
+    def value(self, ids: Tensor, problem: Tensor, alike: Alike | None = None) -> Tensor:
+        """The value float32 [N] of prompts int64 [N, L], each for its problem int64 [N]; -inf for a banned prompt.
+
+        alike: what the prompts have in common, which an objective may compute once.
+        """
         ...
 
     def value_and_gradient(self, ids: Tensor, problem: Tensor, drawn: Tensor | None = None) -> tuple[Tensor, Tensor]:

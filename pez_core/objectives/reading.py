@@ -61,21 +61,22 @@ class Reading:
         self.room = vocabulary.room - len(template.before) - len(template.after)
 
     @torch.no_grad()
-    def following(self, before: Sequence[Ids]) -> Tensor:
-        """The log-probability float32 [N, V] of each searched token after the prefix and the ids `before`, on the CPU.
+    def following(self, before: Sequence[Ids], tokens: Tensor) -> Tensor:
+        """The log-probability float32 [N, A] of the searched tokens int64 [A] after the prefix and the ids `before`, on the CPU.
 
         Of a word that the language model spells from several tokens only the first counts: an upper bound.
         """
         texts = [" ".join(filter(None, (self._template.prefix, self._spell(ids)))) for ids in before]
         encoded = self.language.encode_all(self._readable(texts, from_end=True))
-        found = torch.empty(len(texts), len(self._first))
+        firsts = self._first[tokens]
+        found = torch.empty(len(texts), len(firsts))
         for length in sorted({len(each) for each in encoded}):
             rows = [i for i, each in enumerate(encoded) if len(each) == length]
             for some in (rows[i : i + AT_ONCE] for i in range(0, len(rows), AT_ONCE)):
                 state = self.language.begin(len(some))
                 if length:
                     state = self.language.extend(state, torch.tensor([encoded[i] for i in some]))
-                found[some] = self.language.following(state)[0].cpu()[:, self._first]
+                found[some] = self.language.following(state)[0].cpu()[:, firsts]
         return found
 
     def nll(self, texts: Sequence[str]) -> list[float]:
@@ -92,15 +93,16 @@ class Reading:
 
     def _readable(self, texts: Sequence[str], from_end: bool = False) -> list[str]:
         """The texts, those that are too long with as many of their first (or last) words as the language model reads."""
-        lengths = map(len, self.language.encode_all(texts))
-        return [
-            self._shortened(text, from_end) if length > self.language.longest else text
-            for text, length in zip(texts, lengths, strict=True)
-        ]
+        return [self._shortened(text, from_end) if self._is_long(text) else text for text in texts]
+
+    def _is_long(self, text: str) -> bool:
+        if len(text.encode()) < self.language.longest:  # a token has at least a byte, but for one before the first word
+            return False
+        return len(self.language.encode_all([text])[0]) > self.language.longest
 
     def _shortened(self, text: str, from_end: bool) -> str:
         words = text.split()
-        while len(self.language.encode_all([" ".join(words)])[0]) > self.language.longest:
+        while self._is_long(" ".join(words)):
             del words[0 if from_end else -1]
         return " ".join(words)
 

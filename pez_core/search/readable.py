@@ -7,10 +7,9 @@ the polish changes single words while it keeps the best prompts for several weig
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from functools import cache, partial
 from typing import TypeVar
 
 import torch
@@ -19,6 +18,7 @@ from torch import Tensor
 from ..objectives.fluency import word_count
 from ..objectives.protocol import Objective
 from ..objectives.reading import Reading
+from ..towers import Alike
 from .front import Entry, Front, Ids, Units, ids_of, price
 
 # BEAMS, MOVES, READ, ROUNDS and IDLE are multiplied by the depth of a search.
@@ -83,6 +83,7 @@ class ReadableSearch:
         self._kept, self._generator = [tuple(each) for each in kept], generator
         self._allowed = objective.space.of(problem)  # [A]
         self._table = objective.space.embed(self._allowed)  # [A, D]
+        self._is_little = cache(reading.is_little)
         self._tokens: list[int] = self._allowed.tolist()
         self._column = {token: i for i, token in enumerate(self._tokens)}
         self._found = [i for i in dict.fromkeys(i for ids in found for i in ids) if i in self._column]
@@ -136,6 +137,7 @@ class ReadableSearch:
         filler = log.argmax(-1).tolist()  # columns of likely words: where they stand, the gradient ranks the others
         gradient = self._gradients([(*ids, self._tokens[c]) for ids, c in zip(befores, filler, strict=True)])
         longer: list[tuple[_Row, Units, float]] = []
+        next_words: list[list[int]] = []
         for row, likely, each, own in zip(rows, log, gradient, filler, strict=True):
             gain = ((self._table - self._table[own]) @ each[-1]).cpu()
             columns = self._proposed(likely, gain)
@@ -145,9 +147,10 @@ class ReadableSearch:
             worth = gain[columns] + row.weight * price(1.0, n) * likely[columns] / n
             # The gradient promises too much far from where it was taken, so the likeliest words are always among them.
             worth[likely[columns].topk(min(SURE, len(columns))).indices] = torch.inf
-            for c in columns[worth.topk(min(SCORED, len(columns))).indices].tolist():
-                longer.append((row, (*row.units, (self._tokens[c],)), row.said + float(likely[c])))
-        values = self._values([ids_of(units) for _, units, _ in longer])
+            chosen = columns[worth.topk(min(SCORED, len(columns))).indices].tolist()
+            longer += [(row, (*row.units, (self._tokens[c],)), row.said + float(likely[c])) for c in chosen]
+            next_words.append([self._tokens[c] for c in chosen])
+        values = self._values_after(befores, next_words)
         new: dict[tuple[float, Units], _Row] = {}
         for (row, units, said), value in zip(longer, values, strict=True):
             worth = value - row.weight * price(-said / len(units), len(units))
@@ -243,11 +246,18 @@ class ReadableSearch:
 
     def _fits(self, units: Units) -> bool:
         """Whether a prompt keeps to the length and does not repeat itself."""
-        words = [unit for unit in units if not self._reading.is_little(unit)]
-        again = [unit for unit, count in Counter(words).items() if count > max(1, self._kept.count(unit))]
-        if again or any(a == b and self._kept.count(a) < 2 for a, b in pairwise(units)):
-            return False
-        return len(ids_of(tuple(words))) <= self._length and len(ids_of(units)) <= self._room
+        seen: set[Ids] = set()
+        before, room, length = None, self._room, self._length
+        for unit in units:  # tens of thousands of prompts for a picture
+            if unit == before and self._kept.count(unit) < 2:
+                return False
+            if unit in seen and units.count(unit) > max(1, self._kept.count(unit)):
+                return False
+            if not self._is_little(unit):
+                seen.add(unit)
+                length -= len(unit)
+            before, room = unit, room - len(unit)
+        return length >= 0 and room >= 0
 
     def _meet(self, prompts: Sequence[Units], values: Sequence[float]) -> None:
         """Reads prompts that are new and may be returned, and records them."""
@@ -272,7 +282,7 @@ class ReadableSearch:
         """The log-probability [N, A] of each allowed token after the ids `befores`, on the CPU."""
         new = list(dict.fromkeys(ids for ids in befores if ids not in self._followed))
         if new:
-            found = self._reading.following(new)[:, self._allowed.cpu()].clamp_min(UNHEARD)
+            found = self._reading.following(new, self._allowed.cpu()).clamp_min(UNHEARD)
             self._followed |= dict(zip(new, found, strict=True))
         return torch.stack([self._followed[ids] for ids in befores])
 
@@ -284,6 +294,19 @@ class ReadableSearch:
             for i, value in zip(rows, self._halving(self._objective.value, ids, problem).tolist(), strict=True):
                 values[i] = value
         return values
+
+    def _values_after(self, befores: Sequence[Ids], words: Sequence[Sequence[int]]) -> list[float]:
+        """The value of each of the beginnings, which are equally long, with each of its next words, in this order."""
+        both = [(before, own) for before, own in zip(befores, words, strict=True) if own]
+        if not both:
+            return []
+        most = max(len(own) for _, own in both)
+        filled = [(*before, word) for before, own in both for word in (*own, *[own[-1]] * (most - len(own)))]
+        ids = torch.tensor(filled, device=self._objective.space.device)
+        value = partial(self._objective.value, alike=Alike(ids.shape[1] - 1, most))
+        values = self._halving(value, ids, torch.full((len(ids),), self._problem, device=ids.device)).tolist()
+        self.passes += sum(len(own) for _, own in both)
+        return [each for i, (_, own) in enumerate(both) for each in values[i * most : i * most + len(own)]]
 
     def _gradients(self, prompts: Sequence[Ids]) -> list[Tensor]:
         """The gradient [L, D] of each prompt's value at its tokens."""

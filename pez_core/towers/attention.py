@@ -13,7 +13,7 @@ from .products import linear, product
 from .weights import Layer
 
 KeysValues = tuple[Tensor, Tensor]
-"""Keys and values [1, H, P, D/H] of the P fixed positions before the computed ones."""
+"""Keys and values [G, H, P, D/H] of the P positions before the computed ones: of all rows (G is 1), or of G groups of rows."""
 
 
 class _Attention(torch.autograd.Function):
@@ -23,7 +23,7 @@ class _Attention(torch.autograd.Function):
     ) -> Tensor:
         normed, mean, rstd = torch.native_layer_norm(x, x.shape[-1:], *layer.norm_1, eps)
         q, k, v = split_heads(product(normed, *layer.qkv), x.shape[-1], count, heads)
-        parts = [q.contiguous(), *_prepend(before, k, v)]  # contiguous, for fused attention on CPUs
+        parts = [q.contiguous(), *prepended(before, k, v)]  # contiguous, for fused attention on CPUs
         if ctx.needs_input_grad[0]:
             with torch.enable_grad():
                 parts = [part.requires_grad_() for part in parts]
@@ -64,7 +64,7 @@ def attention_at_end(x: Tensor, layer: Layer, heads: int, eps: float, before: Ke
     normed = F.layer_norm(x, (width,), *layer.norm_1, eps)
     last = normed.view(count, -1, width)[:, -1]
     (q,) = split_heads(linear(last, weight[:width], bias[:width]), width, count, heads)
-    k, v = _prepend(before, *split_heads(linear(normed, weight[width:], bias[width:]), width, count, heads))
+    k, v = prepended(before, *split_heads(linear(normed, weight[width:], bias[width:]), width, count, heads))
     branch = linear(join_heads(F.scaled_dot_product_attention(q, k, v)), *layer.out)
     return x.view(count, -1, width)[:, -1] + (branch if layer.scale_1 is None else branch * layer.scale_1)
 
@@ -80,9 +80,12 @@ def join_heads(attended: Tensor) -> Tensor:
     return attended.transpose(1, 2).flatten(2).flatten(0, 1)
 
 
-def _prepend(before: KeysValues, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-    """Keys and values [R, H, P + T, D/H]: those of the P fixed positions, then the new ones."""
-    first, second = (
-        torch.cat([old.expand(len(new), -1, -1, -1), new], dim=2) for old, new in zip(before, (k, v), strict=True)
-    )
+def prepended(before: KeysValues, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+    """Keys and values [R, H, P + T, D/H]: those of the P positions before, then the new ones."""
+    first, second = (torch.cat([_for_each(old, len(new)), new], dim=2) for old, new in zip(before, (k, v), strict=True))
     return first, second
+
+
+def _for_each(groups: Tensor, rows: int) -> Tensor:
+    """[R, ...]: what G groups of rows [G, ...] share, for each of the R rows."""
+    return groups.expand(rows, -1, -1, -1) if len(groups) == 1 else groups.repeat_interleave(rows // len(groups), 0)

@@ -11,7 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .attention import KeysValues, attention, attention_at_end, split_heads
+from .alike import Alike
+from .attention import KeysValues, attention, attention_at_end, prepended, split_heads
 from .mlp import mlp
 from .products import product
 from .scaling import GradientScale
@@ -35,7 +36,8 @@ class CausalEncoder:
         self._after = after.detach()
         self._fixed = len(before)
         with torch.no_grad():
-            self._keys_values_before = self._keys_values(before)
+            nothing = before.new_empty((1, weights.heads, 0, before.shape[1] // weights.heads), dtype=dtype)
+            self._keys_values_before = self._keys_values(before[None], [(nothing, nothing)] * len(self._layers))
         self._most_fused, self._stack = 0, None
         if fused and len(before):
             from .fused.stack import MOST_ROWS, FusedStack  # needs Triton, which not every machine has
@@ -45,23 +47,31 @@ class CausalEncoder:
             )
             self._most_fused = MOST_ROWS
 
-    def __call__(self, embeddings: Tensor) -> Tensor:
-        """Unit features [R, F] of the searched tokens' embeddings [R, L, D]."""
-        w, scale, count = self._weights, GradientScale(self._dtype), len(embeddings)
+    def __call__(self, embeddings: Tensor, alike: Alike | None = None) -> Tensor:
+        """Unit features [R, F] of the searched tokens' embeddings [R, L, D].
+
+        alike: what the rows have in common is computed once. There are no gradients then.
+        """
+        before = self._keys_values_before
+        if alike and len(embeddings) * (embeddings.shape[1] + len(self._after)) > self._most_fused:
+            with torch.no_grad():
+                before = self._keys_values(embeddings[:: alike.rows, : alike.tokens], before)
+            embeddings = embeddings[:, alike.tokens :]
+        w, scale, count, fixed = self._weights, GradientScale(self._dtype), len(embeddings), before[0][0].shape[2]
         x = torch.cat([scale.leave(embeddings), self._after.expand(count, -1, -1)], dim=1)
-        length = x.shape[1]
-        x = (x + w.positions[self._fixed : self._fixed + length]).flatten(0, 1)
-        x = self._fused(x, count) if len(x) <= self._most_fused else self._plain(x.to(self._dtype), count)
+        x = (x + w.positions[fixed : fixed + x.shape[1]]).flatten(0, 1)
+        few = len(x) <= self._most_fused and before is self._keys_values_before
+        x = self._fused(x, count) if few else self._plain(x.to(self._dtype), count, before)
         return F.normalize(w.finish(scale.enter(x.to(embeddings.dtype))), dim=-1)
 
-    def _plain(self, x: Tensor, count: int) -> Tensor:
+    def _plain(self, x: Tensor, count: int, before: list[KeysValues]) -> Tensor:
         """The residual stream after all layers, at the last of the T positions: [R, D] from [R * T, D]."""
         w = self._weights
-        mask = _causal_mask(self._fixed, len(x) // count, x)
-        for layer, before in zip(self._layers[:-1], self._keys_values_before[:-1], strict=True):
-            x = attention(x, layer, w.heads, w.eps, before, mask, count)
+        mask = _causal_mask(before[0][0].shape[2], len(x) // count, x)
+        for layer, pair in zip(self._layers[:-1], before[:-1], strict=True):
+            x = attention(x, layer, w.heads, w.eps, pair, mask, count)
             x = mlp(x, layer, w.activation, w.eps)
-        x = attention_at_end(x, self._layers[-1], w.heads, w.eps, self._keys_values_before[-1], count)
+        x = attention_at_end(x, self._layers[-1], w.heads, w.eps, before[-1], count)
         return mlp(x, self._layers[-1], w.activation, w.eps)
 
     def _fused(self, x: Tensor, count: int) -> Tensor:
@@ -69,26 +79,26 @@ class CausalEncoder:
         assert self._stack is not None
         return self._stack(x.float(), count).view(count, -1, x.shape[-1])[:, -1]
 
-    def _keys_values(self, before: Tensor) -> list[KeysValues]:
-        """Keys and values of each layer for the fixed tokens `before` [P, D]."""
-        w = self._weights
-        nothing = before.new_empty((1, w.heads, 0, before.shape[1] // w.heads), dtype=self._dtype)
-        x = (before + w.positions[: len(before)]).to(self._dtype)
-        mask = _causal_mask(0, len(before), x)
+    def _keys_values(self, tokens: Tensor, before: list[KeysValues]) -> list[KeysValues]:
+        """Keys and values [G, H, P + T, D/H] of each layer: those of `before`, then those of G rows of tokens [G, T, D]."""
+        w, (count, length, _), fixed = self._weights, tokens.shape, before[0][0].shape[2]
+        if not length:
+            return before
+        x = (tokens + w.positions[fixed : fixed + length]).to(self._dtype).flatten(0, 1)
+        mask = _causal_mask(fixed, length, x)
         pairs = []
-        for layer in self._layers:
-            pairs.append(self._keys_values_at(layer, x) if len(before) else (nothing, nothing))
-            if len(before) and layer is not self._layers[-1]:
-                x = attention(x, layer, w.heads, w.eps, (nothing, nothing), mask, 1)
+        for layer, pair in zip(self._layers, before, strict=True):
+            pairs.append(prepended(pair, *self._keys_values_at(layer, x, count)))
+            if layer is not self._layers[-1]:
+                x = attention(x, layer, w.heads, w.eps, pair, mask, count)
                 x = mlp(x, layer, w.activation, w.eps)
         return pairs
 
-    def _keys_values_at(self, layer: Layer, x: Tensor) -> KeysValues:
+    def _keys_values_at(self, layer: Layer, x: Tensor, count: int) -> tuple[Tensor, ...]:
         w, width = self._weights, x.shape[-1]
         weight, bias = layer.qkv
         normed = F.layer_norm(x, (width,), *layer.norm_1, w.eps)
-        k, v = split_heads(product(normed, weight[width:], bias[width:]), width, 1, w.heads)
-        return k.contiguous(), v.contiguous()
+        return split_heads(product(normed, weight[width:], bias[width:]), width, count, w.heads)
 
 
 def _causal_mask(before: int, length: int, like: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ..errors import PezError
+from .alike import Alike
 from .text_tower import PromptEncoder, TextTower
 
 
@@ -53,9 +54,9 @@ class JointTextTower:
         """See `TextTower.prompt_encoder`."""
         encoders = [tower.prompt_encoder(before, after, precision) for tower in self.towers]
 
-        def encode(embeddings: Tensor, ids: Tensor) -> Tensor:
+        def encode(embeddings: Tensor, ids: Tensor, alike: Alike | None = None) -> Tensor:
             parts = embeddings.split(self.widths, dim=-1)
-            return join([each(part, ids) for each, part in zip(encoders, parts, strict=True)], self._shares)
+            return join([each(part, ids, alike) for each, part in zip(encoders, parts, strict=True)], self._shares)
 
         return encode
 

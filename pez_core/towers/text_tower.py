@@ -8,10 +8,10 @@ causal tower needs. Whether it gives the same features is tested once, when the 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from ..errors import PezError
 from ..text.vocabulary import Vocabulary
+from .alike import Alike
 from .causal import CausalEncoder, CausalWeights
 from .placement import MovePlacement, Placement, device_of
 from .precision import choose, fused_agrees
@@ -27,11 +28,17 @@ log = logging.getLogger(__name__)
 
 LEAN_TOLERANCE = 1e-5  # largest difference in a coordinate of a unit feature, float32 against float32
 
-PromptEncoder = Callable[[Tensor, Tensor], Tensor]
-"""Unit features float32 [R, F] of searched tokens, given as embeddings [R, L, D] and as ids [R, L].
 
-Values come from the embeddings, which receive gradients; the ids only say which positions are read.
-"""
+class PromptEncoder(Protocol):
+    """An encoder of searched tokens between fixed ones."""
+
+    def __call__(self, embeddings: Tensor, ids: Tensor, alike: Alike | None = None) -> Tensor:
+        """Unit features float32 [R, F] of searched tokens, given as embeddings [R, L, D] and as ids [R, L].
+
+        Values come from the embeddings, which receive gradients; the ids only say which positions are read.
+        alike: lets an encoder compute what the rows have in common once. It need not; there are no gradients then.
+        """
+        ...
 
 
 class TextTower:
@@ -117,7 +124,7 @@ class TextTower:
         if not self.lean:
             return self._full_length(before, after)
         encode = self._lean(before, after, self.table.dtype if dtype == torch.float32 else dtype, fused)
-        return lambda embeddings, _: encode(embeddings)
+        return lambda embeddings, ids, alike=None: encode(embeddings, alike)
 
     def chosen(self, precision: str) -> tuple[torch.dtype, bool]:
         """The format that searches compute in on the present device, and whether the fused kernels are used.
@@ -155,7 +162,7 @@ class TextTower:
         first = len(self._vocabulary.start_ids) + len(before)
         empty: dict[int, Tensor] = {}  # rows with zeros for the searched tokens, by how many there are
 
-        def encode(embeddings: Tensor, ids: Tensor) -> Tensor:
+        def encode(embeddings: Tensor, ids: Tensor, alike: Alike | None = None) -> Tensor:
             length = ids.shape[1]
             if length not in empty:
                 empty[length] = self._vocabulary.rows(torch.tensor([[*before, *[0] * length, *after]])).to(ids.device)

@@ -428,6 +428,7 @@ def test_captions_escape_parentheses_if_asked(pictures, tmp_path):
         assert rows_of(tmp_path / "r.jsonl")[SAMPLES[0].name]["escaped"].startswith("\\(a\\) ")
 
 
+@pytest.mark.slow
 def test_two_workers_find_the_same(pictures, tmp_path):
     assert batch(pictures, tmp_path / "one.jsonl") == 0
     assert batch(pictures, tmp_path / "two.jsonl", "--workers", "2") == 0
@@ -435,7 +436,6 @@ def test_two_workers_find_the_same(pictures, tmp_path):
     assert {key: row["prompt"] for key, row in one.items()} == {key: row["prompt"] for key, row in two.items()}
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such names, links and pipes")
 def test_two_hundred_oddities(tmp_path):
     readable = draw_oddities(tmp_path / "odd")

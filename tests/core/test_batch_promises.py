@@ -47,6 +47,7 @@ def test_packed_is_no_slower_way_to_other_prompts(tmp_path, model):
     assert 0 < row["searching"] <= 1
 
 
+@pytest.mark.slow
 def test_pictures_that_leave_packs_find_the_same(tmp_path, model):
     """The figures of the benchmark are those of the same prompts, after the same steps."""
     config = InversionConfig(**{**benchmark.LONG["pez, 1000"], "patience": 10})
@@ -183,7 +184,6 @@ class TestShards:
         assert (tmp_path / "captions" / "00000.tar" / f"{SAMPLES[0].stem}.txt").is_file()
 
 
-@pytest.mark.slow
 def test_ray_finds_the_same_and_survives_a_lost_worker(tmp_path):
     pytest.importorskip("ray.data", reason='pip install "ray[data]"')
     told = benchmark.on_ray(tmp_path, 24, {"method": "pez", "steps": 60, "restarts": 2, "length": 4})

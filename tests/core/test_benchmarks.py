@@ -32,7 +32,6 @@ def shallow(monkeypatch):
     monkeypatch.setattr(speed, "COMPARED", 4)
 
 
-@pytest.mark.slow
 def test_speed_compares_both_loops_step_by_step(shallow, monkeypatch, capsys):
     monkeypatch.setattr(
         sys,
@@ -59,6 +58,7 @@ def test_memory_of_a_large_tensor_is_noticed():
     assert extra_megabytes(lambda: torch.ones(64, 2**20), CPU) == pytest.approx(256, rel=0.2)
 
 
+@pytest.mark.slow
 def test_paintings_of_a_picture_s_caption_are_closer_than_those_of_another_s(model):
     rows = [row for row in held_out_pictures() if row.style == "plain"][:4]
     table = readable.Table(rows, model, load_judges(), {}, paintings=2)
@@ -92,6 +92,7 @@ def run(benchmark: ModuleType, monkeypatch, capsys, *options: str) -> str:
     return capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_quality_can_exchange_the_searched_model_and_a_judge(monkeypatch, capsys):
     few = ("--pictures", "12", "--json")
     plain, exchanged, other = (
@@ -182,6 +183,7 @@ def test_judges_are_asked_about_the_styles_that_they_know(model):
     assert {len(row) for row in rows} == {4, 5}  # some are known to one, some to both
 
 
+@pytest.mark.slow
 def test_styles_are_named_by_the_judges_that_know_them(monkeypatch, capsys):
     def of_real_pictures(texts: Sequence[str], seeds: Sequence[int]) -> list[Image.Image]:
         """Paints a text with the words of a style as a real picture in that style, everything else in black."""

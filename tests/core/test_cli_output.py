@@ -46,6 +46,7 @@ def lines(capsys: pytest.CaptureFixture) -> tuple[str, list[str]]:
     return out, err.splitlines()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="no terminal of this kind on Windows")
 def test_ctrl_c_at_a_terminal_ends_a_search_with_its_best(penguin, ctrl_c):
     import fcntl

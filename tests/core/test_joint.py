@@ -18,6 +18,7 @@ from pez_core.run.memory import search_bytes
 from pez_core.search import METHODS
 from pez_core.search.draws import BYTES
 from pez_core.search.projection import Projection
+from pez_core.towers import Alike
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +56,18 @@ def test_the_gradient_is_that_of_each_tower(model, judge, joint, penguin):
         parts.append((share * s, share * g))
     torch.testing.assert_close(similarity, sum(s for s, _ in parts), atol=1e-5, rtol=0)
     torch.testing.assert_close(gradient, torch.cat([g for _, g in parts], dim=-1), atol=1e-5, rtol=1e-3)
+
+
+def test_prompts_that_begin_alike_have_the_value_that_each_has_alone(joint, penguin):
+    config = InversionConfig(length=4, prefix="a photo of", banned=("a bird on",))
+    objective = matching(joint, Target.from_images(joint, penguin), config)
+    beginnings, ends = joint.vocabulary.encode("red big bird a bird"), joint.vocabulary.encode("sky on sea")
+    ids = torch.tensor([[*beginnings[i : i + 2], end] for i in (0, 1, 3) for end in ends])
+    expected = objective.value(ids, first(ids))
+    assert expected.isinf().tolist() == [False] * 7 + [True, False]  # "a bird on" is banned
+    for together in (100, 7, 3, 2):  # in one split; in splits between the groups; where a group is too much
+        objective.together = together
+        torch.testing.assert_close(objective.value(ids, first(ids), Alike(2, 3)), expected, atol=1e-6, rtol=0)
 
 
 def test_the_nearest_token_is_that_of_the_summed_cosines():

@@ -14,8 +14,6 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-pytestmark = pytest.mark.slow
-
 ROOT = Path(__file__).parents[2]
 SOURCES = ("pez_core", "pyproject.toml", "requirements.txt", "README.md", "LICENSE", "__init__.py")
 
@@ -61,6 +59,7 @@ def seen() -> dict[str, str]:
     return {}
 
 
+@pytest.mark.slow
 def test_the_demo_runs_from_an_empty_folder(installed, seen, tmp_path):
     """From the first distribution; the other one installs the same files."""
     code = "import importlib.util as i; print(i.find_spec('pez_core').submodule_search_locations[0])"

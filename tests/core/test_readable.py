@@ -18,6 +18,7 @@ from pez_core.objectives.fluency import nll_per_word
 from pez_core.objectives.match import MatchObjective
 from pez_core.objectives.reading import LITTLE, Reading
 from pez_core.search.front import LEAST_WEIGHT, MOST_WEIGHT, USUAL, Entry, Front, price, weight_of
+from pez_core.search.readable import SCORED
 
 SAMPLES = EMBEDDED_FOLDER / "samples"
 QUICK = InversionConfig(length=5, steps=12, restarts=4, explore=8, halving=4, seed=3)
@@ -139,10 +140,10 @@ def test_prompts_that_the_caller_refuses_are_passed_over(model, target, language
 def test_memory_that_runs_short_while_reading(model, target, language, found, monkeypatch):
     at_once, whole = 3, MatchObjective.value
 
-    def short(self, ids, problem):
+    def short(self, ids, problem, alike=None):
         if min(self.together, len(ids)) > at_once and len(ids) > QUICK.candidates * QUICK.restarts:
             raise torch.cuda.OutOfMemoryError("no memory")
-        return whole(self, ids, problem)
+        return whole(self, ids, problem, alike)
 
     monkeypatch.setattr(MatchObjective, "value", short)
     result = invert(model, target, config(), language=language)
@@ -150,6 +151,23 @@ def test_memory_that_runs_short_while_reading(model, target, language, found, mo
     at_once = 0
     with pytest.raises(PezError, match="Not enough memory on cpu to search with embedded"):
         invert(model, target, config(), language=language)
+
+
+def test_the_same_is_met_when_beginnings_are_computed_for_each_prompt(model, target, language, found, monkeypatch):
+    shared, whole = [], MatchObjective.value
+
+    def each_alone(self, ids, problem, alike=None):
+        if alike:
+            shared.append(alike)
+            begins = ids.view(-1, alike.rows, ids.shape[1])[:, :, : alike.tokens]
+            assert (begins == begins[:, :1]).all()
+        return whole(self, ids, problem)
+
+    monkeypatch.setattr(MatchObjective, "value", each_alone)
+    result = invert(model, target, config(), language=language)
+    assert [each.text for each in result.candidates] == [each.text for each in found.candidates]
+    assert len({alike.tokens for alike in shared}) > 3
+    assert max(alike.rows for alike in shared) == SCORED
 
 
 def test_pictures_side_by_side_get_what_each_gets_alone(model, language):
@@ -160,6 +178,7 @@ def test_pictures_side_by_side_get_what_each_gets_alone(model, language):
         assert [each.text for each in result.candidates] == [each.text for each in alone.candidates]
 
 
+@pytest.mark.slow
 def test_one_that_ends_early_reads_on_as_it_does_alone(model):
     names, seeds = ("fox-watercolor", "octopus", "rocket-pixel-art"), (1, 2, 5)
     targets = [Target.from_images(model, SAMPLES / f"{name}.png") for name in names]
@@ -230,10 +249,10 @@ def test_a_word_follows_with_the_probability_that_the_language_model_gives_it(mo
     own = template_for(model, config(prefix="a photo of"))
     reading = Reading(language, model.vocabulary, own)
     red, dog = model.vocabulary.encode("red dog")
-    log = reading.following([(), (red,)])
-    assert log.shape == (2, model.vocabulary.size)
+    log = reading.following([(), (red,)], torch.tensor([red, dog]))
+    assert log.shape == (2, 2)
     tokens, _ = language.following(language.extend(language.begin(1), torch.tensor([[320, 1125, 539, 736]])))
-    assert float(log[1, dog]) == pytest.approx(float(tokens[0, 1929]), abs=1e-4)
+    assert float(log[1, 1]) == pytest.approx(float(tokens[0, 1929]), abs=1e-4)
 
 
 def test_the_best_depends_on_what_a_nat_costs():

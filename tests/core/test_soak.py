@@ -24,6 +24,7 @@ def alive() -> dict[str, int]:
     return {kind.__name__: sum(issubclass(type(each), kind) for each in gc.get_objects()) for kind in kinds}
 
 
+@pytest.mark.slow
 def test_nothing_is_left_of_searches_of_every_kind_and_the_next_ones_come_to_the_same():
     numbers = range(len(KINDS))
     first = [outcome(number) for number in numbers]

@@ -5,8 +5,11 @@ from __future__ import annotations
 import copy
 import pickle
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import lru_cache
+from typing import Any
 
 import open_clip
 import pytest
@@ -18,7 +21,7 @@ from torch import nn
 from transformers import RobertaConfig
 
 from pez_core import ClipModel, PezError, Vocabulary
-from pez_core.towers import TextTower
+from pez_core.towers import Alike, TextTower, causal
 
 CAUSAL = ["ViT-B-32", "ViT-L-14", "ViT-H-14"]
 
@@ -60,6 +63,20 @@ def plain(module: nn.Module, vocabulary: Vocabulary, ids: torch.Tensor) -> torch
     return F.normalize(module.encode_text(vocabulary.rows(ids)), dim=-1)
 
 
+@contextmanager
+def counting(rows: list[int]) -> Iterator[None]:
+    """Notes how many rows each product of the lean way has."""
+    whole = causal.mlp
+
+    def noted(x: torch.Tensor, *rest: Any) -> torch.Tensor:
+        rows.append(len(x))
+        return whole(x, *rest)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(causal, "mlp", noted)
+        yield
+
+
 def searched(length: int, count: int = 3) -> torch.Tensor:
     return torch.randint(100, 40_000, (count, length), generator=torch.Generator().manual_seed(length))
 
@@ -77,6 +94,27 @@ def test_lean_way_equals_the_models_own_encoding(architecture, before, length, a
     expected = plain(module, openai_vocabulary, torch.cat([left, ids, right], dim=1))
     assert found.shape == expected.shape
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("architecture", CAUSAL)
+@pytest.mark.parametrize(
+    ("before", "same", "length", "after"), [(0, 0, 2, 0), (0, 1, 2, 0), (5, 6, 9, 3), (0, 74, 75, 0)]
+)
+def test_what_prompts_have_in_common_is_computed_once_and_right(
+    architecture, before, same, length, after, openai_vocabulary
+):
+    module = made(architecture)
+    tower = TextTower(module, openai_vocabulary, architecture)
+    left, right = searched(before, 1).repeat(6, 1), searched(after, 1).repeat(6, 1)
+    ids = searched(length, 6)
+    ids[:, :same] = ids[::3, :same].repeat_interleave(3, 0)  # two groups of three
+    computed = []
+    encode = tower.prompt_encoder(left[0].tolist(), right[0].tolist())
+    with torch.no_grad(), counting(computed):
+        found = encode(tower.table[ids], ids, Alike(same, 3))
+    expected = plain(module, openai_vocabulary, torch.cat([left, ids, right], dim=1))
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
+    assert max(computed) == max(2 * same, 6 * (length - same + after + 1))  # rows of a product
 
 
 @pytest.mark.parametrize("architecture", CAUSAL)

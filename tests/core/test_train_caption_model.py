@@ -45,6 +45,7 @@ def test_a_run_that_was_interrupted_goes_on(monkeypatch, phrases):
     assert load_caption_model(out).net.config.width == 64
 
 
+@pytest.mark.slow
 def test_a_run_begins_with_the_weights_it_is_given(monkeypatch, phrases):
     out = run(monkeypatch, phrases, 1e-9, "--begin", str(CAPTIONS))
     begun, shipped = load_caption_model(out), embedded_caption_model()

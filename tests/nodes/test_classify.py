@@ -170,6 +170,7 @@ def test_an_empty_text_has_no_label(comfy):
     assert comfy.run(learning(" \n")).error.strip() == "There is no text to classify: write one, or connect one."
 
 
+@pytest.mark.slow
 def test_a_classifier_of_another_language_model_asks_for_it(comfy):
     comfy.random_weights("random_language.py")
     made = learning("a ruin", steps=1, label_words="", suffix=" It was")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from graphs import EMBEDDED, shown
 
 from pez_core.doctor import CHECKS
@@ -54,6 +55,7 @@ def test_it_looks_again_each_time(comfy):
     assert all(comfy.run(examining()).of("pez.report") for _ in range(2))
 
 
+@pytest.mark.slow
 def test_a_connected_model_is_the_one_it_looks_at(comfy, second_model):
     """One with random weights: its towers do not belong together, and the other lines and the graph do not suffer from it."""
     run = comfy.run(examining(second_model))

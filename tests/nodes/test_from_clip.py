@@ -7,8 +7,6 @@ import time
 import pytest
 from graphs import graph, picture, shown
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture(scope="module")
 def pair(comfy):
@@ -44,6 +42,7 @@ def test_the_score_is_that_of_comfyuis_own_encoders(first):
     assert shown(first, "scores") == pytest.approx(shown(first, "theirs"), abs=1e-3)
 
 
+@pytest.mark.slow
 def test_memory_is_given_back_and_the_clip_is_left_as_it_was(pair, first):
     pair.post("/free", {"unload_models": True})
     time.sleep(2)  # the server unloads between prompts, on its own clock
@@ -65,16 +64,19 @@ def test_memory_is_given_back_and_the_clip_is_left_as_it_was(pair, first):
     assert shown(pair.run(alone), "theirs") == after  # loaded again by ComfyUI, not by this pack
 
 
+@pytest.mark.slow
 def test_a_missing_projection_is_taken_from_a_whole_file_of_the_same_weights(pair, first):
     bare = pair.run(native("bare"))
     assert not bare.error
     assert bare.output("invert")["text"] == first.output("invert")["text"]
 
 
+@pytest.mark.slow
 def test_a_missing_projection_of_other_weights_is_refused(pair):
     assert "projection" in pair.run(native("tuned")).error
 
 
+@pytest.mark.slow
 def test_towers_that_were_not_trained_together_are_refused(pair):
     """With no file from which the right projection could be taken: the weights are those of a CLIP that lost its own."""
     (pair.base / "models" / "text_encoders" / "whole.safetensors").rename(pair.base / "whole.safetensors")

@@ -201,6 +201,7 @@ def test_a_readable_search_gives_prompts_from_the_closest_to_the_most_readable(c
     assert [each["text"] for each in again["candidates"]] == texts
 
 
+@pytest.mark.slow
 def test_runs_again_after_comfyui_unloaded_the_model(comfy):
     first = comfy.run(graph(seed=31))
     comfy.post("/free", {"unload_models": True})
@@ -338,7 +339,6 @@ def test_a_damaged_checkpoint(comfy, name, content, said):
     assert said in run.error
 
 
-@pytest.mark.slow
 def test_a_checkpoint_in_real_shapes_is_searched(comfy, second_model):
     listed = comfy.get("/object_info/PEZLoadModel")["PEZLoadModel"]["input"]["optional"]["checkpoint"]
     assert "b32.safetensors" in json.dumps(listed)
@@ -347,7 +347,6 @@ def test_a_checkpoint_in_real_shapes_is_searched(comfy, second_model):
     assert len(run.output("invert")["text"][0].split()) == 6
 
 
-@pytest.mark.slow
 def test_to_the_sampler_and_back_to_a_picture(comfy):
     """A complete workflow, with a checkpoint of random weights."""
     comfy.random_weights("random_checkpoint.py")

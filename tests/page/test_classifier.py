@@ -5,12 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
-import pytest
 from chromium import leave, opened
 from playwright.sync_api import expect
 from search_page import INVERT, SERIALIZED, panel, run, say, state, widget
-
-pytestmark = pytest.mark.slow
 
 WORDS = "happy|warm, sad|lonely"
 VALUES = ["Moods (sample)", "", WORDS, " feeling", 4, 1, "fixed", 20, 20, 1]

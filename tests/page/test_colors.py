@@ -7,8 +7,6 @@ from chromium import leave, opened
 from playwright.sync_api import expect
 from search_page import give, outcome, panel, say, workflow
 
-pytestmark = pytest.mark.slow
-
 PALETTES = ("dark", "light", "solarized", "arc", "nord", "github")
 TEXT, LINE = 4.5, 3.0
 CONTRASTS = """() => {
@@ -51,6 +49,7 @@ CONTRASTS = """() => {
 }"""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("vue", [False, True], ids=["classic", "vue"])
 def test_text_and_lines_stand_out_in_every_palette(comfy, browser, vue):
     page, errors = opened(browser, comfy.address, workflow(), vue)

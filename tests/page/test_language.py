@@ -7,8 +7,6 @@ from chromium import leave, look_at, opened
 from playwright.sync_api import Page, Route, expect
 from search_page import INVERT, give, outcome, panel, state, workflow
 
-pytestmark = pytest.mark.slow
-
 METHOD = """() => {
     const node = window.LiteGraph.createNode("PEZSearchSettings")
     node.pos = [950, 250]

@@ -6,12 +6,9 @@ import json
 import re
 from typing import Any
 
-import pytest
 from chromium import leave, opened
 from playwright.sync_api import Page, expect
 from search_page import BOTH, EMBEDDED, INVERT, LOADER, PICTURE, give, outcome, panel, run, say, state, widget, workflow
-
-pytestmark = pytest.mark.slow
 
 CHOOSE = """([id, words, within]) => {
     const items = window.app.collectNodeMenuItems(window.app.graph.getNodeById(id)).filter(Boolean)

@@ -25,8 +25,6 @@ from search_page import (
     workflow,
 )
 
-pytestmark = pytest.mark.slow
-
 DOT = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 TRACKER = "window.app.extensionManager.workflow.activeWorkflow.changeTracker"
 CORNER = """() => {

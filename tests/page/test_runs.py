@@ -6,13 +6,10 @@ import json
 import re
 from typing import Any
 
-import pytest
 from chromium import leave, look_at, opened
 from PIL import Image
 from playwright.sync_api import Page, expect
 from search_page import BOTH, INVERT, SERIALIZED, TEXT, panel, run, set_widgets, state, widget, workflow
-
-pytestmark = pytest.mark.slow
 
 SETTINGS = 20
 

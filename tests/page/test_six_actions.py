@@ -10,8 +10,6 @@ from chromium import leave, opened
 from playwright.sync_api import expect
 from search_page import settled, workflow
 
-pytestmark = pytest.mark.slow
-
 EMPTY = workflow() | {"nodes": [], "links": [], "last_node_id": 0, "last_link_id": 0}
 CLEAR = "() => !document.elementFromPoint(320, 420).closest('[role=dialog], .p-dialog-mask, .p-overlay-mask')"
 PLACE = """() => {

@@ -16,6 +16,8 @@ from pez_core.objectives.reading import LITTLE
 
 WORKFLOWS = sorted((Path(__file__).parents[2] / "example_workflows").glob("*.json"))
 BLUEPRINT = Path(__file__).parents[2] / "subgraphs" / "Recreate a picture (SD 1.5).json"
+# What takes their place is large too.
+LARGE = ("SDXL with the CLIP of the workflow", "picture to prompt for Z-Image, Qwen, Flux.2, Wan")
 SMALL = "ViT-S-32-alt"  # stands in for the large model
 CHECKPOINT = "v1-5-pruned-emaonly-fp16.safetensors"
 UNKNOWN = """() => window.app.graph.nodes.map(each => each.type).filter(
@@ -32,8 +34,6 @@ COVERED = """() => {
     const meet = (a, b) => [0, 1].every(axis => a.from[axis] < b.end[axis] && b.from[axis] < a.end[axis])
     return boxes.flatMap((a, i) => boxes.slice(i + 1).filter(b => meet(a, b)).map(b => `${a.type} and ${b.type}`))
 }"""
-
-pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
@@ -161,7 +161,11 @@ def test_every_application_has_its_workflow():
     assert {path.stem for path in WORKFLOWS} == set(CHECKS)
 
 
-@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path",
+    [pytest.param(path, marks=pytest.mark.slow) if path.stem in LARGE else path for path in WORKFLOWS],
+    ids=lambda path: path.stem,
+)
 def test_a_workflow_opens_and_runs(comfy, browser, weights, path):
     page, errors = opened(browser, comfy.address, json.loads(path.read_text("utf-8")))
     assert page.evaluate(UNKNOWN) == []
@@ -176,6 +180,7 @@ def test_a_workflow_opens_and_runs(comfy, browser, weights, path):
     assert CHECKS[path.stem](texts, comfy.base), texts
 
 
+@pytest.mark.slow
 def test_workflows_open_alike_and_legibly_in_the_newest_page_and_its_vue_renderer(comfy, comfy_newest, browser):
     """Under 60 % ComfyUI draws no text. As on a screen of 1600 x 1000, where the page zooms to all of a workflow."""
     graphs: dict[str, list[dict[str, Any]]] = {path.stem: [] for path in WORKFLOWS}
