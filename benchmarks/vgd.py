@@ -28,7 +28,8 @@ def vgd(model: ClipModel, target: Target, language: LanguageModel, length: int =
     for _ in range(length - len(begun)):
         new: list[tuple[float, list[int]]] = []
         for said, ids in beams:
-            tokens, _ = language.following(language.extend(language.begin(1), torch.tensor([ids])))
+            at_end = torch.tensor([[False] * len(ids) + [True]])
+            tokens, _ = language.following(torch.tensor([ids]), at_end)
             best = tokens[0].topk(CONTINUATIONS)
             longer = [[*ids, token] for token in best.indices.tolist()]
             texts = [tokenizer.decode(each).strip() for each in longer]

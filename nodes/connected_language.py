@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import comfy.model_management as management
@@ -33,21 +32,6 @@ WHY = {
 }
 OTHERWISE = "ComfyUI generates no text with it"
 REFUSED = {"Qwen25_7BVLI"}  # although ComfyUI does generate text with it
-
-
-@dataclass(frozen=True)
-class ConnectedState:
-    """What the model has read in N texts after the lead: int64 [N, L].
-
-    ComfyUI's caches differ from model to model and change in place, and searches read each beginning once: the model
-    reads it anew.
-    """
-
-    ids: Tensor
-
-    def select(self, rows: Tensor) -> ConnectedState:
-        """The texts `rows`, int64 [M]; a row may come more than once."""
-        return ConnectedState(self.ids[rows.to(self.ids.device)])
 
 
 class ConnectedLanguageModel:
@@ -85,8 +69,7 @@ class ConnectedLanguageModel:
     def log_probabilities(self, ids: Tensor, lengths: Tensor) -> Tensor:
         """See `objectives.fluency.LanguageModel`."""
         count, longest = ids.shape
-        if longest > LONGEST:
-            raise PezError(f"The text has {longest} tokens, {self.name} reads {LONGEST} here: shorten it.")
+        self._check_length(longest)
         ids, lengths = ids.to(self.device), lengths.to(self.device)[:, None]
         across = torch.arange(longest + 1, device=self.device)
         followed = torch.cat([ids, ids.new_zeros(count, 1)], dim=1)
@@ -104,20 +87,19 @@ class ConnectedLanguageModel:
             found[own][counted] = torch.cat(values)
         return found
 
-    def begin(self, rows: int) -> ConnectedState:
+    def following(self, ids: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
         """See `objectives.fluency.LanguageModel`."""
-        return ConnectedState(torch.zeros(rows, 0, dtype=torch.long, device=self.device))
-
-    def extend(self, state: ConnectedState, ids: Tensor) -> ConnectedState:
-        """See `objectives.fluency.LanguageModel`."""
-        return ConnectedState(torch.cat([state.ids, ids.to(self.device)], dim=1))
-
-    def following(self, state: ConnectedState) -> tuple[Tensor, Tensor]:
-        """See `objectives.fluency.LanguageModel`."""
-        rows = max(1, READ // (len(self._lead) + state.ids.shape[1]))
-        hidden = torch.cat([self._read(some)[:, -1] for some in state.ids.split(rows)])
+        self._check_length(ids.shape[1])
+        ids, places = ids.to(self.device), places.to(self.device)
+        rows = max(1, READ // (len(self._lead) + ids.shape[1]))
+        pairs = zip(ids.split(rows), places.split(rows), strict=True)
+        hidden = torch.cat([self._read(some)[own] for some, own in pairs])
         tokens = torch.cat([self._next(some) for some in hidden.split(PREDICTED)])
         return tokens.index_fill(1, self._ends.to(tokens.device), -torch.inf), self._end(tokens)
+
+    def _check_length(self, length: int) -> None:
+        if length > LONGEST:
+            raise PezError(f"The text has {length} tokens, {self.name} reads {LONGEST} here: shorten it.")
 
     def _read(self, ids: Tensor) -> Tensor:
         """Hidden states [N, L + 1, D] after the lead and after each token of [N, L]."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from torch import Tensor
 
 from ..errors import PezError, first_line
 from ..text.vocabulary import Vocabulary
-from .caption_net import CaptionConfig, CaptionNet, KeysValues
+from .caption_net import CaptionConfig, CaptionNet
 from .presets import EMBEDDED_FOLDER
 
 RARE = -1  # the token id of the slot that stands for all tokens without one
@@ -23,18 +22,6 @@ CAPTIONS = EMBEDDED_FOLDER / "captions.safetensors"
 AT_ONCE = 2048  # positions scored together: bounds memory
 _METADATA = "caption_model"
 _TABLES = ("words", "out_words")  # saved as bytes with a scale for each row
-
-
-@dataclass(frozen=True)
-class CaptionState:
-    """What the model has read in N texts of equal length. hidden: [N, D] at the last token."""
-
-    hidden: Tensor
-    keys_values: KeysValues
-
-    def select(self, rows: Tensor) -> CaptionState:
-        """The texts `rows`, int64 [M]; a row may come more than once."""
-        return CaptionState(self.hidden[rows], [(k[rows], v[rows]) for k, v in self.keys_values])
 
 
 class CaptionModel:
@@ -103,22 +90,11 @@ class CaptionModel:
         return found
 
     @torch.no_grad()
-    def begin(self, rows: int) -> CaptionState:
+    def following(self, ids: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
         """See `objectives.fluency.LanguageModel`."""
-        hidden, pairs = self.net.read(self.net.begin(self._slots.new_zeros(rows, 0)))
-        return CaptionState(hidden[:, -1], pairs)
-
-    @torch.no_grad()
-    def extend(self, state: CaptionState, ids: Tensor) -> CaptionState:
-        """See `objectives.fluency.LanguageModel`."""
-        self._check(state.keys_values[0][0].shape[2] - 1 + ids.shape[1])
-        hidden, pairs = self.net.read(self.net.words[self._slots[ids.to(self.device)]], state.keys_values)
-        return CaptionState(hidden[:, -1], pairs)
-
-    @torch.no_grad()
-    def following(self, state: CaptionState) -> tuple[Tensor, Tensor]:
-        """See `objectives.fluency.LanguageModel`."""
-        tokens = self.net.all(state.hidden)[:, self._slots] + self._shares
+        self._check(ids.shape[1])
+        hidden, _ = self.net.read(self.net.begin(self._slots[ids.to(self.device)]))
+        tokens = self.net.all(hidden[places.to(self.device)])[:, self._slots] + self._shares
         end = tokens[:, self._end].clone()
         tokens[:, self._end] = -torch.inf
         return tokens, end

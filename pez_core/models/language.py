@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import copy
 import importlib.util
-import inspect
 import pickle
 import re
 from collections.abc import Sequence
@@ -30,20 +28,6 @@ MOST_LAYERS = 1000  # of a model: about eight times those of the deepest ones
 AT_ONCE = 1024  # positions whose logits are computed together: bounds memory
 ENDS = re.compile(r"\.(\s.*)?|\s*\n.*", re.DOTALL)
 """The tokens that end a caption: a full stop or a line end."""
-
-
-@dataclass(frozen=True)
-class TransformersState:
-    """What the model has read in N texts of equal length. logits: [N, V], of the next token."""
-
-    logits: Tensor
-    cache: Any
-
-    def select(self, rows: Tensor) -> TransformersState:
-        """The texts `rows`, int64 [M]; a row may come more than once."""
-        cache = _copy(self.cache)
-        cache.batch_select_indices(rows)
-        return TransformersState(self.logits[rows], cache)
 
 
 @dataclass
@@ -85,8 +69,6 @@ class TransformersModel:
         known = min(self.size, len(tokenizer))
         ends = [i for i in range(known) if ENDS.fullmatch(tokenizer.decode([i]))]
         special = [i for i in tokenizer.all_special_ids if i < self.size]
-        named = inspect.signature(module.forward).parameters
-        self._cache = "cache" if "cache" in named else "past_key_values"  # depends on the version of transformers
         self._ends = torch.tensor(sorted({*ends, *special}), device=module.device)
 
     @property
@@ -106,13 +88,10 @@ class TransformersModel:
         self._check(longest)
         self.ready()
         found = torch.zeros(count, longest + 1, device=self.device)
-        lead = torch.tensor(self._lead, device=self.device)
         rows = max(1, AT_ONCE // (longest + 1))
         for first in range(0, count, rows):
             own, ends = ids[first : first + rows].to(self.device), lengths[first : first + rows].to(self.device)
-            read = torch.cat([lead.expand(len(own), -1), own], dim=1)
-            logits = self.module(input_ids=read, use_cache=False, logits_to_keep=longest + 1).logits.float()
-            each = logits.log_softmax(-1)
+            each = self._logits(own, longest + 1).log_softmax(-1)
             inside = torch.arange(longest, device=self.device) < ends[:, None]
             found[first : first + rows, :-1] = each[:, :-1].gather(2, own[..., None])[..., 0] * inside
             at_end = each[torch.arange(len(own), device=self.device), ends]
@@ -120,21 +99,15 @@ class TransformersModel:
         return found
 
     @torch.no_grad()
-    def begin(self, rows: int) -> TransformersState:
+    def following(self, ids: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
         """See `objectives.fluency.LanguageModel`."""
+        self._check(ids.shape[1])
         self.ready()
-        return self._read(torch.tensor([self._lead], device=self.device).expand(rows, -1), None)
-
-    @torch.no_grad()
-    def extend(self, state: TransformersState, ids: Tensor) -> TransformersState:
-        """See `objectives.fluency.LanguageModel`."""
-        self.ready()
-        return self._read(ids.to(self.device), _copy(state.cache))
-
-    @torch.no_grad()
-    def following(self, state: TransformersState) -> tuple[Tensor, Tensor]:
-        """See `objectives.fluency.LanguageModel`."""
-        tokens = state.logits.log_softmax(-1)
+        first = int(places.any(0).nonzero()[0])  # before it no next token is wanted
+        places = places[:, first:].to(self.device)
+        rows = max(1, AT_ONCE // places.shape[1])
+        pairs = zip(ids.to(self.device).split(rows), places.split(rows), strict=True)
+        tokens = torch.cat([self._logits(some, own.shape[1])[own] for some, own in pairs]).log_softmax(-1)
         return tokens.index_fill(1, self._ends.to(tokens.device), -torch.inf), self._end(tokens)
 
     def _end(self, tokens: Tensor) -> Tensor:
@@ -145,9 +118,11 @@ class TransformersModel:
         if self.placement is not None:
             self.placement.bring([self.module])
 
-    def _read(self, ids: Tensor, cache: Any) -> TransformersState:
-        out = self.module(input_ids=ids, use_cache=True, logits_to_keep=1, **{self._cache: cache})
-        return TransformersState(out.logits[:, -1].float(), getattr(out, self._cache))
+    def _logits(self, ids: Tensor, last: int) -> Tensor:
+        """Logits float32 [N, `last`, V] after the lead and texts [N, L], at the last positions."""
+        lead = torch.tensor(self._lead, device=self.device)
+        read = torch.cat([lead.expand(len(ids), -1), ids], dim=1)
+        return self.module(input_ids=read, use_cache=False, logits_to_keep=last).logits.float()
 
     def _check(self, length: int) -> None:
         if length > self.longest:
@@ -157,13 +132,6 @@ class TransformersModel:
 def after_lead(text: str) -> str:
     """A text as it follows LEAD: after a space, without a full stop at its end; "" for one without words."""
     return f" {text.strip().rstrip('. ')}" if text.strip(". \n") else ""
-
-
-def _copy(cache: Any) -> Any:
-    """A cache that can grow without changing this one. Its tensors are shared: growing makes new ones."""
-    other = copy.copy(cache)
-    other.layers = [copy.copy(layer) for layer in cache.layers]
-    return other
 
 
 def installed_language_model() -> Path | None:

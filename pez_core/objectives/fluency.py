@@ -3,21 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor
-from typing_extensions import Self
 
 BATCH = 64  # texts scored together
-
-
-class State(Protocol):
-    """What a language model has read in N texts of equal length."""
-
-    def select(self, rows: Tensor) -> Self:
-        """The texts `rows`, int64 [M]; a row may come more than once."""
-        ...
 
 
 class LanguageModel(Protocol):
@@ -49,16 +40,14 @@ class LanguageModel(Protocol):
         """
         ...
 
-    def begin(self, rows: int) -> Any:
-        """The state after the lead, for `rows` texts."""
-        ...
+    def following(self, ids: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
+        """The log-probabilities float32 [M, V] of each next token, and [M] of the end, after beginnings of texts int64 [N, L].
 
-    def extend(self, state: Any, ids: Tensor) -> Any:
-        """The state after the tokens int64 [N, L] too. `state` stays as it is."""
-        ...
+        places: bool [N, L + 1], M of them true: [i, j] asks for what follows the first j tokens of text i. In the order of rows. Each
+        text is read once for all of its beginnings, so texts of other lengths may be padded. A token that ends a text has -inf.
 
-    def following(self, state: Any) -> tuple[Tensor, Tensor]:
-        """The log-probabilities float32 [N, V] of each next token, and [N] of the end. A token that ends a text has -inf."""
+        Raises PezError for a text that is longer than `longest`.
+        """
         ...
 
 

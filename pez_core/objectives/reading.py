@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from weakref import WeakKeyDictionary
 
 import torch
@@ -43,7 +43,7 @@ LITTLE = frozenset(
         "with",
     ]
 )
-AT_ONCE = 64  # texts that the language model reads together: bounds memory
+AT_ONCE = 64  # beginnings whose next words are computed together: bounds memory
 
 
 class Reading:
@@ -67,17 +67,13 @@ class Reading:
         Of a word that the language model spells from several tokens only the first counts: an upper bound.
         """
         texts = [" ".join(filter(None, (self._template.prefix, self._spell(ids)))) for ids in before]
-        encoded = self.language.encode_all(self._readable(texts, from_end=True))
-        firsts = self._first[tokens]
-        found = torch.empty(len(texts), len(firsts))
-        for length in sorted({len(each) for each in encoded}):
-            rows = [i for i, each in enumerate(encoded) if len(each) == length]
-            for some in (rows[i : i + AT_ONCE] for i in range(0, len(rows), AT_ONCE)):
-                state = self.language.begin(len(some))
-                if length:
-                    state = self.language.extend(state, torch.tensor([encoded[i] for i in some]))
-                found[some] = self.language.following(state)[0].cpu()[:, firsts]
-        return found
+        encoded = [tuple(ids) for ids in self.language.encode_all(self._readable(texts, from_end=True))]
+        firsts, found = self._first[tokens], {}
+        for some in _batches(_whole(encoded)):
+            ids, places = _padded(some)
+            rows = self.language.following(ids, places)[0].cpu()[:, firsts]
+            found |= dict(zip((text[:n] for text, lengths in some for n in lengths), rows, strict=True))
+        return torch.stack([found[own] for own in encoded])
 
     def nll(self, texts: Sequence[str]) -> list[float]:
         """Nats per word of whole prompts, their ends counted as words. Lower reads more naturally."""
@@ -108,6 +104,48 @@ class Reading:
 
     def _spell(self, ids: Ids) -> str:
         return " ".join(self._texts[i] for i in ids)
+
+
+Beginnings = tuple[Ids, list[int]]
+"""A text, and the lengths of those of its beginnings that are asked about, ascending."""
+
+
+def _whole(texts: Sequence[Ids]) -> list[Beginnings]:
+    """The texts, each that begins another one only as its beginning."""
+    whole: list[Beginnings] = []
+    for ids in sorted(
+        set(texts), reverse=True
+    ):  # what begins a text comes after it, with others that do between at most
+        if whole and whole[-1][0][: len(ids)] == ids:
+            whole[-1][1].insert(0, len(ids))
+        else:
+            whole.append((ids, [len(ids)]))
+    return whole
+
+
+def _batches(whole: Sequence[Beginnings]) -> Iterator[list[Beginnings]]:
+    """The texts in order of length, with about AT_ONCE beginnings together."""
+    batch: list[Beginnings] = []
+    for each in sorted(whole, key=lambda own: len(own[0])):
+        batch.append(each)
+        if sum(len(lengths) for _, lengths in batch) >= AT_ONCE:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _padded(texts: Sequence[Beginnings]) -> tuple[Tensor, Tensor]:
+    """Ids int64 [N, L] of the texts, and places bool [N, L + 1] of the ends of their beginnings."""
+    longest = max(len(ids) for ids, _ in texts)
+    rows, places = (
+        torch.zeros(len(texts), longest, dtype=torch.long),
+        torch.zeros(len(texts), longest + 1, dtype=torch.bool),
+    )
+    for row, place, (ids, lengths) in zip(rows, places, texts, strict=True):
+        row[: len(ids)] = torch.tensor(ids, dtype=torch.long)
+        place[lengths] = True
+    return rows, places
 
 
 _known: WeakKeyDictionary[LanguageModel, WeakKeyDictionary[Vocabulary, Tensor]] = WeakKeyDictionary()

@@ -38,38 +38,41 @@ def padded(model: CaptionModel, texts: list[str]) -> tuple[torch.Tensor, torch.T
     return torch.nn.utils.rnn.pad_sequence(encoded, batch_first=True), torch.tensor(list(map(len, encoded)))
 
 
+def every(ids: torch.Tensor) -> torch.Tensor:
+    """Asks about every beginning of the texts."""
+    return torch.ones(len(ids), ids.shape[1] + 1, dtype=torch.bool)
+
+
 def test_the_probabilities_of_all_next_tokens_and_the_end_sum_to_one(tiny: CaptionModel):
-    state = tiny.extend(tiny.begin(2), torch.tensor([[320, 1237], [40000, 333]]))
-    tokens, end = tiny.following(state)
-    assert tokens.shape == (2, tiny.size)
-    torch.testing.assert_close(tokens.exp().sum(1) + end.exp(), torch.ones(2), atol=1e-4, rtol=0)
+    ids = torch.tensor([[320, 1237], [40000, 333]])
+    tokens, end = tiny.following(ids, every(ids))
+    assert tokens.shape == (6, tiny.size)
+    torch.testing.assert_close(tokens.exp().sum(1) + end.exp(), torch.ones(6), atol=1e-4, rtol=0)
 
 
 def test_every_token_that_a_prompt_may_use_has_a_probability(tiny: CaptionModel):
-    tokens, _ = tiny.following(tiny.begin(1))
+    tokens, _ = tiny.following(torch.zeros(1, 0, dtype=torch.long), torch.ones(1, 1, dtype=torch.bool))
     assert tokens[0, tiny.vocabulary.usable].isfinite().all()
     assert tokens[0, tiny.vocabulary.start_ids[0]] == -torch.inf
 
 
 def test_a_text_scores_the_sum_of_its_steps(tiny: CaptionModel):
     for text, whole in zip(TEXTS, log_probabilities(tiny, TEXTS), strict=True):
-        state, total = tiny.begin(1), 0.0
-        for token in tiny.encode_all([text])[0]:
-            tokens, _ = tiny.following(state)
-            total += float(tokens[0, token])
-            state = tiny.extend(state, torch.tensor([[token]]))
-        total += float(tiny.following(state)[1])
-        assert whole == pytest.approx(total, abs=1e-3)
+        ids = torch.tensor(tiny.encode_all([text]))
+        tokens, end = tiny.following(ids, every(ids))
+        steps = tokens[:-1].gather(1, ids[0][:, None])
+        assert whole == pytest.approx(float(steps.sum() + end[-1]), abs=1e-3)
 
 
-def test_reading_on_leaves_the_state_as_it_was_and_rows_can_be_chosen(tiny: CaptionModel):
-    state = tiny.extend(tiny.begin(2), torch.tensor([[320, 330], [321, 331]]))
-    before, _ = tiny.following(state)
-    chosen = tiny.extend(state.select(torch.tensor([1, 1, 0])), torch.tensor([[340], [341], [342]]))
-    after, _ = tiny.following(state)
-    torch.testing.assert_close(before, after)
-    direct = tiny.extend(tiny.begin(3), torch.tensor([[321, 331, 340], [321, 331, 341], [320, 330, 342]]))
-    torch.testing.assert_close(tiny.following(chosen)[0], tiny.following(direct)[0], atol=1e-4, rtol=1e-4)
+def test_what_follows_a_beginning_does_not_depend_on_what_is_read_with_it(tiny: CaptionModel):
+    ids = torch.tensor([[320, 330, 340], [321, 331, 0]])
+    places = torch.tensor([[True, False, False, True], [False, True, True, False]])
+    together = tiny.following(ids, places)
+    texts = ([], [320, 330, 340], [321], [321, 331])
+    for row, text in enumerate(texts):
+        alone = tiny.following(torch.tensor([text], dtype=torch.long), torch.tensor([[False] * len(text) + [True]]))
+        for found, expected in zip(together, alone, strict=True):
+            torch.testing.assert_close(found[row], expected[0], atol=1e-4, rtol=1e-4)
 
 
 def test_a_text_scores_the_same_alone_and_among_longer_ones(tiny: CaptionModel):
@@ -102,8 +105,8 @@ def test_the_gradient_at_the_last_token_is_exact_for_what_is_predicted_there(tin
     _, gradient = tiny.value_and_gradient(ids)
     predicted = slice(CONFIG.width, None)
     estimate = (gradient[0, -1] * (tiny.embed(other)[0] - tiny.embed(ids)[0, -1]))[predicted].sum()
-    tokens, _ = tiny.following(tiny.extend(tiny.begin(1), ids[:, :-1]))
-    assert float(estimate) == pytest.approx(float(tokens[0, 360] - tokens[0, 322]), abs=1e-3)
+    tokens, _ = tiny.following(ids, every(ids))
+    assert float(estimate) == pytest.approx(float(tokens[2, 360] - tokens[2, 322]), abs=1e-3)
 
 
 def test_a_full_stop_at_the_end_and_capitals_change_nothing(tiny: CaptionModel):
@@ -123,8 +126,9 @@ def test_no_texts_and_empty_texts(tiny: CaptionModel):
 def test_a_text_that_is_too_long_is_refused(tiny: CaptionModel):
     with pytest.raises(PezError, match="20 tokens, the caption model reads 19"):
         nll_per_word(tiny, ["a " * 20])
+    ids = torch.full((1, 20), 320)
     with pytest.raises(PezError, match="reads 19"):
-        tiny.extend(tiny.extend(tiny.begin(1), torch.full((1, 19), 320)), torch.tensor([[320]]))
+        tiny.following(ids, every(ids))
 
 
 def test_a_saved_model_computes_almost_the_same(tiny: CaptionModel, saved: Path):
@@ -163,7 +167,7 @@ def test_files_that_are_no_caption_model(saved: Path, tmp_path: Path):
 
 
 @pytest.mark.slow
-def test_a_language_model_of_transformers_reads_the_same_with_and_without_a_cache():
+def test_a_language_model_of_transformers_says_what_follows_each_beginning():
     pytest.importorskip("gguf", reason="needs the package gguf")
     pytest.importorskip("accelerate", reason="needs the package accelerate")
     if installed_language_model() is None:
@@ -171,14 +175,13 @@ def test_a_language_model_of_transformers_reads_the_same_with_and_without_a_cach
     model = load_language_model()
     texts = ["a dog on a beach", "an oil painting of a lighthouse at night", "a"]
     for text, whole in zip(texts, log_probabilities(model, texts), strict=True):
-        state, total = model.begin(1), 0.0
-        for token in model.encode_all([text])[0]:
-            tokens, end = model.following(state)
-            assert float(tokens.exp().sum() + end.exp()) == pytest.approx(1, abs=1e-3)
-            total += float(tokens[0, token])
-            before, state = state, model.extend(state, torch.tensor([[token]]))
-            torch.testing.assert_close(model.following(before)[0], tokens)
-        assert whole == pytest.approx(total + float(model.following(state)[1]), abs=1e-2)
+        ids = torch.tensor(model.encode_all([text]))
+        tokens, end = model.following(ids, every(ids))
+        assert (tokens.exp().sum(1) + end.exp()).tolist() == pytest.approx([1] * len(tokens), abs=1e-3)
+        assert whole == pytest.approx(float(tokens[:-1].gather(1, ids[0][:, None]).sum() + end[-1]), abs=1e-2)
+        for last in range(ids.shape[1] + 1):
+            alone, _ = model.following(ids[:, :last], torch.arange(last + 1)[None] == last)
+            torch.testing.assert_close(alone[0], tokens[last], atol=1e-2, rtol=1e-3)
     natural, mixed = nll_per_word(model, ["a dog on a beach", "beach a dog a on"])
     assert natural < mixed
     assert nll_per_word(model, ["a dog on a beach."])[0] == pytest.approx(natural, abs=1e-4)

@@ -251,8 +251,27 @@ def test_a_word_follows_with_the_probability_that_the_language_model_gives_it(mo
     red, dog = model.vocabulary.encode("red dog")
     log = reading.following([(), (red,)], torch.tensor([red, dog]))
     assert log.shape == (2, 2)
-    tokens, _ = language.following(language.extend(language.begin(1), torch.tensor([[320, 1125, 539, 736]])))
+    tokens, _ = language.following(torch.tensor([[320, 1125, 539, 736]]), torch.tensor([[False] * 4 + [True]]))
     assert float(log[1, 1]) == pytest.approx(float(tokens[0, 1929]), abs=1e-4)
+
+
+def test_a_prompt_is_read_once_for_all_of_its_beginnings(model, language, monkeypatch):
+    reading = Reading(language, model.vocabulary, template_for(model, config(prefix="a photo of")))
+    words, tokens = model.vocabulary.encode("red dog on green grass with blue sky"), torch.arange(400, 500)
+    prompts = [tuple(words[i:] + words[:i]) for i in range(len(words))] * 2
+    beginnings = [ids[:n] for ids in prompts for n in range(len(ids) + 1)]
+    read, whole = [], type(language).following
+
+    def noted(self, ids, places):
+        read.append(len(ids))
+        assert places.sum() <= 64 + len(words) + 1
+        return whole(self, ids, places)
+
+    monkeypatch.setattr(type(language), "following", noted)
+    together = reading.following(beginnings, tokens)
+    assert sum(read) == len(words)  # each of the prompts, which come twice
+    for ids, found in zip(beginnings, together, strict=True):
+        torch.testing.assert_close(found, reading.following([ids], tokens)[0], atol=1e-4, rtol=1e-4)
 
 
 def test_the_best_depends_on_what_a_nat_costs():
