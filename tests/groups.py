@@ -1,10 +1,23 @@
-"""Which tests run in one worker of pytest-xdist."""
+"""Which tests are slow, and which run in one worker of pytest-xdist."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import pytest
+
+
+def is_of_the_newest_page(nodeid: str) -> bool:
+    """Whether a test opens the newest page, not that of the installed ComfyUI."""
+    return nodeid.startswith("tests/page/") and "newest" in nodeid
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The newest page is for `make test-all`: the same tests open the installed one."""
+    for item in items:
+        if is_of_the_newest_page(item.nodeid):
+            item.add_marker("slow")
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -17,7 +30,6 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
     class Groups(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            file = nodeid.partition("::")[0]
-            return "the newest page" if file.startswith("tests/page/") and "newest" in nodeid else file
+            return "the newest page" if is_of_the_newest_page(nodeid) else nodeid.partition("::")[0]
 
     return Groups(config, log)

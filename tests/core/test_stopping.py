@@ -28,7 +28,7 @@ def encoded(monkeypatch) -> list[int]:
     def counting(self, *given):
         plain(self, *given)
         encode = self._encode
-        self._encode = lambda embeddings, ids: counted.append(len(ids)) or encode(embeddings, ids)
+        self._encode = lambda embeddings, ids, *more: counted.append(len(ids)) or encode(embeddings, ids, *more)
 
     monkeypatch.setattr(MatchObjective, "__init__", counting)
     return counted

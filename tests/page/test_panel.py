@@ -89,7 +89,7 @@ def _read_the_chart(page: Page) -> None:
         expect(reader).to_have_attribute("aria-valuetext", words)
 
 
-def test_the_best_is_never_below_the_restarts_and_its_text_is_the_newest(comfy, browser):
+def test_the_best_is_never_below_the_restarts_and_its_text_is_the_last_one(comfy, browser):
     page, errors = opened(browser, comfy.address, workflow())
     say(page, "pez.state", state="searching")
     best = 0.0
