@@ -57,7 +57,7 @@ def speak(page: Page, locale: str) -> None:
         ("ko", "newest frontend", False, "The prompt appears here.", "Search's estimate", ["fast", "found"]),
     ],
     indirect=["server"],
-    ids=["ja", "zh", "fr", "ko"],
+    ids=["ja", "zh", "fr newest", "ko newest"],
 )
 def test_panel_and_choices_are_in_the_language_of_the_page(server, browser, locale, vue, idle, chart, choices):
     page, errors = opened(browser, server.address, workflow(), vue)
@@ -83,7 +83,9 @@ def test_panel_and_choices_are_in_the_language_of_the_page(server, browser, loca
     leave(page)
 
 
-@pytest.mark.parametrize("body", [None, "no JSON"], ids=["no answer", "a wrong answer"])
+@pytest.mark.parametrize(
+    "body", [pytest.param(None, id="no answer"), pytest.param("no JSON", id="a wrong answer", marks=pytest.mark.slow)]
+)
 def test_the_panel_speaks_english_without_translations(comfy, browser, body):
     def answered(route: Route) -> None:
         if body is None:
@@ -104,7 +106,10 @@ def test_the_panel_speaks_english_without_translations(comfy, browser, body):
 
 @pytest.mark.parametrize(
     ("locale", "line"),
-    [("fr", "Cherche un court prompt de vrais mots"), ("ko", "Searches for a short prompt of real words")],
+    [
+        ("fr", "Cherche un court prompt de vrais mots"),
+        pytest.param("ko", "Searches for a short prompt of real words", marks=pytest.mark.slow),
+    ],
 )
 def test_help_is_in_the_language_of_the_page_and_has_its_picture(comfy, browser, locale, line):
     page, errors = opened(browser, comfy.address, workflow())
