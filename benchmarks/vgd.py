@@ -29,8 +29,7 @@ def vgd(model: ClipModel, target: Target, language: LanguageModel, length: int =
         new: list[tuple[float, list[int]]] = []
         for said, ids in beams:
             at_end = torch.tensor([[False] * len(ids) + [True]])
-            tokens, _ = language.following(torch.tensor([ids]), at_end)
-            best = tokens[0].topk(CONTINUATIONS)
+            best = language.following(torch.tensor([ids]), at_end).tokens[0].topk(CONTINUATIONS)
             longer = [[*ids, token] for token in best.indices.tolist()]
             texts = [tokenizer.decode(each).strip() for each in longer]
             seen = (SHARPNESS * target.similarity(model.encode_texts(texts))).log_softmax(-1)

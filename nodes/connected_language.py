@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ..pez_core import PezError
+from ..pez_core.models.following import Following, said_until
 from ..pez_core.models.language import ENDS, LEAD, after_lead
 from ..pez_core.objectives.fluency import log_probabilities
 from .placement import load_beside_towers
@@ -87,15 +88,26 @@ class ConnectedLanguageModel:
             found[own][counted] = torch.cat(values)
         return found
 
-    def following(self, ids: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
+    def following(self, ids: Tensor, places: Tensor) -> Following:
         """See `objectives.fluency.LanguageModel`."""
         self._check_length(ids.shape[1])
         ids, places = ids.to(self.device), places.to(self.device)
+        followed = torch.cat([ids, ids.new_zeros(len(ids), 1)], dim=1)
+        read = places.flip(1).cummax(1).values.flip(1)  # what is before a place that is asked about, and the place
+        steps, tokens = torch.zeros(places.shape, device=self.device), []
         rows = max(1, READ // (len(self._lead) + ids.shape[1]))
-        pairs = zip(ids.split(rows), places.split(rows), strict=True)
-        hidden = torch.cat([self._read(some)[own] for some, own in pairs])
-        tokens = torch.cat([self._next(some) for some in hidden.split(PREDICTED)])
-        return tokens.index_fill(1, self._ends.to(tokens.device), -torch.inf), self._end(tokens)
+        for first in range(0, len(ids), rows):
+            own = slice(first, first + rows)
+            hidden, asked, after = self._read(ids[own])[read[own]], places[own][read[own]], followed[own][read[own]]
+            values = []
+            for some in torch.arange(len(hidden), device=self.device).split(PREDICTED):
+                next_tokens = self._next(hidden[some])
+                values.append(next_tokens.gather(1, after[some, None])[:, 0])
+                tokens.append(next_tokens[asked[some]])
+            steps[own][read[own]] = torch.cat(values)
+        found = torch.cat(tokens)
+        without_ends = found.index_fill(1, self._ends.to(found.device), -torch.inf)
+        return Following(without_ends, self._end(found), said_until(steps[:, :-1])[places])
 
     def _check_length(self, length: int) -> None:
         if length > LONGEST:

@@ -15,6 +15,7 @@ from torch import Tensor
 from ..errors import PezError, first_line
 from ..text.vocabulary import Vocabulary
 from .caption_net import CaptionConfig, CaptionNet
+from .following import Following, said_until
 from .presets import EMBEDDED_FOLDER
 
 RARE = -1  # the token id of the slot that stands for all tokens without one
@@ -90,14 +91,16 @@ class CaptionModel:
         return found
 
     @torch.no_grad()
-    def following(self, ids: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
+    def following(self, ids: Tensor, places: Tensor) -> Following:
         """See `objectives.fluency.LanguageModel`."""
         self._check(ids.shape[1])
-        hidden, _ = self.net.read(self.net.begin(self._slots[ids.to(self.device)]))
-        tokens = self.net.all(hidden[places.to(self.device)])[:, self._slots] + self._shares
+        ids, places = ids.to(self.device), places.to(self.device)
+        hidden, _ = self.net.read(self.net.begin(self._slots[ids]))
+        tokens = self.net.all(hidden[places])[:, self._slots] + self._shares
         end = tokens[:, self._end].clone()
         tokens[:, self._end] = -torch.inf
-        return tokens, end
+        steps = self.log_probability_of(hidden[:, :-1].flatten(0, 1), ids.flatten()).view(ids.shape)
+        return Following(tokens, end, said_until(steps)[places])
 
     def read_embeddings(self, ids: Tensor) -> Tensor:
         """What the network reads for the token ids [...]: [..., D]."""

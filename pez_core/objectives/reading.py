@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..text.template import Template
 from ..text.vocabulary import Vocabulary
-from .fluency import LanguageModel, nll_per_word
+from .fluency import LanguageModel, nll_per_word, word_count
 
 Ids = tuple[int, ...]
 
@@ -61,19 +61,27 @@ class Reading:
         self.room = vocabulary.room - len(template.before) - len(template.after)
 
     @torch.no_grad()
-    def following(self, before: Sequence[Ids], tokens: Tensor) -> Tensor:
-        """The log-probability float32 [N, A] of the searched tokens int64 [A] after the prefix and the ids `before`, on the CPU.
+    def following(self, before: Sequence[Ids], tokens: Tensor) -> tuple[Tensor, list[float | None]]:
+        """The log-probability float32 [N, A] of the searched tokens int64 [A] after the prefix and the ids `before`, on the CPU; and
+        the nats per word of `before` as whole prompts, None where the text of these is another one.
 
         Of a word that the language model spells from several tokens only the first counts: an upper bound.
         """
         texts = [" ".join(filter(None, (self._template.prefix, self._spell(ids)))) for ids in before]
-        encoded = [tuple(ids) for ids in self.language.encode_all(self._readable(texts, from_end=True))]
-        firsts, found = self._first[tokens], {}
+        readable = self._readable(texts, from_end=True)
+        encoded = [tuple(ids) for ids in self.language.encode_all(readable)]
+        firsts, found, said = self._first[tokens], {}, {}
         for some in _batches(_whole(encoded)):
             ids, places = _padded(some)
-            rows = self.language.following(ids, places)[0].cpu()[:, firsts]
-            found |= dict(zip((text[:n] for text, lengths in some for n in lengths), rows, strict=True))
-        return torch.stack([found[own] for own in encoded])
+            after = self.language.following(ids, places)
+            asked = [text[:n] for text, lengths in some for n in lengths]
+            found |= dict(zip(asked, after.tokens.cpu()[:, firsts], strict=True))
+            said |= dict(zip(asked, (after.said + after.end).tolist(), strict=True))
+        nll = [
+            -said[own] / (word_count(text) + 1) if text == self.text(ids) else None
+            for own, text, ids in zip(encoded, readable, before, strict=True)
+        ]
+        return torch.stack([found[own] for own in encoded]), nll
 
     def nll(self, texts: Sequence[str]) -> list[float]:
         """Nats per word of whole prompts, their ends counted as words. Lower reads more naturally."""

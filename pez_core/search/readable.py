@@ -90,6 +90,7 @@ class ReadableSearch:
         self._weights = sorted({*POLISH_WEIGHTS, weight})
         self._starts = [self._units(ids) for ids in found]
         self._followed: dict[Ids, Tensor] = {}  # what may follow [A], after prompts that were read before
+        self._nll: dict[Ids, float] = {}  # nats per word of those of them that the language model read as whole prompts
         self.front = Front()
         self.passes = 0
 
@@ -118,17 +119,18 @@ class ReadableSearch:
     def _beam(self) -> Iterator[None]:
         """Adds a word to every beam in each step. Kept phrases come first; the polish moves them."""
         root = tuple(self._kept)
-        rows = [_Row(root, weight, 0.0, 0.0, 0.0) for weight in BEAM_WEIGHTS]
+        rows = [_Row(root, weight, 0.0, -torch.inf, 0.0) for weight in BEAM_WEIGHTS]
         best, idle = dict.fromkeys(BEAM_WEIGHTS, -torch.inf), 0
         for _ in range(self._room - len(ids_of(root))):
-            rows = self._extend(rows)
-            self._meet([row.units for row in rows], [row.value for row in rows])
+            before, rows = rows, self._extend(rows)
+            self._meet([row.units for row in before], [row.value for row in before])  # they have been read by now
             yield
             gains = [row for row in rows if row.worth > best[row.weight]]
             best |= {row.weight: row.worth for row in sorted(gains, key=lambda row: row.worth)}
             idle = 0 if gains else idle + 1
             if idle == IDLE * self._depth or not rows:
-                return
+                break
+        self._meet([row.units for row in rows], [row.value for row in rows])
 
     def _extend(self, rows: list[_Row]) -> list[_Row]:
         """The best beams of each weight, one word longer."""
@@ -266,10 +268,9 @@ class ReadableSearch:
             for units, value in zip(prompts, values, strict=True)
             if units and value > -torch.inf and ids_of(units) not in self.front
         ]
-        nll = self._reading.nll([self._reading.text(ids_of(units)) for units, _ in new])
-        self.front.add(
-            Entry(units, value, own, self._words(units)) for (units, value), own in zip(new, nll, strict=True)
-        )
+        unread = [ids for units, _ in new if (ids := ids_of(units)) not in self._nll]
+        self._nll |= dict(zip(unread, self._reading.nll(list(map(self._reading.text, unread))), strict=True))
+        self.front.add(Entry(units, value, self._nll[ids_of(units)], self._words(units)) for units, value in new)
 
     def _words(self, units: Units) -> int:
         return word_count(self._reading.text(ids_of(units)))
@@ -282,8 +283,9 @@ class ReadableSearch:
         """The log-probability [N, A] of each allowed token after the ids `befores`, on the CPU."""
         new = list(dict.fromkeys(ids for ids in befores if ids not in self._followed))
         if new:
-            found = self._reading.following(new, self._allowed.cpu()).clamp_min(UNHEARD)
-            self._followed |= dict(zip(new, found, strict=True))
+            found, nll = self._reading.following(new, self._allowed.cpu())
+            self._followed |= dict(zip(new, found.clamp_min(UNHEARD), strict=True))
+            self._nll |= {ids: own for ids, own in zip(new, nll, strict=True) if own is not None}
         return torch.stack([self._followed[ids] for ids in befores])
 
     def _values(self, prompts: Sequence[Ids]) -> list[float]:

@@ -45,13 +45,13 @@ def every(ids: torch.Tensor) -> torch.Tensor:
 
 def test_the_probabilities_of_all_next_tokens_and_the_end_sum_to_one(tiny: CaptionModel):
     ids = torch.tensor([[320, 1237], [40000, 333]])
-    tokens, end = tiny.following(ids, every(ids))
+    tokens, end, _ = tiny.following(ids, every(ids))
     assert tokens.shape == (6, tiny.size)
     torch.testing.assert_close(tokens.exp().sum(1) + end.exp(), torch.ones(6), atol=1e-4, rtol=0)
 
 
 def test_every_token_that_a_prompt_may_use_has_a_probability(tiny: CaptionModel):
-    tokens, _ = tiny.following(torch.zeros(1, 0, dtype=torch.long), torch.ones(1, 1, dtype=torch.bool))
+    tokens, _, _ = tiny.following(torch.zeros(1, 0, dtype=torch.long), torch.ones(1, 1, dtype=torch.bool))
     assert tokens[0, tiny.vocabulary.usable].isfinite().all()
     assert tokens[0, tiny.vocabulary.start_ids[0]] == -torch.inf
 
@@ -59,9 +59,11 @@ def test_every_token_that_a_prompt_may_use_has_a_probability(tiny: CaptionModel)
 def test_a_text_scores_the_sum_of_its_steps(tiny: CaptionModel):
     for text, whole in zip(TEXTS, log_probabilities(tiny, TEXTS), strict=True):
         ids = torch.tensor(tiny.encode_all([text]))
-        tokens, end = tiny.following(ids, every(ids))
-        steps = tokens[:-1].gather(1, ids[0][:, None])
+        tokens, end, said = tiny.following(ids, every(ids))
+        steps = tokens[:-1].gather(1, ids[0][:, None])[:, 0]
         assert whole == pytest.approx(float(steps.sum() + end[-1]), abs=1e-3)
+        torch.testing.assert_close(said[1:], steps.cumsum(0), atol=1e-3, rtol=0)
+        assert said[0] == 0
 
 
 def test_what_follows_a_beginning_does_not_depend_on_what_is_read_with_it(tiny: CaptionModel):
@@ -105,7 +107,7 @@ def test_the_gradient_at_the_last_token_is_exact_for_what_is_predicted_there(tin
     _, gradient = tiny.value_and_gradient(ids)
     predicted = slice(CONFIG.width, None)
     estimate = (gradient[0, -1] * (tiny.embed(other)[0] - tiny.embed(ids)[0, -1]))[predicted].sum()
-    tokens, _ = tiny.following(ids, every(ids))
+    tokens, _, _ = tiny.following(ids, every(ids))
     assert float(estimate) == pytest.approx(float(tokens[2, 360] - tokens[2, 322]), abs=1e-3)
 
 
@@ -176,12 +178,13 @@ def test_a_language_model_of_transformers_says_what_follows_each_beginning():
     texts = ["a dog on a beach", "an oil painting of a lighthouse at night", "a"]
     for text, whole in zip(texts, log_probabilities(model, texts), strict=True):
         ids = torch.tensor(model.encode_all([text]))
-        tokens, end = model.following(ids, every(ids))
+        tokens, end, said = model.following(ids, every(ids))
         assert (tokens.exp().sum(1) + end.exp()).tolist() == pytest.approx([1] * len(tokens), abs=1e-3)
         assert whole == pytest.approx(float(tokens[:-1].gather(1, ids[0][:, None]).sum() + end[-1]), abs=1e-2)
         for last in range(ids.shape[1] + 1):
-            alone, _ = model.following(ids[:, :last], torch.arange(last + 1)[None] == last)
-            torch.testing.assert_close(alone[0], tokens[last], atol=1e-2, rtol=1e-3)
+            alone = model.following(ids[:, :last], torch.arange(last + 1)[None] == last)
+            torch.testing.assert_close(alone.tokens[0], tokens[last], atol=1e-2, rtol=1e-3)
+            assert float(alone.said) == pytest.approx(float(said[last]), abs=1e-2)
     natural, mixed = nll_per_word(model, ["a dog on a beach", "beach a dog a on"])
     assert natural < mixed
     assert nll_per_word(model, ["a dog on a beach."])[0] == pytest.approx(natural, abs=1e-4)

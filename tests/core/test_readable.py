@@ -249,9 +249,10 @@ def test_a_word_follows_with_the_probability_that_the_language_model_gives_it(mo
     own = template_for(model, config(prefix="a photo of"))
     reading = Reading(language, model.vocabulary, own)
     red, dog = model.vocabulary.encode("red dog")
-    log = reading.following([(), (red,)], torch.tensor([red, dog]))
+    log, nll = reading.following([(), (red,)], torch.tensor([red, dog]))
     assert log.shape == (2, 2)
-    tokens, _ = language.following(torch.tensor([[320, 1125, 539, 736]]), torch.tensor([[False] * 4 + [True]]))
+    assert nll == pytest.approx(reading.nll(["a photo of", "a photo of red"]), abs=1e-5)
+    tokens, _, _ = language.following(torch.tensor([[320, 1125, 539, 736]]), torch.tensor([[False] * 4 + [True]]))
     assert float(log[1, 1]) == pytest.approx(float(tokens[0, 1929]), abs=1e-4)
 
 
@@ -268,10 +269,21 @@ def test_a_prompt_is_read_once_for_all_of_its_beginnings(model, language, monkey
         return whole(self, ids, places)
 
     monkeypatch.setattr(type(language), "following", noted)
-    together = reading.following(beginnings, tokens)
+    together, nll = reading.following(beginnings, tokens)
     assert sum(read) == len(words)  # each of the prompts, which come twice
+    assert nll == pytest.approx(reading.nll(list(map(reading.text, beginnings))), abs=1e-4)
     for ids, found in zip(beginnings, together, strict=True):
-        torch.testing.assert_close(found, reading.following([ids], tokens)[0], atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(found, reading.following([ids], tokens)[0][0], atol=1e-4, rtol=1e-4)
+
+
+def test_what_was_read_is_no_whole_prompt_before_a_suffix_or_where_it_is_spelled_otherwise(model, language):
+    words = model.vocabulary.encode("red dog")
+    for changes in ({"suffix": "on grass"}, {"prefix": "a photo (of)"}):
+        reading = Reading(language, model.vocabulary, template_for(model, config(**changes)))
+        whole = reading.text(tuple(words))
+        _, (nll,) = reading.following([tuple(words)], torch.tensor(words))
+        assert nll is None or nll == pytest.approx(reading.nll([whole])[0], abs=1e-5)
+        assert (nll is None) == ("suffix" in changes)
 
 
 def test_the_best_depends_on_what_a_nat_costs():
