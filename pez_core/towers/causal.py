@@ -34,7 +34,6 @@ class CausalEncoder:
         self._layers = [layer.to(dtype) for layer in weights.layers]
         self._dtype = dtype
         self._after = after.detach()
-        self._fixed = len(before)
         with torch.no_grad():
             nothing = before.new_empty((1, weights.heads, 0, before.shape[1] // weights.heads), dtype=dtype)
             self._keys_values_before = self._keys_values(before[None], [(nothing, nothing)] * len(self._layers))

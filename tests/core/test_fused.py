@@ -6,6 +6,7 @@ import pytest
 import torch
 from open_clip import CLIP
 
+from pez_core.towers.alike import Alike
 from pez_core.towers.causal import CausalEncoder
 from pez_core.towers.weights import CausalWeights
 
@@ -70,3 +71,21 @@ def test_more_rows_than_the_kernels_are_for_take_the_usual_way(monkeypatch):
     assert torch.isfinite(features).all()
     with pytest.raises(AssertionError, match="many rows"):
         encoded(tower(), 1, 14, 2, torch.float32, fused=True)
+
+
+def test_what_rows_have_in_common_is_computed_once_where_the_kernels_are_not_used(monkeypatch):
+    weights, random = tower(), torch.Generator().manual_seed(1)
+    width = weights.positions.shape[1]
+    fixed, end, begun, rest = (
+        torch.randn(*shape, width, generator=random).to(DEVICE) for shape in ((1,), (1,), (2, 5), (6, 3))
+    )
+    prompts = torch.cat([begun.repeat_interleave(3, 0), rest], dim=1)
+    exact = CausalEncoder(weights, fixed, end, torch.float32)(prompts)
+    few = CausalEncoder(weights, fixed, end, torch.float32, fused=True)
+    with torch.no_grad():
+        assert torch.equal(few(prompts, Alike(5, 3)), few(prompts))
+    monkeypatch.setattr(stack, "MOST_ROWS", 30)  # the rows have 54 positions; 24 without those in common
+    monkeypatch.setattr(stack.FusedStack, "__call__", lambda *_: pytest.fail("fused kernels without what is in common"))
+    many = CausalEncoder(weights, fixed, end, torch.float32, fused=True)
+    with torch.no_grad():
+        torch.testing.assert_close(many(prompts, Alike(5, 3)), exact, atol=1e-5, rtol=0)
