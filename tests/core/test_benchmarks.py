@@ -23,6 +23,8 @@ from pez_core.checks.measuring import extra_megabytes
 from training.caption_topics import CAPTIONS
 from training.world.captions import STYLE_WORDS
 
+pytestmark = pytest.mark.slow
+
 CPU = torch.device("cpu")
 
 
@@ -58,7 +60,6 @@ def test_memory_of_a_large_tensor_is_noticed():
     assert extra_megabytes(lambda: torch.ones(64, 2**20), CPU) == pytest.approx(256, rel=0.2)
 
 
-@pytest.mark.slow
 def test_paintings_of_a_picture_s_caption_are_closer_than_those_of_another_s(model):
     rows = [row for row in held_out_pictures() if row.style == "plain"][:4]
     table = readable.Table(rows, model, load_judges(), {}, paintings=2)
@@ -92,7 +93,6 @@ def run(benchmark: ModuleType, monkeypatch, capsys, *options: str) -> str:
     return capsys.readouterr().out
 
 
-@pytest.mark.slow
 def test_quality_can_exchange_the_searched_model_and_a_judge(monkeypatch, capsys):
     few = ("--pictures", "12", "--json")
     plain, exchanged, other = (
@@ -183,7 +183,6 @@ def test_judges_are_asked_about_the_styles_that_they_know(model):
     assert {len(row) for row in rows} == {4, 5}  # some are known to one, some to both
 
 
-@pytest.mark.slow
 def test_styles_are_named_by_the_judges_that_know_them(monkeypatch, capsys):
     def of_real_pictures(texts: Sequence[str], seeds: Sequence[int]) -> list[Image.Image]:
         """Paints a text with the words of a style as a real picture in that style, everything else in black."""
@@ -215,7 +214,6 @@ def test_a_painter_that_is_not_known_is_said(monkeypatch, capsys):
     assert "--painter is embedded or comfyui:FILE.json, not 'dall-e'" in capsys.readouterr().err
 
 
-@pytest.mark.slow
 def test_the_generator_s_choice_goes_on_with_what_was_measured(tmp_path, monkeypatch, capsys):
     file = tmp_path / "rows.jsonl"
     options = ["--noises", "2", "--candidates", "2", "--paintings", "1", "--device", "cpu", "--rows", str(file)]

@@ -47,6 +47,7 @@ def test_safetensors_file_is_loaded_and_searched(safetensors, real_shapes):
     assert model.vocabulary.words[model.vocabulary.encode(result.prompt)].all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wrap", [lambda s: s, lambda s: {"state_dict": {f"module.{k}": v for k, v in s.items()}}])
 def test_pt_file_is_loaded_as_plain_weights(tmp_path, real_shapes, wrap):
     torch.save(wrap(real_shapes), tmp_path / "b32.pt")
@@ -54,6 +55,7 @@ def test_pt_file_is_loaded_as_plain_weights(tmp_path, real_shapes, wrap):
     assert torch.equal(model.image.module.visual.conv1.weight, real_shapes["visual.conv1.weight"].float())
 
 
+@pytest.mark.slow
 def test_a_tag_brings_its_activation_to_a_file(safetensors):
     plain = load_model("ViT-B-32", safetensors)
     openai = load_model("ViT-B-32/openai", safetensors)  # trained with QuickGELU
@@ -190,6 +192,7 @@ def test_names_that_are_numbers(tmp_path):
         load_model("ViT-B-32", tmp_path / "numbered.bin")
 
 
+@pytest.mark.slow
 def test_the_ending_may_be_in_capitals(safetensors, tmp_path):
     path = tmp_path / "B32.SAFETENSORS"
     path.write_bytes(safetensors.read_bytes())
@@ -212,6 +215,7 @@ def test_damaged_values_are_refused():
             check_values(module, "x")
 
 
+@pytest.mark.slow
 def test_a_file_of_damaged_values_is_refused(real_shapes, tmp_path):
     broken = {**real_shapes, "text_projection": torch.full_like(real_shapes["text_projection"], float("nan"))}
     torch.save(broken, tmp_path / "b32.pt")
@@ -271,6 +275,7 @@ def test_weights_that_cannot_be_fetched_name_their_source(monkeypatch):
     assert "no route to host" in str(caught.value)
 
 
+@pytest.mark.slow
 def test_weights_that_are_fetched_are_loaded(monkeypatch, safetensors, real_shapes):
     """The real path of a download, except the download itself."""
     monkeypatch.setattr("open_clip.factory.download_pretrained", lambda *_, **__: str(safetensors))

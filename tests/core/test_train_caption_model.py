@@ -14,6 +14,8 @@ from pez_core.objectives.fluency import nll_per_word
 from training.caption_phrases import composed
 from training.train_caption_model import main
 
+pytestmark = pytest.mark.slow
+
 SMALL = ("--width", "64", "--out-width", "16", "--layers", "1", "--positions", "512")
 TEXTS = ["a penguin on a blue background", "two red apples beside a cat, oil painting"]
 
@@ -45,7 +47,6 @@ def test_a_run_that_was_interrupted_goes_on(monkeypatch, phrases):
     assert load_caption_model(out).net.config.width == 64
 
 
-@pytest.mark.slow
 def test_a_run_begins_with_the_weights_it_is_given(monkeypatch, phrases):
     out = run(monkeypatch, phrases, 1e-9, "--begin", str(CAPTIONS))
     begun, shipped = load_caption_model(out), embedded_caption_model()

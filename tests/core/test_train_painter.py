@@ -19,6 +19,8 @@ from training.likeness import Likeness
 from training.painter_data import LENGTH, Pool, token_rows
 from training.train_painter import Training, config_for, loss_of
 
+pytestmark = pytest.mark.slow
+
 CPU = torch.device("cpu")
 
 
@@ -53,7 +55,6 @@ def test_a_cut_caption_reads_as_at_full_length(model):
     assert reading.read.sum(1).tolist() == [5, 4]
 
 
-@pytest.mark.slow
 def test_it_learns(pool, model):
     torch.manual_seed(0)
     pool.refill(least=8)
@@ -92,7 +93,6 @@ def test_the_likeness_to_the_picture_itself_is_whole_and_can_be_learned(pool, mo
     assert loss(10) - loss(0) < 0.95 * before
 
 
-@pytest.mark.slow
 def test_a_run_ends_with_a_painter_and_a_resumed_one_goes_on(drawings, model, monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(train_painter, "config_for", lambda model: config_for(model, **SMALL))
     monkeypatch.setattr(train_painter, "load_judges", lambda device: [])
