@@ -38,6 +38,7 @@ def test_a_full_disk_is_one_line_and_the_job_goes_on(tmp_path):
     assert "the same command goes on from there" in told["said"]
 
 
+@pytest.mark.slow
 def test_packed_is_no_slower_way_to_other_prompts(tmp_path, model):
     """The figures of the benchmark are those of the same prompts."""
     folder = benchmark.draw(tmp_path / "pictures", 10)

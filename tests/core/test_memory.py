@@ -36,6 +36,7 @@ def test_a_full_length_tower_takes_fewer_prompts_at_once(model, openai_vocabular
     assert matching(full, target, config).together == POSITIONS // 76
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak of a process is read from /proc")
 @pytest.mark.parametrize(
     ("method", "restarts", "readability"),

@@ -63,6 +63,7 @@ def test_tests_of_nodes_are_skipped_with_that_line(comfyui_with, tmp_path):
         next(served(tmp_path / "base"))
 
 
+@pytest.mark.slow
 def test_a_worker_runs_whole_files_and_one_all_of_the_newest_page(tmp_path):
     pytest.importorskip("xdist")
     page = tmp_path / "tests" / "page"
