@@ -436,6 +436,7 @@ def test_two_workers_find_the_same(pictures, tmp_path):
     assert {key: row["prompt"] for key, row in one.items()} == {key: row["prompt"] for key, row in two.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such names, links and pipes")
 def test_two_hundred_oddities(tmp_path):
     readable = draw_oddities(tmp_path / "odd")

@@ -41,6 +41,7 @@ def test_a_default_dtype_changes_nothing(model, target):
         torch.set_default_dtype(torch.float32)
 
 
+@pytest.mark.slow
 def test_threads_share_a_model(model):
     targets = [Target.from_images(model, random_picture(seed)) for seed in range(8)]
     expected = [invert(model, each, CONFIG).candidates for each in targets]

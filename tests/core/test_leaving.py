@@ -85,6 +85,7 @@ def test_drawn_parts_of_the_target_are_those_drawn_alone(model, targets):
     assert len(found) == 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "config",
     [
