@@ -69,49 +69,42 @@ class ConnectedLanguageModel:
 
     def log_probabilities(self, ids: Tensor, lengths: Tensor) -> Tensor:
         """See `objectives.fluency.LanguageModel`."""
-        count, longest = ids.shape
-        self._check_length(longest)
-        ids, lengths = ids.to(self.device), lengths.to(self.device)[:, None]
-        across = torch.arange(longest + 1, device=self.device)
-        followed = torch.cat([ids, ids.new_zeros(count, 1)], dim=1)
-        found = torch.zeros(followed.shape, device=self.device)
-        rows = max(1, READ // (longest + len(self._lead)))
-        for first in range(0, count, rows):
-            own = slice(first, first + rows)
-            counted, is_end = across <= lengths[own], across == lengths[own]
-            hidden = self._read(ids[own])[counted]  # [M, D]
-            values = []
-            for some in torch.arange(len(hidden), device=self.device).split(PREDICTED):
-                tokens = self._next(hidden[some])
-                own_values = tokens.gather(1, followed[own][counted][some, None])[:, 0]
-                values.append(torch.where(is_end[counted][some], self._end(tokens), own_values))
-            found[own][counted] = torch.cat(values)
-        return found
+        is_end = torch.arange(ids.shape[1] + 1, device=self.device) == lengths.to(self.device)[:, None]
+        steps, tokens = self._predict(ids, is_end)
+        steps[is_end] = self._end(tokens)
+        return steps
 
     def following(self, ids: Tensor, places: Tensor) -> Following:
         """See `objectives.fluency.LanguageModel`."""
-        self._check_length(ids.shape[1])
-        ids, places = ids.to(self.device), places.to(self.device)
-        followed = torch.cat([ids, ids.new_zeros(len(ids), 1)], dim=1)
-        read = places.flip(1).cummax(1).values.flip(1)  # what is before a place that is asked about, and the place
-        steps, tokens = torch.zeros(places.shape, device=self.device), []
-        rows = max(1, READ // (len(self._lead) + ids.shape[1]))
-        for first in range(0, len(ids), rows):
+        places = places.to(self.device)
+        steps, tokens = self._predict(ids, places)
+        without_ends = tokens.index_fill(1, self._ends.to(tokens.device), -torch.inf)
+        return Following(without_ends, self._end(tokens), said_until(steps[:, :-1])[places])
+
+    def _predict(self, ids: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
+        """The log-probabilities [M, V] of all tokens after the `places`, bool [N, L + 1]; before them those [N, L + 1] of the
+        tokens of the texts [N, L], up to the last place of each, 0 after it.
+
+        Raises PezError for a text that is too long.
+        """
+        count, longest = ids.shape
+        if longest > LONGEST:
+            raise PezError(f"The text has {longest} tokens, {self.name} reads {LONGEST} here: shorten it.")
+        ids = ids.to(self.device)
+        followed = torch.cat([ids, ids.new_zeros(count, 1)], dim=1)
+        read = places.flip(1).cumsum(1).flip(1) > 0  # what is before the last place, and the place
+        steps, tokens = torch.zeros(followed.shape, device=self.device), []
+        rows = max(1, READ // (longest + len(self._lead)))
+        for first in range(0, count, rows):
             own = slice(first, first + rows)
-            hidden, asked, after = self._read(ids[own])[read[own]], places[own][read[own]], followed[own][read[own]]
+            hidden, asked, after = (each[read[own]] for each in (self._read(ids[own]), places[own], followed[own]))
             values = []
             for some in torch.arange(len(hidden), device=self.device).split(PREDICTED):
-                next_tokens = self._next(hidden[some])
-                values.append(next_tokens.gather(1, after[some, None])[:, 0])
-                tokens.append(next_tokens[asked[some]])
+                predicted = self._next(hidden[some])
+                values.append(predicted.gather(1, after[some, None])[:, 0])
+                tokens.append(predicted[asked[some]])
             steps[own][read[own]] = torch.cat(values)
-        found = torch.cat(tokens)
-        without_ends = found.index_fill(1, self._ends.to(found.device), -torch.inf)
-        return Following(without_ends, self._end(found), said_until(steps[:, :-1])[places])
-
-    def _check_length(self, length: int) -> None:
-        if length > LONGEST:
-            raise PezError(f"The text has {length} tokens, {self.name} reads {LONGEST} here: shorten it.")
+        return steps, torch.cat(tokens)
 
     def _read(self, ids: Tensor) -> Tensor:
         """Hidden states [N, L + 1, D] after the lead and after each token of [N, L]."""

@@ -100,7 +100,9 @@ class Reading:
         return [self._shortened(text, from_end) if self._is_long(text) else text for text in texts]
 
     def _is_long(self, text: str) -> bool:
-        if len(text.encode()) < self.language.longest:  # a token has at least a byte, but for one before the first word
+        if (
+            len(text.encode()) < self.language.longest
+        ):  # each token has a byte or more, except one before the first word
             return False
         return len(self.language.encode_all([text])[0]) > self.language.longest
 
@@ -119,11 +121,11 @@ Beginnings = tuple[Ids, list[int]]
 
 
 def _whole(texts: Sequence[Ids]) -> list[Beginnings]:
-    """The texts, each that begins another one only as its beginning."""
+    """The texts that begin no other one, each with those that begin it."""
     whole: list[Beginnings] = []
     for ids in sorted(
         set(texts), reverse=True
-    ):  # what begins a text comes after it, with others that do between at most
+    ):  # longer texts come before what begins them, and nothing else in between
         if whole and whole[-1][0][: len(ids)] == ids:
             whole[-1][1].insert(0, len(ids))
         else:
@@ -146,10 +148,8 @@ def _batches(whole: Sequence[Beginnings]) -> Iterator[list[Beginnings]]:
 def _padded(texts: Sequence[Beginnings]) -> tuple[Tensor, Tensor]:
     """Ids int64 [N, L] of the texts, and places bool [N, L + 1] of the ends of their beginnings."""
     longest = max(len(ids) for ids, _ in texts)
-    rows, places = (
-        torch.zeros(len(texts), longest, dtype=torch.long),
-        torch.zeros(len(texts), longest + 1, dtype=torch.bool),
-    )
+    rows = torch.zeros(len(texts), longest, dtype=torch.long)
+    places = torch.zeros(len(texts), longest + 1, dtype=torch.bool)
     for row, place, (ids, lengths) in zip(rows, places, texts, strict=True):
         row[: len(ids)] = torch.tensor(ids, dtype=torch.long)
         place[lengths] = True

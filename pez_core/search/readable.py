@@ -90,7 +90,7 @@ class ReadableSearch:
         self._weights = sorted({*POLISH_WEIGHTS, weight})
         self._starts = [self._units(ids) for ids in found]
         self._followed: dict[Ids, Tensor] = {}  # what may follow [A], after prompts that were read before
-        self._nll: dict[Ids, float] = {}  # nats per word of those of them that the language model read as whole prompts
+        self._nll: dict[Ids, float] = {}  # nats per word of prompts that the language model has read
         self.front = Front()
         self.passes = 0
 
@@ -118,7 +118,7 @@ class ReadableSearch:
 
     def _beam(self) -> Iterator[None]:
         """Adds a word to every beam in each step. Kept phrases come first; the polish moves them."""
-        root = tuple(self._kept)
+        root = tuple(self._kept)  # without a value, so that it is not met
         rows = [_Row(root, weight, 0.0, -torch.inf, 0.0) for weight in BEAM_WEIGHTS]
         best, idle = dict.fromkeys(BEAM_WEIGHTS, -torch.inf), 0
         for _ in range(self._room - len(ids_of(root))):
