@@ -2,7 +2,7 @@
 
     python -m benchmarks.readable [--pictures 64] [--half choose|report] [--readability 0.2 0.5 ...] [--length 8]
                                   [--preset balanced] [--language FOLDER_OR_GGUF|installed] [--vgd N] [--paintings N]
-                                  [--drawings trained|twemoji|plain] [--joined vit|resnet] [--json]
+                                  [--drawings trained|twemoji|plain] [--joined vit|resnet] [--captions] [--json]
 
 One row for each way to a prompt: similarity in the searched (embedded) model and in the judges, each on the pictures in styles
 that it knows, with the mean difference from "pez 8 starts" on the same pictures and its standard error; nats per word (lower reads
@@ -11,6 +11,9 @@ not use. Every model knows the style of the drawings `twemoji` and `plain`, and 
 --joined that judge is joined to the searched model, except for "pez 8 starts", and only the other judge judges. With --paintings
 each prompt is painted N times, with the same seeds for all, and *painted NAME* is the mean similarity of the paintings to the picture
 in that judge, *painted* in all that know the picture's style. Captions with more than the searched length say more.
+
+With --captions searches also begin with words: with the true caption, and with a wrong one, which says where another picture's
+things are ("a cat on grass" for a cat on paper).
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ import json
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from torch import Tensor
@@ -37,6 +41,15 @@ from pez_core.models.language import installed_language_model, load_language_mod
 from pez_core.objectives.fluency import LanguageModel, nll_per_word
 
 PLAIN = "pez 8 starts"
+PLACES = (" on ", " under ", " in ")  # before the place of the things in a caption
+FARTHER = 7  # captions between one and the other
+
+
+def misplaced(captions: Sequence[str]) -> list[str]:
+    """The captions, each with the place of another one's things where both name one."""
+    split = [next((c.rpartition(word) for word in PLACES if word in c), (c, "", "")) for c in captions]
+    others = [split[(i + FARTHER) % len(split)] for i in range(len(split))]
+    return [things + word + place for (things, _, _), (_, word, place) in zip(split, others, strict=True)]
 
 
 class Table:
@@ -132,6 +145,7 @@ def main() -> None:
     parser.add_argument("--paintings", type=int, default=0, metavar="N", help="of each prompt (default: none)")
     parser.add_argument("--drawings", choices=("trained", "twemoji", "plain"), default="trained")
     parser.add_argument("--joined", choices=JUDGES, help="search with this judge joined to the model")
+    parser.add_argument("--captions", action="store_true", help="searches begin also with true and with wrong captions")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
     judges = {judge.name: judge for judge in load_judges()}
@@ -148,10 +162,13 @@ def main() -> None:
     table = Table(rows, model, list(judges.values()), readers, given.paintings)
     pictures = [row.picture for row in rows]
 
-    def searched(by: ClipModel, config: InversionConfig) -> list[str]:
+    true = [row.caption for row in rows]
+
+    def searched(by: ClipModel, config: InversionConfig, words: Sequence[str] = ()) -> list[str]:
         reader = language if config.readability else None
         targets = Target.from_images(by, pictures).split()
-        return [invert(by, target, config, language=reader).prompt for target in targets]
+        configs = [replace(config, words=each, start="words") for each in words] or [config] * len(targets)
+        return [invert(by, *each, language=reader).prompt for each in zip(targets, configs, strict=True)]
 
     configs = {"swaps from any": InversionConfig(patience=None)} | {
         f"readable {each:g}": InversionConfig.preset(given.preset, readability=each, length=given.length)
@@ -164,6 +181,12 @@ def main() -> None:
         f"joined, {name}" if given.joined else name: lambda config=config: searched(best, config)
         for name, config in configs.items()
     }
+    for name, words in {"true": true, "wrong": misplaced(true)}.items() if given.captions else ():
+        if name == "wrong":
+            ways["wrong captions"] = lambda words=words: words
+        for each, config in configs.items():
+            if config.readability:
+                ways[f"{name}, {each}"] = lambda config=config, words=words: searched(best, config, words)
     if given.vgd:
         targets = Target.from_images(model, pictures).split()
         ways[f"vgd {given.vgd} tokens"] = lambda: [vgd(model, target, language, given.vgd) for target in targets]
@@ -182,7 +205,7 @@ def main() -> None:
         found.append(table.row(name, prompts, (time.perf_counter() - begun) / len(rows)))
         if not given.json:
             print(table.line(found[-1]), flush=True)
-    found.append(table.row("true captions", [row.caption for row in rows], 0.0))
+    found.append(table.row("true captions", true, 0.0))
     print(json.dumps(found, indent=2) if given.json else table.line(found[-1]))
 
 

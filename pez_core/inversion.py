@@ -23,7 +23,9 @@ from .result import InversionResult, Progress
 from .run.loop import OnProgress, Run
 from .run.memory import search_bytes
 from .run.reading import Reader
+from .search.front import Units
 from .targets.target import Target, count_mismatch
+from .text.own_words import OwnWords, read_own_words
 from .text.template import Template, template_of
 from .towers.plain import plain_torch
 
@@ -169,12 +171,17 @@ def _prepared(
     if seeds is not None and len(seeds) != len(targets):
         raise PezError(count_mismatch(len(targets), "seed", "target", len(seeds)))
     template = template_for(model, config)
-    words = template.start_ids(config.words)[0] if config.start == "words" else []
+    own = _own_words(model, config, template)
+    if own:
+        template = own.template
+        words = [i for unit in own.units for i in unit if template.allowed[i]]
+    else:
+        words = template.start_ids(config.words)[0] if config.start == "words" else []
     copies = [_copy(target) for target in targets]
     try:
         model.ready(search_bytes(model, config, len(targets)))
         aim = objective(model, copies, template, config.precision)
-        reader = _reader(model, config, template, words, language) if config.readability else None
+        reader = _reader(model, config, template, own.units if own else (), language) if config.readability else None
     except torch.cuda.OutOfMemoryError as error:
         raise short_of_memory(model.device, model.name) from error
     more = {"name": model.name, "kept": template.kept, "words": words, "reader": reader, "seeds": seeds}
@@ -195,13 +202,20 @@ def _warned(model: ClipModel, config: InversionConfig, language: LanguageModel |
 
 
 def _reader(
-    model: ClipModel, config: InversionConfig, template: Template, words: Sequence[int], language: LanguageModel | None
+    model: ClipModel, config: InversionConfig, template: Template, own: Units, language: LanguageModel | None
 ) -> Reader:
     """What makes prompts readable with `language`, None for the embedded caption model."""
     language = language or embedded_caption_model()
     if isinstance(language, CaptionModel):
         language = language.to(model.device)  # small: it computes beside the search
-    return Reader(Reading(language, model.vocabulary, template), config, template.kept, words)
+    return Reader(Reading(language, model.vocabulary, template), config, template.kept, own)
+
+
+def _own_words(model: ClipModel, config: InversionConfig, template: Template) -> OwnWords | None:
+    """The user's own words, which a readable search keeps unless others match better; None if it starts from none."""
+    if config.start != "words" or not config.readability:
+        return None
+    return read_own_words(model.vocabulary, template, config.words, model.name)
 
 
 def template_for(model: ClipModel, config: InversionConfig) -> Template:
@@ -220,8 +234,13 @@ def warnings_of(model: ClipModel, config: InversionConfig, language: LanguageMod
     Raises PezError if the two do not fit together.
     """
     template = template_for(model, config)
+    own, told = _own_words(model, config, template), ()
+    if own:
+        told = own.warnings
+    elif config.start == "words":
+        told = template.start_ids(config.words)[1]
     unused = () if language is None or config.readability else (UNUSED.format(language.name),)
-    return (*template.warnings, *(template.start_ids(config.words)[1] if config.start == "words" else ()), *unused)
+    return (*template.warnings, *told, *unused)
 
 
 @plain_torch()

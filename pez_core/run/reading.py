@@ -12,7 +12,7 @@ from ..objectives.fluency import word_count
 from ..objectives.protocol import Objective
 from ..objectives.reading import Reading
 from ..result import Candidate
-from ..search.front import LEAST_WEIGHT, MOST_WEIGHT, Entry, Front, price, weight_of
+from ..search.front import LEAST_WEIGHT, LOSS, MOST_WEIGHT, Entry, Front, Units, price, weight_of
 from ..search.readable import ROUNDS, SLACK, ReadableSearch
 from .problem import Problem
 
@@ -22,25 +22,21 @@ CHOICES = 11  # weights whose best prompts become candidates, besides the chosen
 class Reader:
     """Turns the prompts that problems have met into readable ones.
 
-    config: its `readability` says how much a natural prompt is worth. kept: phrases that every prompt has. words: the ids of
-    the user's own words to start from, such as a caption: the result is never worth less than these.
+    config: its `readability` says how much a natural prompt is worth. kept: phrases that every prompt has. own: the user's
+    own words to start from, such as a caption: the result matches no worse and reads no worse.
     most_steps: for a problem.
     """
 
-    def __init__(
-        self, reading: Reading, config: InversionConfig, kept: Sequence[Sequence[int]], words: Sequence[int] = ()
-    ):
-        self._reading, self._config, self._kept = reading, config, kept
-        self._words = tuple(words[: min(SLACK * config.length, reading.room)])
+    def __init__(self, reading: Reading, config: InversionConfig, kept: Sequence[Sequence[int]], own: Units = ()):
+        self._reading, self._config, self._kept, self._own = reading, config, kept, own
         self._weight = weight_of(config.readability)
         self.most_steps = 1 + SLACK * config.length + ROUNDS * config.depth
         self._fronts: dict[int, Front] = {}
+        self._lost: dict[str, int] = {}  # of the user's own words, by the prompts that were offered
 
     def steps(self, objective: Objective, problem: Problem, generator: torch.Generator) -> Iterator[Entry]:
         """Searches; yields the best prompt after each step, and counts passes."""
         met = sorted(problem.met, key=lambda ids: -problem.met[ids])
-        if self._words and not self._kept:  # with kept words, only prompts that have them may be returned
-            met.append(self._words)
         search = ReadableSearch(
             objective,
             problem.number,
@@ -51,6 +47,7 @@ class Reader:
             self._weight,
             generator,
             self._config.depth,
+            self._own,
         )
         self._fronts[problem.number] = search.front
         passes = problem.passes
@@ -72,12 +69,16 @@ class Reader:
         ratio = (MOST_WEIGHT / LEAST_WEIGHT) ** (1 / (CHOICES - 2))
         weights = [self._weight, 0.0, *(LEAST_WEIGHT * ratio**i for i in range(CHOICES - 1))]
         chosen = [front.best(weight) for weight in weights]
+        self._lost |= {self._reading.text(entry.ids): entry.lost for entry in chosen}
         problem.met = {entry.ids: entry.worth(self._weight) for entry in chosen}
 
     def order(self, candidates: Sequence[Candidate]) -> list[Candidate]:
         """The candidates with their exact nats per word, best first by the chosen weight."""
         nll = self._reading.nll([each.text for each in candidates])
         read = [replace(each, nll=own) for each, own in zip(candidates, nll, strict=True)]
-        return sorted(
-            read, key=lambda each: self._weight * price(each.nll or 0.0, word_count(each.text)) - each.similarity
-        )
+
+        def worth(each: Candidate) -> float:
+            cost = self._weight * price(each.nll or 0.0, word_count(each.text))
+            return each.similarity - cost - LOSS * self._lost.get(each.text, 0)
+
+        return sorted(read, key=lambda each: -worth(each))

@@ -19,7 +19,7 @@ from ..objectives.fluency import word_count
 from ..objectives.protocol import Objective
 from ..objectives.reading import Reading
 from ..towers import Alike
-from .front import Entry, Front, Ids, Units, ids_of, price
+from .front import LOSS, Entry, Front, Ids, Units, ids_of, price
 
 # BEAMS, MOVES, READ, ROUNDS and IDLE are multiplied by the depth of a search.
 BEAMS = 3  # for each weight of the beam
@@ -33,6 +33,7 @@ MOVES = 40  # changes of each prompt whose value is computed in a round of the p
 READ = 6  # changes of each prompt that the language model then reads, the most promising ones
 ROUNDS = 8  # of the polish, at most
 IDLE = 2  # words without a gain after which the beam ends, and rounds after which the polish does
+ROOTS = 3  # beginnings of the user's own words, the whole among them, that the beam writes on from
 SLACK = 2  # tokens of a prompt for each of its `length` words, so that little words have room
 
 TOGETHER = BEAMS * len(BEAM_WEIGHTS) * SCORED  # prompts whose values are computed at once, at most, for a depth of 1
@@ -59,6 +60,8 @@ class ReadableSearch:
     No word comes twice except little ones, and all tokens together are at most SLACK * `length`.
 
     found: prompts that an earlier search met, whose words are tried everywhere. kept: phrases that every prompt has.
+    own: the user's own words to start from, with the kept phrases; () for none. With these, prompts may be as long as they are, the
+    best ones match and read no worse than they do, and each of them is only given up for a gain of LOSS.
     weight: the value of a nat per word that the result is chosen with. `front` holds what was met.
     depth: how thorough the search is, from 1; time grows with it.
 
@@ -76,19 +79,22 @@ class ReadableSearch:
         weight: float,
         generator: torch.Generator,
         depth: int = 1,
+        own: Units = (),
     ):
         self._objective, self._problem, self._reading = objective, problem, reading
         self._depth = depth
-        self._length, self._room = length, min(SLACK * length, reading.room)
         self._kept, self._generator = [tuple(each) for each in kept], generator
         self._allowed = objective.space.of(problem)  # [A]
         self._table = objective.space.embed(self._allowed)  # [A, D]
         self._is_little = cache(reading.is_little)
+        self._own, self._big = own, [unit for unit in own if not self._is_little(unit)]
+        self._length = max(length, sum(map(len, self._big)))
+        self._room = max(min(SLACK * length, reading.room), len(ids_of(own)))
         self._tokens: list[int] = self._allowed.tolist()
         self._column = {token: i for i, token in enumerate(self._tokens)}
         self._found = [i for i in dict.fromkeys(i for ids in found for i in ids) if i in self._column]
         self._weights = sorted({*POLISH_WEIGHTS, weight})
-        self._starts = [self._units(ids) for ids in found]
+        self._starts = [*map(self._units, found), *([own] if own else [])]
         self._followed: dict[Ids, Tensor] = {}  # what may follow [A], after prompts that were read before
         self._nll: dict[Ids, float] = {}  # nats per word of prompts that the language model has read
         self.front = Front()
@@ -97,6 +103,8 @@ class ReadableSearch:
     def steps(self) -> Iterator[None]:
         """Searches; yields after each step."""
         self._meet(self._starts, self._values(list(map(ids_of, self._starts))))
+        if self._own and ids_of(self._own) in self.front:
+            self.front.floor = self.front[ids_of(self._own)]
         yield
         yield from self._beam()
         if len(self.front):  # bans may forbid every prompt
@@ -117,8 +125,17 @@ class ReadableSearch:
     # The beam
 
     def _beam(self) -> Iterator[None]:
-        """Adds a word to every beam in each step. Kept phrases come first; the polish moves them."""
-        root = tuple(self._kept)  # without a value, so that it is not met
+        """Writes on from the user's own words and from beginnings of them, or else from the kept phrases, which the polish moves."""
+        whole = len(self._own)
+        for length in sorted({whole * part // ROOTS for part in range(1, ROOTS + 1)}, reverse=True):
+            root, missing = self._own[:length], list(self._kept)
+            for unit in root:
+                if unit in missing:
+                    missing.remove(unit)
+            yield from self._write_on((*root, *missing))
+
+    def _write_on(self, root: Units) -> Iterator[None]:
+        """Adds a word to every beam in each step. The root has no value, so that it is not met."""
         rows = [_Row(root, weight, 0.0, -torch.inf, 0.0) for weight in BEAM_WEIGHTS]
         best, idle = dict.fromkeys(BEAM_WEIGHTS, -torch.inf), 0
         for _ in range(self._room - len(ids_of(root))):
@@ -195,7 +212,7 @@ class ReadableSearch:
         chosen: dict[Units, float] = {}
         for number, (_, weight) in enumerate(entries):
             own = [
-                Entry(units, value, nll, self._words(units))
+                self._entry(units, value, nll)
                 for (units, nll, n), value in zip(new, values, strict=True)
                 if n == number
             ]
@@ -222,7 +239,8 @@ class ReadableSearch:
             columns = self._proposed(log[i], gain)
             gain = gain[columns] - (gain.mean() if own is None else gain[own])
             more = log[i][columns] - (log[i].min() if own is None else log[i][own])
-            estimates = (gain + weight * price(1.0, entry.words) * more / words).tolist()
+            lost = LOSS if unit in self._big else 0.0
+            estimates = (gain + weight * price(1.0, entry.words) * more / words - lost).tolist()
             for column, estimate, gained in zip(columns.tolist(), estimates, more.tolist(), strict=True):
                 swapped = (*units[:i], (self._tokens[column],), *units[i + 1 :])
                 ranked.append((estimate, swapped, -(said + gained) / words))
@@ -251,15 +269,19 @@ class ReadableSearch:
         seen: set[Ids] = set()
         before, room, length = None, self._room, self._length
         for unit in units:  # tens of thousands of prompts for a picture
-            if unit == before and self._kept.count(unit) < 2:
+            if unit == before and self._given(unit) < 2:
                 return False
-            if unit in seen and units.count(unit) > max(1, self._kept.count(unit)):
+            if unit in seen and units.count(unit) > max(1, self._given(unit)):
                 return False
             if not self._is_little(unit):
                 seen.add(unit)
                 length -= len(unit)
             before, room = unit, room - len(unit)
         return length >= 0 and room >= 0
+
+    def _given(self, unit: Ids) -> int:
+        """How often the user gave a word or phrase."""
+        return max(self._kept.count(unit), self._own.count(unit))
 
     def _meet(self, prompts: Sequence[Units], values: Sequence[float]) -> None:
         """Reads prompts that are new and may be returned, and records them."""
@@ -270,7 +292,10 @@ class ReadableSearch:
         ]
         unread = [ids for units, _ in new if (ids := ids_of(units)) not in self._nll]
         self._nll |= dict(zip(unread, self._reading.nll(list(map(self._reading.text, unread))), strict=True))
-        self.front.add(Entry(units, value, self._nll[ids_of(units)], self._words(units)) for units, value in new)
+        self.front.add(self._entry(units, value, self._nll[ids_of(units)]) for units, value in new)
+
+    def _entry(self, units: Units, value: float, nll: float) -> Entry:
+        return Entry(units, value, nll, self._words(units), len(self._big) - _in_order(self._big, units))
 
     def _words(self, units: Units) -> int:
         return word_count(self._reading.text(ids_of(units)))
@@ -337,6 +362,17 @@ class ReadableSearch:
             rows = [i for i, ids in enumerate(prompts) if len(ids) == length]
             ids = torch.tensor([prompts[i] for i in rows], device=device)
             yield rows, ids, torch.full((len(rows),), self._problem, device=device)
+
+
+def _in_order(words: Sequence[Ids], units: Units) -> int:
+    """The most of the words that a prompt has in their order."""
+    longest = [0] * (len(words) + 1)
+    for unit in units if words else ():
+        before = longest
+        longest = [0]
+        for i, word in enumerate(words):
+            longest.append(before[i] + 1 if word == unit else max(before[i + 1], longest[i]))
+    return longest[-1]
 
 
 def _moved(units: Units, source: int, place: int) -> Units:

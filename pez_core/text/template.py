@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 from ..errors import PezError, shorten
@@ -10,6 +11,9 @@ from .bans import Ban, Bans
 from .comfyui import SPECIAL_TOKENS
 from .spans import pieces
 from .vocabulary import Vocabulary
+
+Spelling = tuple[tuple[int, ...], str]
+"""Ids in a row, and their text."""
 
 
 class Template:
@@ -47,7 +51,8 @@ class Template:
         self._check_room()
         self.bans = _bans(vocabulary, tuple(vocabulary.clean(word) for word in banned)) if banned else None
         self.allowed = vocabulary.allowed(mode, self.bans)
-        self.kept, self._spelled = self._read_kept(keep)
+        self.kept, self._spellings = self._read_kept(keep)
+        self._spelled = _by_first(self._spellings)
         if self.bans:
             fixed = [*self.before, *self.after, *(i for ids in self.kept for i in ids)]
             usable = self.allowed.clone()
@@ -64,7 +69,7 @@ class Template:
             text, length = next(
                 (
                     (text, len(own))
-                    for own, text in self._spelled.items()
+                    for own, text in self._spelled.get(ids[place], ())
                     if tuple(ids[place : place + len(own)]) == own
                 ),
                 (self._vocabulary.token_texts[ids[place]], 1),
@@ -73,10 +78,17 @@ class Template:
             place += length
         return " ".join(filter(None, (self.prefix, *words, self.suffix)))
 
+    def spelling(self, texts: Mapping[tuple[int, ...], str]) -> Template:
+        """This template with texts for ids in a row that are spelled otherwise than their decoded tokens."""
+        unlike = {ids: text for ids, text in texts.items() if self._vocabulary.decode(ids) != text}
+        other = copy.copy(self)
+        other._spelled = _by_first([*self._spellings, *unlike.items()])
+        return other
+
     def permits(self, texts: Sequence[str]) -> list[bool]:
         """Whether each text fits the model's context and contains no banned word."""
         fits = [len(ids) <= self._vocabulary.room for ids in self._vocabulary.encode_all(texts)]
-        return [fit and not self._ban_in(text) for fit, text in zip(fits, texts, strict=True)]
+        return [fit and not self.ban_in(text) for fit, text in zip(fits, texts, strict=True)]
 
     def start_ids(self, words: str) -> tuple[list[int], tuple[str, ...]]:
         """The ids of the user's start words, without those that the search may not use, and warnings.
@@ -98,7 +110,7 @@ class Template:
             return usable, ()
         return usable, (f"Some of the words {shorten(words)!r} are ignored: the search may not use them.",)
 
-    def _ban_in(self, text: str) -> str:
+    def ban_in(self, text: str) -> str:
         """The first ban that a text contains; '' if there is none."""
         spelled = pieces(self._vocabulary, text) if self._banned and text else []
         return next((word for word, ban in self._banned if ban.is_in(spelled)), "")
@@ -109,7 +121,7 @@ class Template:
         ids = vocabulary.encode(text) if text else []
         if set(ids) & vocabulary.special_ids or any(mark in text.lower() for mark in SPECIAL_TOKENS):
             raise PezError(f"The {name} {shorten(text)!r} contains a special token: remove it.")
-        word = self._ban_in(text)
+        word = self.ban_in(text)
         if word:
             raise PezError(f"The banned word {word!r} is in the {name} {shorten(text)!r}: change one of them.")
         unknown = vocabulary.unknown_words(text)
@@ -131,9 +143,9 @@ class Template:
                 + (f", prefix and suffix take {fixed} of them." if fixed else ".")
             )
 
-    def _read_kept(self, keep: Sequence[str]) -> tuple[list[list[int]], dict[tuple[int, ...], str]]:
-        """The ids of each kept phrase; and, longest first, the texts of phrases that differ from their decoded tokens."""
-        vocabulary, kept, spelled = self._vocabulary, [], {}
+    def _read_kept(self, keep: Sequence[str]) -> tuple[list[list[int]], list[Spelling]]:
+        """The ids of each kept phrase, and the texts of those that differ from their decoded tokens."""
+        vocabulary, kept, spelled = self._vocabulary, [], []
         neighbor = vocabulary.encode("a")
         for phrase in keep:
             text = vocabulary.clean(phrase)
@@ -145,13 +157,21 @@ class Template:
                 )
             kept.append(ids)
             if vocabulary.decode(ids) != text:
-                spelled[tuple(ids)] = text
+                spelled.append((tuple(ids), text))
         taken = sum(map(len, kept))
         if taken > self.length:
             raise PezError(
                 f"The kept words have {taken} tokens, the length is {self.length}: raise the length or keep fewer words."
             )
-        return kept, dict(sorted(spelled.items(), key=lambda pair: -len(pair[0])))
+        return kept, spelled
+
+
+def _by_first(spellings: Sequence[Spelling]) -> dict[int, list[Spelling]]:
+    """The spellings by their first ids, longest first."""
+    found: dict[int, list[Spelling]] = {}
+    for each in sorted(spellings, key=lambda pair: -len(pair[0])):
+        found.setdefault(each[0][0], []).append(each)
+    return found
 
 
 @lru_cache(maxsize=8)
