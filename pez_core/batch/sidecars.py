@@ -13,6 +13,7 @@ from .rows import Row
 MODES = ("skip", "replace", "append", "prepend")
 BETWEEN = ", "
 _MARK = ".pez-half"  # of a file that is being written
+_LONGEST = 200  # bytes of its name before the mark: most file systems allow 255
 
 
 class NoPlaceError(PezError):
@@ -50,9 +51,13 @@ class Sidecars:
             text = self._merged(before, caption)
             if text is not None:
                 file.parent.mkdir(parents=True, exist_ok=True)
-                half = file.with_name(file.name[:100] + _MARK)
-                half.write_text(text + "\n", "utf-8", newline="\n")
-                half.replace(file)
+                half = file.with_name(file.name.encode(errors="ignore")[:_LONGEST].decode(errors="ignore") + _MARK)
+                try:
+                    half.write_text(text + "\n", "utf-8", newline="\n")
+                    half.replace(file)
+                except OSError:
+                    half.unlink(missing_ok=True)
+                    raise
         except UnicodeError as error:
             raise NoPlaceError(
                 f"The caption {file.name!r} that is there is not UTF-8 text: save it as UTF-8."

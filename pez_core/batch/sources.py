@@ -275,13 +275,21 @@ class Shard:
         name, seen = name_of(self.file.name), set()
         try:
             for sample in samples:
-                picture = next((data for ending, data in sample.items() if f".{ending.lower()}" in endings()), None)
-                key = f"{name}/{sample['__key__']}"
-                if picture is not None and key not in seen:
-                    seen.add(key)
-                    yield Item(key, picture)
+                for stem, picture in _pictures_of(sample):
+                    key = f"{name}/{sample['__key__']}{stem}"
+                    if key not in seen:
+                        seen.add(key)
+                        yield Item(key, picture)
         except (OSError, EOFError, ValueError, LookupError, tarfile.TarError, zlib.error) as error:
             yield Item(name, None, error=f"The shard cannot be read further: {first_line(error).rstrip('.')}.")
+
+
+def _pictures_of(sample: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """The picture of a sample, with '' for what its key lacks. If there is none, those whose names have dots before the ending, which
+    WebDataset takes for one, each with that part of its name: "v1.5 sunset.png" is the ending "5 sunset.png" of "v1"."""
+    parts = [(*ending.rpartition("."), data) for ending, data in sample.items() if not ending.startswith("__")]
+    pictures = [(f".{stem}" if stem else "", data) for stem, _, last, data in parts if f".{last.lower()}" in endings()]
+    return [each for each in pictures if not each[0]][:1] or pictures
 
 
 class ShardSource:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from ..config.classifier import CLASSIFIER_SETTINGS, ClassifierConfig
-from ..errors import PezError, first_line, shorten
+from ..errors import PezError, first_line, one_line, shorten
 from ..models.language_names import INSTALLED, language_model_named
 from ..models.presets import EMBEDDED
 from ..targets.labelled import HELD_OUT, SHARE, Examples
@@ -131,7 +131,7 @@ def _learn(given: argparse.Namespace) -> int:
     test = _read(given, given.test, None, examples.names) if given.test else None
     train, held_out = _divide(given, examples, config.seed)
     model = language_model_named(given.model, device_of(given))
-    complain(f"learning from {shorten(train.describe(), 300)}")
+    complain(f"learning from {one_line(train.describe())}")
     _say_words(task)
     with watching(config.steps, "classify") as show:
         result = learn_classifier(model, task, train, held_out, config, show)
@@ -198,7 +198,7 @@ def _apply(given: argparse.Namespace) -> int:
             if given.json:
                 say_json({"text": text, "label": name, "probabilities": labels}, indent=None)
             else:
-                say(f"{name}\t{labels[name]:.3f}\t{text}")
+                say(f"{one_line(name)}\t{labels[name]:.3f}\t{text}")
     return 0
 
 
@@ -213,7 +213,7 @@ def _print(
     )
     if result.task.shifts:
         pairs = zip(result.task.shifts, result.task.names, strict=True)
-        own = ", ".join(f"{shift:+.4f} {shorten(name, 20)}" for shift, name in pairs)
+        own = ", ".join(f"{shift:+.4f} {one_line(name, 20)}" for shift, name in pairs)
         say(f"shifts      {own}: added to the labels' log-probabilities in the accuracy")
     for each in measured:
         name = shorten(each.prompt, 60) if each.prompt else "(no prompt)"
@@ -226,9 +226,9 @@ def _print(
     if learned.nll is not None:
         say(f"reads       {learned.nll:.2f} nats per word (lower is more natural)")
     if len(learned.confusion) <= _MOST_SHOWN:
-        say(f"answers     {'':20} {' '.join(f'{shorten(name, _COLUMN):>{_COLUMN}}' for name in result.task.names)}")
+        say(f"answers     {'':20} {' '.join(f'{one_line(name, _COLUMN):>{_COLUMN}}' for name in result.task.names)}")
         for name, row in zip(result.task.names, learned.confusion, strict=True):
-            say(f"            {shorten(name, 20):20} {' '.join(f'{count:{_COLUMN}}' for count in row)}")
+            say(f"            {one_line(name, 20):20} {' '.join(f'{count:{_COLUMN}}' for count in row)}")
     search = result.search
     say(f"steps       {search.steps} in {search.seconds:.1f} s ({search.stopped}), model {search.model}")
     others = search.candidates[1:4]
@@ -289,7 +289,7 @@ def _say_words(task: LabelTask) -> None:
     if all(words == (name,) for name, words in zip(task.names, task.words, strict=True)):
         return
     pairs = list(zip(task.names, task.words, strict=True))
-    complain(shorten("labels: " + "; ".join(f"{name} is {' or '.join(words)}" for name, words in pairs), 300))
+    complain(one_line("labels: " + "; ".join(f"{name} is {' or '.join(words)}" for name, words in pairs)))
     for name, words in pairs:
         for word in words:
             if word != name and word in task.names:

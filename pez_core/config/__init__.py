@@ -130,7 +130,8 @@ class InversionConfig:
         "text",
         "",
         "Your own words to start from instead of random ones: a caption, an older prompt. The search changes them where "
-        "that fits the picture better.",
+        "that fits the picture better. With a readability above 0 each word stays unless another matches clearly better, and "
+        "the result reads no worse.",
         widget="start_words",
         node=WORDS,
         flag="--from-words",

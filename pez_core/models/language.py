@@ -267,7 +267,7 @@ def _read(
             f"{name} lacks {len(missing)} of its weights, such as {one_line(missing[0], 100)}: fetch the model again."
         )
     module = module.to(device).eval().requires_grad_(False)
-    own = name if isinstance(place, str) else place.stem
+    own = place.stem if isinstance(place, Path) and place.is_file() else name
     return EncoderDecoderModel(module, tokenizer, own) if both else TransformersModel(module, tokenizer, own)
 
 

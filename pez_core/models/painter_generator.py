@@ -51,6 +51,9 @@ def _without_empty(reading: Reading, prompts: Sequence[str]) -> Reading:
 
 
 def _pixels(picture: Image.Image) -> Tensor:
-    """[3, 64, 64], values -1 to 1."""
+    """[3, 64, 64], values -1 to 1. Transparent parts are white, as everywhere."""
+    if picture.has_transparency_data:
+        whole = picture.convert("RGBA")
+        picture = Image.alpha_composite(Image.new("RGBA", whole.size, "white"), whole)
     small = picture.convert("RGB").resize((SIZE, SIZE), Image.Resampling.LANCZOS)
     return torch.from_numpy(np.asarray(small, dtype=np.float32) / 127.5 - 1).permute(2, 0, 1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from ..errors import PezError, shorten
 
@@ -28,7 +28,11 @@ def read_like_comfyui(text: str) -> str:
     """
     _check(text)
     letters = text.replace("\\(", _OPEN).replace("\\)", _CLOSE)
-    return _remove_weights(letters).replace(_OPEN, "(").replace(_CLOSE, ")")
+    return _shown(_remove_weights(letters))
+
+
+def _shown(letters: str) -> str:
+    return letters.replace(_OPEN, "(").replace(_CLOSE, ")")
 
 
 def _check(text: str) -> None:
@@ -40,10 +44,21 @@ def _check(text: str) -> None:
 def _remove_weights(text: str, deep: int = 0) -> str:
     if deep > _DEEPEST:
         raise PezError(f"More than {_DEEPEST} pairs of parentheses are nested: write \\( and \\) for literal ones.")
-    return "".join(
+    return _joined(
         _remove_weights(_without_weight(piece[1:-1]), deep + 1) if piece[:1] == "(" and piece[1:][-1:] == ")" else piece
         for piece in _pieces(text)
     )
+
+
+def _joined(parts: Iterable[str]) -> str:
+    """The parts in a row. ComfyUI tokenizes each by itself, so those that would form one token are set apart: "sun(set:1.2)" is
+    two words."""
+    text = ""
+    for part in parts:
+        pair = _shown(text)[-1:] + _shown(part)[:1]
+        apart = len(pair) == 2 and (pair.isalpha() or not any(each.isalnum() or each.isspace() for each in pair))
+        text += f" {part}" if apart else part
+    return text
 
 
 def _without_weight(inner: str) -> str:

@@ -140,7 +140,7 @@ class CausalTower:
         whole = torch.cat([self.embed(self._start.to(self.device)).expand(len(prompts), -1, -1), prompts], dim=1)
         own = ids if len(self._start) else ids[:, 1:]
         if not own.shape[1]:
-            return prompts.new_zeros(len(prompts))
+            return prompts.sum((1, 2)) * 0.0  # nothing is counted, but a search may ask for the gradient
         hidden = self._base_hidden(inputs_embeds=whole[:, :-1].to(self._module.dtype))
         hidden = hidden[:, max(0, len(self._start) - 1) :]
         if not self._tied:

@@ -81,6 +81,15 @@ def test_a_missing_package_is_one_line_with_the_cure(pictures, tmp_path, capsys,
     assert len(said.splitlines()) == 1
 
 
+def test_a_caption_may_have_the_longest_name(tmp_path, capsys):
+    name = "\u732b" * 83 + ".png"  # 253 bytes
+    (tmp_path / "long").mkdir()
+    shutil.copy(SAMPLES[0], tmp_path / "long" / name)
+    quick = ["--method", "pez", "--steps", "2", "--restarts", "1", "--length", "3", "--sidecar"]
+    assert main(["batch", str(tmp_path / "long"), "--out", str(tmp_path / "rows.jsonl"), *quick]) == 0
+    assert sorted(each.suffix for each in (tmp_path / "long").iterdir()) == [".png", ".txt"]
+
+
 def test_nothing_optional_is_imported_at_the_start():
     code = "import pez_core.cli.commands, sys; print([n for n in ('pyarrow', 'webdataset', 'ray') if n in sys.modules])"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -167,6 +176,16 @@ class TestShards:
         assert (summary.total, summary.done, summary.failed) == (None, len(SAMPLES) + 1, 1)
         rows = [row["key"] for row in open_results(out).rows()]
         assert sorted(rows) == sorted(["00000.tar/damaged", *(f"00000.tar/{each.stem}" for each in SAMPLES)])
+
+    def test_names_with_dots_are_pictures_unless_the_sample_has_another(self, tmp_path):
+        webdataset = pytest.importorskip("webdataset", reason="pip install webdataset")
+        png = SAMPLES[0].read_bytes()
+        with webdataset.TarWriter(str(tmp_path / "0.tar")) as tar:
+            tar.write({"__key__": "my", "photo.png": png, "other.png": png})
+            tar.write({"__key__": "v1", "5 sunset.PNG": png, "5 sunset.txt": "a caption"})
+            tar.write({"__key__": "a", "mask.png": png, "png": png})
+        keys = [item.key for item in open_source(tmp_path / "0.tar")]
+        assert sorted(keys) == ["0.tar/a", "0.tar/my.other", "0.tar/my.photo", "0.tar/v1.5 sunset"]
 
     def test_a_shard_that_is_cut_off_keeps_its_beginning(self, shard):
         whole = shard.read_bytes()

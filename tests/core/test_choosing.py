@@ -47,6 +47,16 @@ def test_the_prompt_that_takes_away_most_of_the_loss_is_chosen():
     assert choice.second is choice.first_given
 
 
+def test_transparent_parts_are_white_for_the_painter_too():
+    picture = Image.new("RGBA", (64, 64), (0, 0, 0, 0))
+    picture.paste((255, 0, 0, 255), (20, 20, 44, 44))
+    white = Image.new("RGB", (64, 64), "white")
+    white.paste(picture, mask=picture)
+    painter = PainterGenerator(load_painter())
+    seen = [choose(painter, ["a", "b"], [each], 2).to_json()["candidates"] for each in (picture, white)]
+    assert seen[0] == seen[1]
+
+
 def test_what_all_prompts_share_is_no_error_of_their_difference():
     """Losses that differ a hundredfold from pair to pair leave no error where every prompt takes the same share of each."""
     choice = choose(Toy({"a": 0.9, "b": 0.899}, scale=2.0), ["a", "b"], [None])

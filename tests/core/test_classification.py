@@ -394,13 +394,15 @@ def test_smollm2_labels_as_the_plain_model_and_its_words_read_back():
 @pytest.mark.parametrize("kind", ["llama", "t5"])
 def test_a_folder_of_transformers_is_loaded_and_classifies(kind: str, tmp_path: Path):
     model = causal() if kind == "llama" else encoder_decoder()
-    model.module.save_pretrained(tmp_path / "model")
-    model.tokenizer.save_pretrained(tmp_path / "model")
-    loaded = load_classifying_model(tmp_path / "model")
+    folder = tmp_path / "Tiny-1.5B"
+    model.module.save_pretrained(folder)
+    model.tokenizer.save_pretrained(folder)
+    loaded = load_classifying_model(folder)
+    assert loaded.name == "Tiny-1.5B"
     assert classify(loaded, TASK, "red bird", TEXTS) == classify(model, TASK, "red bird", TEXTS)
     if kind == "t5":
         with pytest.raises(PezError, match="has an encoder, so it cannot say how texts read"):
-            load_language_model(tmp_path / "model")
+            load_language_model(folder)
 
 
 def test_a_name_is_looked_up_on_the_hub_only_if_it_is_asked_for(monkeypatch: pytest.MonkeyPatch):

@@ -102,6 +102,19 @@ def test_a_prompt_is_as_natural_as_the_plain_model_says(kind: str):
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_a_prompt_of_one_token_has_a_naturalness_with_a_gradient(kind: str):
+    tower = tower_of(causal(kind))
+    ids = torch.tensor([tower.vocabulary.encode("red")[:1]])
+    embeddings = tower.embed(ids).requires_grad_()
+    found = tower.prompt_log_probability(embeddings, ids)
+    (gradient,) = torch.autograd.grad(found.sum(), embeddings)
+    assert gradient.shape == embeddings.shape
+    if not tower.vocabulary.start_ids:  # nothing is before it
+        assert found.item() == 0
+        assert not gradient.any()
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_the_gradient_of_naturalness_says_which_token_would_be_likelier(kind: str):
     tower = tower_of(causal(kind))
     ids = torch.tensor([tower.vocabulary.encode("the red bird was good")])

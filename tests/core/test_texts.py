@@ -63,6 +63,9 @@ def test_scores_are_cosines_in_the_order_of_the_texts(model):
         ("(open bird", "(open bird"),
         ("a) (b) (c)", "a) (b) (c)"),
         ("(a (b) c", "(a (b) c"),
+        ("sun(set:1.2)", "sun set"),
+        ("(snow:1.3)man, (a) (cat:1.1)'s hat", "snow man, a cat's hat"),
+        ("a! (b!:1.1)! \\((c:1.1)\\)", "a! b! ! (c)"),
         ("", ""),
     ],
 )
