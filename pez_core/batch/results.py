@@ -84,8 +84,8 @@ class JsonLines:
 
     def __init__(self, path: Path):
         self._path = Path(os.path.realpath(path))  # a link stays a link
-        self._half = self._path.with_name(f".{path.name}.half")
-        self.manifest = path.with_name(f"{path.name}.{MANIFEST}")
+        self._half = self._path.with_name(f".{self._path.name}.half")
+        self.manifest = self._path.with_name(f"{self._path.name}.{MANIFEST}")  # locked: one for all links to the file
         self._file = -1
 
     def exists(self) -> bool:

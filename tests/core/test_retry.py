@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -12,6 +17,7 @@ from pez_core import InversionConfig, PezError
 from pez_core.batch.engines import Plan
 from pez_core.batch.engines.local import LocalEngine
 from pez_core.batch.job import Job, Summary
+from pez_core.batch.manifest import Manifest
 from pez_core.batch.results import JsonLines, ParquetFolder, Results
 from pez_core.batch.sources import open_source
 from pez_core.cli import main
@@ -179,6 +185,59 @@ def test_results_may_be_a_link(damaged, tmp_path):
     assert batch(damaged, tmp_path / "rows.jsonl", "--retry-failed") == 0
     assert (tmp_path / "rows.jsonl").is_symlink()
     assert sorted(rows_of(tmp_path / "real.jsonl")) == NAMES
+
+
+def test_a_link_and_its_file_are_one_job(damaged, tmp_path, capsys):
+    real, link = tmp_path / "real.jsonl", tmp_path / "rows.jsonl"
+    link.symlink_to(real.name)
+    manifest = Manifest(results(link).manifest)
+    manifest.lock()
+    try:
+        assert batch(damaged, real) == 2
+        assert "real.jsonl" in capsys.readouterr().err
+    finally:
+        manifest.release()
+
+
+WORKS_ON = """
+import multiprocessing, os, threading, time
+from pez_core.batch.engines.processes import end_with_job
+
+def work():
+    threading.Thread(target=end_with_job, daemon=True).start()
+    print(os.getpid(), flush=True)
+    while True:
+        time.sleep(1)
+
+if __name__ == "__main__":
+    multiprocessing.get_context("spawn").Process(target=work, daemon=True).start()
+    time.sleep(1000)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks for the worker in /proc")
+def test_a_worker_in_a_long_search_ends_with_a_job_that_is_killed(tmp_path):
+    (tmp_path / "job.py").write_text(WORKS_ON)
+    here = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    with subprocess.Popen([sys.executable, str(tmp_path / "job.py")], stdout=subprocess.PIPE, env=here) as running:
+        assert running.stdout
+        worker = int(running.stdout.readline())
+        assert state(worker) != "Z"
+        running.kill()
+    for _ in range(600):
+        if state(worker) == "Z":
+            return
+        time.sleep(0.2)
+    os.kill(worker, signal.SIGKILL)
+    pytest.fail("The worker works on for two minutes after its job was killed.")
+
+
+def state(pid: int) -> str:
+    """The state of a process, "Z" for one that has ended."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return "Z"
 
 
 def test_results_that_begin_anew_have_nothing_to_retry(damaged, tmp_path, capsys):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import multiprocessing
+import os
 import signal
 import threading
 from collections import deque
@@ -112,9 +113,18 @@ def _drained(again: deque[Item]) -> Iterator[Item]:
         yield again.popleft()
 
 
+def end_with_job() -> None:
+    """Ends this process as soon as the job's has ended, also if that was killed in the middle of a long search."""
+    job = multiprocessing.parent_process()
+    if job:
+        wait([job.sentinel])
+        os._exit(1)
+
+
 def _work(connection: Connection, device: str, plan: Plan) -> None:
     """What a worker does. Ctrl-C in a terminal reaches it too: the job decides when it ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=end_with_job, daemon=True).start()
     speaking = threading.Lock()  # items are asked for in the thread that prepares pictures
 
     def say(*words: Any) -> None:
