@@ -13,7 +13,7 @@ from ..objectives.protocol import Objective
 from ..objectives.reading import Reading
 from ..result import Candidate
 from ..search.front import LEAST_WEIGHT, LOSS, MOST_WEIGHT, Entry, Front, Units, price, weight_of
-from ..search.readable import ROUNDS, SLACK, ReadableSearch
+from ..search.readable import ROOTS, ROUNDS, SLACK, ReadableSearch
 from .problem import Problem
 
 CHOICES = 11  # weights whose best prompts become candidates, besides the chosen one
@@ -30,7 +30,8 @@ class Reader:
     def __init__(self, reading: Reading, config: InversionConfig, kept: Sequence[Sequence[int]], own: Units = ()):
         self._reading, self._config, self._kept, self._own = reading, config, kept, own
         self._weight = weight_of(config.readability)
-        self.most_steps = 1 + SLACK * config.length + ROUNDS * config.depth
+        words = ROOTS * max(SLACK * config.length, sum(map(len, own))) if own else SLACK * config.length
+        self.most_steps = 1 + words + ROUNDS * config.depth
         self._fronts: dict[int, Front] = {}
         self._lost: dict[str, int] = {}  # of the user's own words, by the prompts that were offered
 

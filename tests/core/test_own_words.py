@@ -131,6 +131,13 @@ def test_kept_and_banned_words_hold_beside_own_words(model, captioned, readabili
         assert "a" not in words
 
 
+def test_no_more_steps_are_taken_than_were_said(model, captioned):
+    targets, captions = captioned
+    told = []
+    invert(model, targets[0], replace(QUICK, words=captions[0], length=2), on_progress=lambda now: told.append(now))
+    assert all(each.step <= each.steps for each in told)
+
+
 def test_a_run_that_is_stopped_at_once_returns_no_worse_than_the_words(model, captioned):
     targets, captions = captioned
     (before,) = score(model, [captions[0]], targets[0])
