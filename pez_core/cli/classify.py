@@ -239,7 +239,7 @@ def _print(
 
 
 def _applying(given: argparse.Namespace, result: ClassifierResult) -> str:
-    """The command that uses what was learned, ready to be pasted."""
+    """The command that uses what was learned, ready to be pasted; a sentence where it cannot be."""
     task = result.task
     named = [f"{name}={shift:.4f}" for name, shift in zip(task.names, task.shifts, strict=False)]  # none, or all
     options = {
@@ -250,6 +250,8 @@ def _applying(given: argparse.Namespace, result: ClassifierResult) -> str:
         **({"shifts": _joined(named)} if named else {}),
         **({"model": given.model} if given.model != EMBEDDED else {}),
     }
+    if not all(value.isprintable() for value in options.values()):
+        return "some labels have line ends or letters that cannot be seen: rename them, or take them from --json"
     return typed("classify", "TEXTS.txt", *(f"--{name}={value}" for name, value in options.items()))
 
 

@@ -100,9 +100,8 @@ class Reading:
         return [self._shortened(text, from_end) if self._is_long(text) else text for text in texts]
 
     def _is_long(self, text: str) -> bool:
-        if (
-            len(text.encode()) < self.language.longest
-        ):  # each token has a byte or more, except one before the first word
+        # Each token has a byte or more, except one before the first word.
+        if len(text.encode()) < self.language.longest:
             return False
         return len(self.language.encode_all([text])[0]) > self.language.longest
 
@@ -123,9 +122,8 @@ Beginnings = tuple[Ids, list[int]]
 def _whole(texts: Sequence[Ids]) -> list[Beginnings]:
     """The texts that begin no other one, each with those that begin it."""
     whole: list[Beginnings] = []
-    for ids in sorted(
-        set(texts), reverse=True
-    ):  # longer texts come before what begins them, and nothing else in between
+    # Longer texts come before what begins them, and nothing else in between.
+    for ids in sorted(set(texts), reverse=True):
         if whole and whole[-1][0][: len(ids)] == ids:
             whole[-1][1].insert(0, len(ids))
         else:

@@ -53,7 +53,7 @@ def read_own_words(vocabulary: Vocabulary, template: Template, text: str, name: 
         )
     warnings = []
     if len(usable) < len(words):
-        warnings.append(f"Some of the words {shorten(text)!r} are ignored: they are banned.")
+        warnings.append(f"Some of the words {shorten(text)!r} are ignored: they are banned or special tokens.")
     if len(fitting) < len(usable):
         warnings.append(
             f"The last {len(usable) - len(fitting)} of the words {shorten(text)!r} are ignored: {name} reads "

@@ -90,6 +90,21 @@ def test_a_caption_may_have_the_longest_name(tmp_path, capsys):
     assert sorted(each.suffix for each in (tmp_path / "long").iterdir()) == [".png", ".txt"]
 
 
+def test_a_caption_that_cannot_be_written_leaves_no_half(pictures, tmp_path, capsys, monkeypatch):
+    replace = Path.replace
+
+    def full(path: Path, target: Path) -> Path:
+        if target.suffix == ".txt":
+            raise OSError(28, "No space left on device")
+        return replace(path, target)
+
+    monkeypatch.setattr(Path, "replace", full)
+    quick = ["--method", "pez", "--steps", "2", "--restarts", "1", "--length", "3", "--sidecar"]
+    assert main(["batch", str(pictures), "--out", str(tmp_path / "rows.jsonl"), *quick]) == 2
+    assert "No space left on device" in capsys.readouterr().err
+    assert not [each.name for each in pictures.iterdir() if each.suffix != ".png"]
+
+
 def test_nothing_optional_is_imported_at_the_start():
     code = "import pez_core.cli.commands, sys; print([n for n in ('pyarrow', 'webdataset', 'ray') if n in sys.modules])"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

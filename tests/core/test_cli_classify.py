@@ -44,6 +44,17 @@ def test_it_learns_prints_and_draws(capsys, tmp_path: Path):
         assert picture.size == (1200, 600)
 
 
+def test_labels_of_a_file_are_shown_on_one_line_with_what_cannot_be_seen_escaped(capsys, tmp_path: Path):
+    file = tmp_path / "odd.csv"
+    rows = [(f"text {i}", '"a\x1b]0;x\x07\nb"' if i % 2 else "plain") for i in range(16)]
+    file.write_text("text,label\n" + "".join(f"{text},{label}\n" for text, label in rows))
+    status, out, err = run(capsys, "classify", str(file), "--steps", "1", "--length", "1")
+    assert status == 0, err
+    assert not {"\x1b", "\x07"} & set(out + err)
+    assert "a\\x1b]0;x\\x07\\nb" in err
+    assert "apply       some labels have line ends or letters that cannot be seen" in out
+
+
 def test_json_has_the_prompt_its_test_and_where_it_was_carried(capsys, tmp_path: Path):
     test = tmp_path / "test.tsv"
     test.write_text("text\tlabel\na sunny garden\tcheerful\na stormy night\tgloomy\na broken line\n")

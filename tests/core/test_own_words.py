@@ -12,6 +12,9 @@ from pez_core import InversionConfig, PezError, Target, invert, score
 from pez_core.inversion import template_for, warnings_of
 from pez_core.models.caption_model import embedded_caption_model
 from pez_core.objectives.fluency import nll_per_word
+from pez_core.objectives.reading import LITTLE
+from pez_core.run import reading
+from pez_core.search import front, readable
 from pez_core.text.own_words import read_own_words
 
 CAPTION = "A snow-covered red-and-white lighthouse, two sailboats & an Orangutan (on grass)."
@@ -58,7 +61,7 @@ def test_the_template_of_others_stays_as_it_was(model):
 def test_banned_words_and_words_beyond_the_context_are_left_out_with_a_word(model):
     found = own(model, "a red bird on a red roof", banned=("bird", "red roof"))
     assert text_of(found) == "a red on a red"
-    assert any("are ignored: they are banned" in each for each in found.warnings)
+    assert any("are ignored: they are banned or special tokens" in each for each in found.warnings)
     room = model.vocabulary.room
     found = own(model, "bird " * (room + 5), suffix="in snow")
     assert len(found.units) == room - 2
@@ -144,3 +147,20 @@ def test_a_run_that_is_stopped_at_once_returns_no_worse_than_the_words(model, ca
     result = invert(model, targets[0], replace(QUICK, words=captions[0]), on_progress=lambda _: True)
     assert result.stopped == "asked to"
     assert result.similarity >= before.similarity - 1e-5
+
+
+def test_each_word_given_up_has_its_price(model, captioned, monkeypatch):
+    """With a high price all content words of a caption stay, in their order; with none some go."""
+    targets, captions = captioned
+
+    def left(price: float) -> list[bool]:
+        for module in (front, readable, reading):
+            monkeypatch.setattr(module, "LOSS", price)
+        found = []
+        for target, caption in zip(targets, captions, strict=True):
+            words = iter(invert(model, target, replace(QUICK, words=caption)).prompt.split())
+            found.append(all(word in words for word in caption.lower().split() if word not in LITTLE))
+        return found
+
+    assert all(left(1.0))
+    assert not all(left(0.0))

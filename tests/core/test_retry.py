@@ -199,25 +199,24 @@ def test_a_link_and_its_file_are_one_job(damaged, tmp_path, capsys):
         manifest.release()
 
 
-WORKS_ON = """
-import multiprocessing, os, threading, time
-from pez_core.batch.engines.processes import end_with_job
+ENDLESS = """
+import os, time
+from pez_core import InversionConfig
+from pez_core.batch.engines import Plan
+from pez_core.batch.engines.processes import ProcessEngine
 
-def work():
-    threading.Thread(target=end_with_job, daemon=True).start()
+def load(device):
     print(os.getpid(), flush=True)
-    while True:
-        time.sleep(1)
+    time.sleep(1000)
 
 if __name__ == "__main__":
-    multiprocessing.get_context("spawn").Process(target=work, daemon=True).start()
-    time.sleep(1000)
+    list(ProcessEngine(["cpu"]).run([], lambda key: False, Plan(load, InversionConfig()), None))
 """
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks for the worker in /proc")
-def test_a_worker_in_a_long_search_ends_with_a_job_that_is_killed(tmp_path):
-    (tmp_path / "job.py").write_text(WORKS_ON)
+def test_a_worker_in_the_middle_of_work_ends_with_a_job_that_is_killed(tmp_path):
+    (tmp_path / "job.py").write_text(ENDLESS)
     here = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     with subprocess.Popen([sys.executable, str(tmp_path / "job.py")], stdout=subprocess.PIPE, env=here) as running:
         assert running.stdout

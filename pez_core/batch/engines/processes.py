@@ -113,7 +113,7 @@ def _drained(again: deque[Item]) -> Iterator[Item]:
         yield again.popleft()
 
 
-def end_with_job() -> None:
+def _end_with_job() -> None:
     """Ends this process as soon as the job's has ended, also if that was killed in the middle of a long search."""
     job = multiprocessing.parent_process()
     if job:
@@ -124,7 +124,7 @@ def end_with_job() -> None:
 def _work(connection: Connection, device: str, plan: Plan) -> None:
     """What a worker does. Ctrl-C in a terminal reaches it too: the job decides when it ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=end_with_job, daemon=True).start()
+    threading.Thread(target=_end_with_job, daemon=True).start()
     speaking = threading.Lock()  # items are asked for in the thread that prepares pictures
 
     def say(*words: Any) -> None:
