@@ -228,6 +228,9 @@ def _make(page: Any, server: Comfy, everything: bool) -> None:
             continue
         made = page.evaluate("spec => pezBuild(spec)", plain(workflow))
         if everything:
+            del made["workflow"][
+                "id"
+            ]  # so that the page gives each copy its own, by which it knows whose result is whose
             write(WORKFLOWS / f"{title}.json", made["workflow"])
         graph = searches(made["graph"])
         run = server.run(graph)

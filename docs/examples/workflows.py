@@ -447,7 +447,7 @@ EXAMPLES: dict[str, Workflow] = {
         "model": model(),
         "picture": sample("penguin"),
         "image": Node("PEZImageTarget", (460, 0), {}, {"image": ("picture", 0)}, size=(320, 130)),
-        "text": Node("PEZTextTarget", (460, 220), {"text": "a red background", "weight": 0.3}, size=(320, 150)),
+        "text": Node("PEZTextTarget", (460, 220), {"text": "on red", "weight": 0.7}, size=(320, 150)),
         "blend": Node(
             "PEZBlendTargets",
             (460, 430),

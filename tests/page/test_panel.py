@@ -16,6 +16,7 @@ from search_page import (
     give,
     outcome,
     panel,
+    run,
     saved_with,
     say,
     set_widgets,
@@ -126,8 +127,18 @@ def test_the_best_is_never_below_the_restarts_and_its_text_is_the_last_one(comfy
         (("pez.state", {"state": "error", "message": "No memory: use less."}), "Error", "No memory: use less."),
         (("execution_interrupted", {}), "Cancelled", ""),
         (("execution_error", {"node_id": "1"}), "Error", "The run ended with an error in another node."),
+        (
+            ("execution_error", {"node_id": "1", "exception_message": "No words.\n"}),
+            "Error",
+            "The run ended with an error in another node. No words.",
+        ),
+        (
+            ("execution_error", {"node_id": str(INVERT), "exception_message": "Too long.\n"}),
+            "Error",
+            "Too long.",
+        ),
     ],
-    ids=["cancel", "error", "cancel before the search", "error before the search"],
+    ids=["cancel", "error", "cancel before the search", "error before the search", "error elsewhere", "own error"],
 )
 def test_after_cancel_or_error_nothing_of_the_old_run_is_shown(comfy, browser, ending, said, shown):
     page, errors = opened(browser, comfy.address, saved_with(outcome()))
@@ -143,6 +154,25 @@ def test_after_cancel_or_error_nothing_of_the_old_run_is_shown(comfy, browser, e
     expect(panel(page).locator(".pez-prompts")).to_have_text(shown)
     expect(panel(page).locator(".pez-chart")).to_be_hidden()
     expect(panel(page).locator(".pez-candidates")).to_be_hidden()
+    assert not errors
+    leave(page)
+
+
+def test_what_is_wrong_before_a_search_is_said_on_its_own_node(comfy, browser):
+    """Also where nothing was loaded before, so that the panel shows no run."""
+    page, errors = opened(browser, comfy.address, workflow())
+    page.evaluate(
+        """() => {
+            const { graph } = window.app
+            const node = window.LiteGraph.createNode("PEZDistill")
+            graph.add(node)
+            graph.getNodeById(1).connect(0, node, 0)
+            graph.remove(graph.getNodeById(3))
+        }"""
+    )
+    run(page)
+    expect(state(page)).to_have_text("Error", timeout=60_000)
+    expect(panel(page).locator(".pez-prompts")).to_have_text("A text target is empty: give some words.")
     assert not errors
     leave(page)
 

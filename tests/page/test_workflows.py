@@ -180,6 +180,21 @@ def test_a_workflow_opens_and_runs(comfy, browser, weights, path):
     assert CHECKS[path.stem](texts, comfy.base), texts
 
 
+def test_each_copy_of_a_workflow_is_its_own(comfy, browser):
+    """ComfyUI keeps the id of what is saved under another name: a copy would show what another copy found."""
+    first = json.loads(WORKFLOWS[0].read_text("utf-8"))
+    page, errors = opened(browser, comfy.address, first)
+    ids = [page.evaluate("() => window.app.rootGraph.id")]
+    for path in (WORKFLOWS[0], WORKFLOWS[0], WORKFLOWS[1]):
+        content = json.loads(path.read_text("utf-8"))
+        page.evaluate("([each, name]) => window.app.loadGraphData(each, true, true, name)", [content, path.stem])
+        ids.append(page.evaluate("() => window.app.rootGraph.id"))
+        assert page.evaluate("() => window.app.rootGraph.serialize().id") == ids[-1]
+    assert len(set(ids)) == 4
+    assert not errors
+    leave(page)
+
+
 @pytest.mark.slow
 def test_workflows_open_alike_and_legibly_in_the_newest_page_and_its_vue_renderer(comfy, comfy_newest, browser):
     """Under 60 % ComfyUI draws no text. As on a screen of 1600 x 1000, where the page zooms to all of a workflow."""

@@ -7,7 +7,7 @@ import { checked } from "./outcome/check.js";
 import { isShown } from "./outcome/event.js";
 import { adopt, keep, saveWith } from "./outcome/keep.js";
 import { remember, settle } from "./outcome/pick.js";
-import { takes } from "./outcome/runs.js";
+import { isOfShown, takes } from "./outcome/runs.js";
 import { addSearchPanel, endRuns, everyPanel, panelOf, panelsOnPath, refresh, showAll } from "./panel/on_nodes.js";
 import { onShownParts } from "./page/settings.js";
 import { record } from "./page/history.js";
@@ -44,7 +44,12 @@ api.addEventListener("pez.progress", ({ detail }) => {
 
 // What the nodes before a search do wrong ends it without a word from it.
 api.addEventListener("execution_interrupted", () => everyPanel().forEach((panel) => panel.end("cancelled")));
-api.addEventListener("execution_error", () => everyPanel().forEach((panel) => panel.end("error", say("elsewhere"))));
+api.addEventListener("execution_error", ({ detail }) => {
+  const said = detail?.exception_message?.trim() ?? "";
+  const own = said && isOfShown(detail.prompt_id) ? panelsOnPath(String(detail.node_id)) : [];
+  for (const panel of own) panel.fail(said);
+  everyPanel().forEach((panel) => panel.end("error", [say("elsewhere"), said].filter(Boolean).join(" ")));
+});
 
 // A node whose result was known already says nothing more after "loading".
 api.addEventListener("execution_success", () => {

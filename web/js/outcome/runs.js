@@ -21,15 +21,21 @@ api.addEventListener("execution_start", ({ detail }) => {
 
 for (const end of ["execution_success", "execution_error", "execution_interrupted"]) {
   api.addEventListener(end, () => {
-    workflows.delete(running);
+    const ended = running;
     running = undefined;
+    setTimeout(() => workflows.delete(ended)); // others who listen may ask what it was of
   });
 }
 
-// Whether a node may take what it has just been handed, as far as this page knows. If not, ComfyUI keeps it no longer.
+// Whether a run is of the workflow that is shown, as far as this page knows.
+export function isOfShown(id) {
+  const workflow = workflows.get(id);
+  return !workflow || !app.rootGraph?.id || workflow === app.rootGraph.id;
+}
+
+// Whether a node may take what it has just been handed. If not, ComfyUI keeps it no longer.
 export function takes(node) {
-  const workflow = workflows.get(running);
-  if (!workflow || !app.rootGraph?.id || workflow === app.rootGraph.id) return true;
+  if (isOfShown(running)) return true;
   for (const locator of Object.keys(app.nodeOutputs)) {
     if (nodeByLocator(app.rootGraph, locator) === node) delete app.nodeOutputs[locator];
   }

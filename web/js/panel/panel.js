@@ -91,8 +91,16 @@ export class Panel {
 
   // The search was ended from outside, if one is running here.
   end(state, message = "") {
-    if (!this.run) return;
-    this.run = null;
+    if (this.run) this.close(state, message);
+  }
+
+  // The node said what is wrong, perhaps before it began to search.
+  fail(message) {
+    if (this.ending?.message !== message) this.close("error", message);
+  }
+
+  close(state, message) {
+    this.run = this.outcomes = null;
     this.ending = { state, message };
     this.announcer.say([say(state), message].filter(Boolean).join(" "));
     this.draw();
