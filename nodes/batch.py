@@ -18,10 +18,12 @@ from ..pez_core import ClipModel, PezError, Progress
 from ..pez_core.batch.engines import Plan
 from ..pez_core.batch.engines.local import LocalEngine
 from ..pez_core.batch.job import Job, Summary
+from ..pez_core.batch.manifest import PRESET, WEIGHTS
 from ..pez_core.batch.results import open_results
 from ..pez_core.batch.sidecars import Sidecars
 from ..pez_core.batch.sources import Source, open_source
 from ..pez_core.errors import shorten
+from ..pez_core.models.fingerprint import fingerprint
 from .node import PezNode
 from .save import output_file
 from .settings import config_of, readability_input, search_inputs, wired_inputs
@@ -119,7 +121,9 @@ class PEZBatchFolder(PezNode):
             "recursive": recursive,
             "captions": captions,
             "model": pez_model.name,
+            WEIGHTS: fingerprint(pez_model),
             "language_model": language_model.name if language_model is not None else None,
+            PRESET: own["preset"],
             "settings": asdict(config),
         }
         try:

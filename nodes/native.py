@@ -45,6 +45,10 @@ class ClipVisionTower:
     def towers(self) -> tuple[ClipVisionTower, ...]:
         return (self,)
 
+    @property
+    def module(self) -> torch.nn.Module:
+        return self._clip_vision.model
+
     @torch.no_grad()
     def encode(self, pictures: Sequence[Image.Image]) -> Tensor:
         """Unit features float32 [B, F] of RGB pictures, on the CPU, preprocessed as in ComfyUI."""

@@ -111,14 +111,14 @@ class Job:
         if before is None:
             if self.results.exists():
                 raise PezError(
-                    "The results exist, but no options are recorded beside them: give another name, or --restart to "
+                    "The results exist, but no options are recorded beside them: give another name, or restart to "
                     "replace them."
                 )
             self._begin_anew(manifest)
             return
         if other := difference(before, self.options):
             raise PezError(
-                f"These results were started with other options: {other}. Give the same, another name, or --restart to "
+                f"These results were started with other options: {other}. Give the same, another name, or restart to "
                 "begin anew."
             )
         self.results.begin(anew=False)

@@ -12,6 +12,9 @@ from ..errors import PezError, first_line, shorten
 
 VERSION = 1
 MOST_BYTES = 2**24  # of the file
+WEIGHTS = "the model's weights"  # option: their fingerprint
+PRESET = "preset"  # option: only a word for many settings
+LATER = (WEIGHTS, PRESET)  # files of older versions lack them
 
 
 class Manifest:
@@ -50,7 +53,7 @@ class Manifest:
         options = told.get("options") if isinstance(told, dict) and told.get("version") == VERSION else None
         if not isinstance(options, dict):
             raise PezError(
-                f"{self._path.name!r} is of another version of this program, or was edited: give another name, or --restart."
+                f"{self._path.name!r} is of another version of this program, or was edited: give another name, or restart to begin anew."
             )
         return options
 
@@ -96,6 +99,9 @@ def difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     """The options that differ, in words: "seed 1 (was 0), steps 20 (was 10)"; '' if none does."""
     flat = [_flat(each) for each in (before, now)]
     names = [name for name in {**flat[0], **flat[1]} if flat[0].get(name) != flat[1].get(name)]
+    names = [name for name in names if name not in LATER or name in flat[0]]
+    if names == [PRESET]:
+        return ""  # its settings were given one by one
     return ", ".join(f"{name} {_said(flat[1].get(name))} (was {_said(flat[0].get(name))})" for name in names)
 
 

@@ -125,7 +125,7 @@ class JsonLines:
                         raise TypeError
                 except (ValueError, LookupError, TypeError, RecursionError) as error:
                     raise PezError(
-                        f"Line {number} of {self._path.name!r} is no row of a batch: remove it, or --restart to begin anew."
+                        f"Line {number} of {self._path.name!r} is no row of a batch: remove it, or restart to begin anew."
                     ) from error
                 yield line, row
 

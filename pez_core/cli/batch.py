@@ -22,6 +22,7 @@ from ..batch.engines.processes import ProcessEngine
 from ..batch.engines.ray import RayEngine
 from ..batch.job import Job, Summary, where
 from ..batch.loading import Loader
+from ..batch.manifest import PRESET
 from ..batch.preparing import Looks
 from ..batch.results import open_results
 from ..batch.sidecars import MODES, Sidecars
@@ -187,6 +188,7 @@ def _job(given: argparse.Namespace) -> Job:
         "crops": given.crops,
         "flips": given.flips,
         **captions,
+        PRESET: given.preset,
         "settings": asdict(config_of(given)),
     }
     source = open_source(given.source, given.recursive)

@@ -35,14 +35,23 @@ class Part:
 
 
 class PictureEncoder(Protocol):
-    """What a model needs from an image tower. `towers`: its parts, or itself."""
+    """What a model needs from the image towers of its parts."""
 
     @property
-    def towers(self) -> Sequence[PictureEncoder]: ...
+    def towers(self) -> Sequence[SinglePictureEncoder]:
+        """Those of its parts, or itself."""
+        ...
 
     def encode(self, pictures: Sequence[Image.Image]) -> Tensor:
         """Unit features float32 [B, F] of RGB pictures, on the CPU."""
         ...
+
+
+class SinglePictureEncoder(PictureEncoder, Protocol):
+    """An image tower. `module`: what has its weights."""
+
+    @property
+    def module(self) -> nn.Module: ...
 
 
 class ClipModel:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain, count
 
 from PIL import Image
 from torch import Tensor
 
 from ..errors import PezError
 from ..towers import JointTextTower, join
-from .clip import ClipModel, Part, PictureEncoder
+from .clip import ClipModel, Part, SinglePictureEncoder
+from .fingerprint import fingerprints
 
 
 class JointImageTower:
     """Image towers side by side; each is on its device only while it encodes."""
 
-    def __init__(self, towers: Sequence[PictureEncoder], shares: Sequence[float]):
+    def __init__(self, towers: Sequence[SinglePictureEncoder], shares: Sequence[float]):
         self.towers = tuple(towers)
         self._shares = tuple(shares)
 
@@ -42,7 +44,7 @@ def combine(models: Sequence[ClipModel], weights: Sequence[float] | None = None)
     if len(weights) != len(models) or not all(0 < weight < float("inf") for weight in weights):
         raise PezError(f"Expected {len(models)} weights above 0 for {len(models)} models, got {weights}.")
     names = [part.name for model in models for part in model.parts]
-    if len(set(names)) < len(names):
+    if len(set(names)) < len(names) and _has_one_twice(models):  # files in two folders may have one name
         raise PezError(f"Each model may be combined only once: {' + '.join(names)} has one twice.")
     first, *others = models
     for other in others:
@@ -55,13 +57,22 @@ def combine(models: Sequence[ClipModel], weights: Sequence[float] | None = None)
     for other in others:
         vocabulary = vocabulary.known_to_both(other.vocabulary)
     whole = sum(weights)
-    parts = [
-        Part(part.name, part.width, part.share * weight / whole)
-        for model, weight in zip(models, weights, strict=True)
-        for part in model.parts
-    ]
+    parts: list[Part] = []
+    for model, weight in zip(models, weights, strict=True):
+        for part in model.parts:
+            parts.append(Part(_new_name(part.name, parts), part.width, part.share * weight / whole))
     shares = [part.share for part in parts]
     images = [tower for model in models for tower in model.image.towers]
     texts = [tower for model in models for tower in model.text.towers]
     name = " + ".join(model.name for model in models)
     return ClipModel(JointImageTower(images, shares), JointTextTower(texts, shares), vocabulary, name, parts)
+
+
+def _new_name(name: str, parts: Sequence[Part]) -> str:
+    taken = {part.name for part in parts}
+    return next(each for each in chain([name], (f"{name} ({number})" for number in count(2))) if each not in taken)
+
+
+def _has_one_twice(models: Sequence[ClipModel]) -> bool:
+    known = [each for model in models for each in fingerprints(model)]
+    return len(set(known)) < len(known)

@@ -161,6 +161,16 @@ def test_other_options_are_refused_by_name(pictures, tmp_path, capsys):
     assert {row["seed"] for row in rows_of(out).values()} == {4}
 
 
+def test_files_of_older_versions_are_continued(pictures, tmp_path):
+    """They do not say which preset was given."""
+    out, manifest = tmp_path / "rows.jsonl", tmp_path / "rows.jsonl.manifest.json"
+    assert batch(pictures, out) == 0
+    told = json.loads(manifest.read_text("utf-8"))
+    assert told["options"].pop("preset")
+    manifest.write_text(json.dumps(told), "utf-8")
+    assert batch(pictures, out) == 0
+
+
 def test_a_file_that_is_not_ours_is_left_alone(pictures, tmp_path, capsys):
     out = tmp_path / "mine.jsonl"
     out.write_text('{"mine": 1}\n')

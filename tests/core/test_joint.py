@@ -146,6 +146,19 @@ def test_memory_is_that_of_both(model, judge, joint):
     assert search_bytes(joint, settings) == search_bytes(model, settings) + search_bytes(judge, settings) - BYTES
 
 
+def test_models_with_one_name_and_other_weights_are_two(openai_vocabulary):
+    """Files in two folders may have one name."""
+    made = []
+    for scale in (1, 2, 3):
+        module = small("ViT-B-32")
+        module.text_projection.data.mul_(scale)
+        made.append(ClipModel.of_open_clip(module, lambda picture: picture, openai_vocabulary, "same"))
+    assert [part.name for part in combine([combine(made[:2]), made[2]]).parts] == ["same", "same (2)", "same (3)"]
+    copy = ClipModel(made[0].image, made[0].text, openai_vocabulary, "same")
+    with pytest.raises(PezError, match="has one twice"):
+        combine([made[1], made[0], copy])
+
+
 def test_what_cannot_be_combined(model, judge, tmp_path):
     with pytest.raises(PezError, match="Combining needs at least two models, got 1"):
         combine([model])

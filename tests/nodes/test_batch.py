@@ -6,8 +6,11 @@ import json
 import shutil
 from pathlib import Path
 
+import open_clip
 import pytest
+import torch
 from graphs import EMBEDDED, graph, shown
+from safetensors.torch import save_file
 
 SAMPLES = Path(__file__).parents[2] / "pez_core" / "embedded" / "samples"
 NAMES = ("penguin.png", "pizza.png", "cat-and-ball.png")
@@ -66,6 +69,37 @@ def test_it_goes_on_with_new_pictures_and_refuses_other_settings(comfy, folder):
     assert "seed 2 (was 1)" in comfy.run(batch(folder.name, "made/more", seed=2)).error
     assert not comfy.run(batch(folder.name, "made/more", seed=2, restart=True)).error
     assert {row["seed"] for row in lines(comfy, "made/more")} == {2}
+
+
+def test_other_weights_in_a_file_of_the_same_name_are_another_model(comfy, folder):
+    models = comfy.base / "models" / "open_clip"
+    for number in (1, 2):
+        torch.manual_seed(number)
+        weights = {name: value.half() for name, value in open_clip.create_model("ViT-S-32-alt").state_dict().items()}
+        (models / f"folder{number}").mkdir()
+        save_file(weights, models / f"folder{number}" / "same.safetensors")
+    made, other = batch(folder.name, "made/weights"), batch(folder.name, "made/weights")
+    for number, each in enumerate((made, other), 1):
+        named = {"model": "Other (by name)", "name": "ViT-S-32-alt", "checkpoint": f"folder{number}/same.safetensors"}
+        each["model"]["inputs"] = named
+        each["settings"]["inputs"] = {"steps": 2, "restarts": 1}
+    assert not comfy.run(made).error
+    before = lines(comfy, "made/weights")
+    assert "the model's weights" in comfy.run(other).error
+    both = {"models.pez_model1": ["model", 0], "models.pez_model2": ["second", 0], "weights": ""}
+    made["second"] = other["model"]
+    made["both"] = {"class_type": "PEZCombineModels", "inputs": both}
+    made["batch"]["inputs"] |= {"pez_model": ["both", 0], "file": "made/both"}
+    assert not comfy.run(made).error
+    assert len(lines(comfy, "made/both")) == len(before) == len(NAMES)
+    assert lines(comfy, "made/weights") == before
+
+
+def test_another_preset_is_named_before_its_settings(comfy, folder):
+    assert not comfy.run(batch(folder.name, "made/preset")).error
+    said = comfy.run(batch(folder.name, "made/preset", preset="thorough")).error
+    assert 'other options: preset "thorough" (was "fast"), ' in said
+    assert said.count("or restart to begin anew.") == 1
 
 
 @pytest.mark.parametrize("where", ["..", "/etc", "../output", "a/../../.."])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 
 import pytest
@@ -40,6 +41,22 @@ def first(pair):
 
 def test_the_score_is_that_of_comfyuis_own_encoders(first):
     assert shown(first, "scores") == pytest.approx(shown(first, "theirs"), abs=1e-3)
+
+
+def test_a_batch_knows_its_weights_again(pair, first):
+    """Two connected CLIPs of one kind have one name."""
+    folder = pair.base / "input" / "from_clip"
+    folder.mkdir()
+    shutil.copy(pair.base / "input" / "penguin.png", folder)
+    made = {name: native()[name] for name in ("clip", "vision", "model")}
+    made["settings"] = {"class_type": "PEZSearchSettings", "inputs": {"steps": 1, "restarts": 1}}
+    inputs = {"folder": "from_clip", "recursive": False, "captions": False, "restart": False, "file": "from_clip"}
+    inputs |= {"pez_model": ["model", 0], "preset": "fast", "length": 2, "seed": 1, "readability": 0}
+    made["batch"] = {"class_type": "PEZBatchFolder", "inputs": {**inputs, "settings": ["settings", 0]}}
+    assert not pair.run(made).error
+    pair.post("/free", {"unload_models": True, "free_memory": True})
+    time.sleep(2)  # the server unloads between prompts, on its own clock
+    assert not pair.run(made).error  # the same weights, loaded anew
 
 
 @pytest.mark.slow
