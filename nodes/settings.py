@@ -10,6 +10,7 @@ from comfy_api.latest import io
 
 from ..pez_core import InversionConfig, PezError, escape_for_comfyui
 from ..pez_core.config import SEARCH_PRESETS, SEARCHING, SETTINGS, Setting
+from ..pez_core.errors import shorten
 from ..pez_core.search import METHODS
 from .wires import PezSettings, PezWords
 
@@ -121,9 +122,13 @@ def weights_of(text: str, count: int) -> list[float]:
     try:
         weights = [float(part) for part in given]
     except ValueError:
-        raise PezError(f"weights must be numbers separated by commas, such as 1, 0.5, -1, not {text!r}.") from None
+        raise PezError(
+            f"weights must be numbers separated by commas, such as 1, 0.5, -1, not {shorten(text)!r}."
+        ) from None
     if len(weights) != count:
-        raise PezError(f"{count} inputs are connected, weights has {len(weights)} numbers: give one for each, or none.")
+        raise PezError(
+            f"{count} inputs are connected, the weights are {len(weights)}, {shorten(text.strip())!r}: give one for each, or none."
+        )
     return weights
 
 

@@ -208,7 +208,7 @@ def _print(
     learned, without = result.learned, result.without
     say(f"prompt      {result.prompt}")
     say(
-        f"accuracy    {learned.accuracy:.3f} ± {learned.error:.3f} on the {learned.texts} held-out texts that chose it "
+        f"accuracy    {learned.accuracy:.3f} ± {learned.error:.3f} on the {learned.texts} held-out {'text' if learned.texts == 1 else 'texts'} that chose it "
         f"(no prompt: {without.accuracy:.3f})"
     )
     if result.task.shifts:

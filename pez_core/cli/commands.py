@@ -21,7 +21,7 @@ from .evaluate import add_evaluate
 from .files import files_for
 from .options import add_model, add_settings, config_of, language_of, model_of
 from .output import PROGRAM, JsonList, say, say_json
-from .paint import add_paint, paintings, warn_unknown
+from .paint import add_paint, check_words, paintings, warn_unknown
 from .parser import Parser
 from .runs import draw, escape, print_result, search, to_json
 
@@ -195,6 +195,7 @@ def _models(given: argparse.Namespace) -> int:
 
 
 def _score(given: argparse.Namespace) -> int:
+    check_words([given.text, *given.also])
     source = PictureSource.of(list(given.images))
     model = model_of(given)
     texts = [given.text, *given.also]

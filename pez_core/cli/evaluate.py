@@ -18,7 +18,14 @@ from .output import say, say_json
 
 log = logging.getLogger(__name__)
 
-COLUMNS = ("similarity", "first", "rank", "painted", "caption", "captioned")
+COLUMNS = {
+    "similarity": "of prompts with their pictures, -1 to 1",
+    "first": "the share of prompts that match no other picture better than their own",
+    "rank": "of a prompt's own picture; 1: no other matches better",
+    "painted": "the similarity of pictures with those painted from their prompts",
+    "caption": "the similarity of prompts with the captions",
+    "captioned": "the similarity of captions with their pictures, to compare that of the prompts with",
+}
 
 
 def add_evaluate(parser: argparse.ArgumentParser) -> None:
@@ -78,6 +85,12 @@ def _print(figures: dict[str, Any]) -> None:
         say(f"\n{judge}\n{'':24}" + "".join(f"{name:>18}" for name in shown))
         for folder, own in folders.items():
             say(f"{folder[-24:]:24}" + "".join(f"{_cell(own[name]):>18}" for name in shown))
+    whole = next(iter(figures["judges"].values()))[ALL]
+    say("\nEach is a mean ± its standard error.")
+    for name, meaning in COLUMNS.items():
+        if whole[name]:
+            count, pictures = whole[name]["count"], figures["pictures"]
+            say(f"{name:12}{meaning}" + (f" ({count} of {pictures} pictures)" if count < pictures else ""))
 
 
 def _cell(mean: dict[str, Any] | None) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from PIL import Image
 from tqdm import tqdm
 
+from ..config.setting import MAX_SEED
 from ..errors import PezError, shorten
 from ..models.clip import ClipModel
 from ..painting import GUIDANCE, STEPS, embedded_painter, paint
@@ -52,21 +53,23 @@ def add_paint(parser: argparse.ArgumentParser, text_help: str) -> None:
 def _paint(given: argparse.Namespace) -> int:
     if not 1 <= given.count <= MOST:
         raise PezError(f"--count must be from 1 to {MOST}, not {given.count}.")
+    if not 0 <= given.seed <= MAX_SEED:
+        raise PezError(f"--seed must be from 0 to 2^64 - 1, not {given.seed}.")
+    check_words([given.text])
+    seeds = [(given.seed + i) % (MAX_SEED + 1) for i in range(given.count)]
     files = files_for("--out", given.out, [""] * given.count)
     device = device_of(given)
     begun = time.perf_counter()
     warn_unknown(embedded_painter(str(device)).model, [given.text], "paintings ignore the meaning")
     shown = sys.stderr is not None and sys.stderr.isatty()
     with tqdm(total=given.steps * given.count, unit="step", desc=shorten(given.text, 20), disable=not shown) as bar:
-        for i, file in enumerate(files):
-            picture = paint([given.text], given.seed + i, given.steps, given.guidance, device, lambda *_: bar.update())[
-                0
-            ]
+        for seed, file in zip(seeds, files, strict=True):
+            (picture,) = paint([given.text], seed, given.steps, given.guidance, device, lambda *_: bar.update())
             save_png(picture, file, "The picture")
             if not given.json:
                 say(f"picture     {file}")
     if given.json:
-        pictures = [{"file": str(file), "seed": given.seed + i} for i, file in enumerate(files)]
+        pictures = [{"file": str(file), "seed": seed} for seed, file in zip(seeds, files, strict=True)]
         seconds = round(time.perf_counter() - begun, 3)
         say_json(
             {
@@ -84,6 +87,13 @@ def paintings(prompt: str, seed: int) -> list[Image.Image]:
     """What the painter makes of a prompt, for a plot: with `seed` and those that follow."""
     warn_unknown(embedded_painter().model, [prompt], "paintings ignore the meaning")
     return [paint([prompt], (seed + i) % 2**64)[0] for i in range(SHOWN)]
+
+
+def check_words(texts: Sequence[str]) -> None:
+    """Raises PezError for a text without words: a variable of a shell may be empty."""
+    for text in texts:
+        if not text.strip():
+            raise PezError(f"The text {text!r} has no words: give some.")
 
 
 def warn_unknown(model: ClipModel, texts: Sequence[str], so: str) -> None:

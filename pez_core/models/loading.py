@@ -128,7 +128,8 @@ def _check_tag(architecture: str, tag: str) -> None:
 
 def _fetch(architecture: str, tag: str) -> nn.Module:
     try:
-        return _create(architecture, tag, weights=tag)
+        with _without("Failed to download weights"):  # the error says it
+            return _create(architecture, tag, weights=tag)
     except (OSError, RuntimeError) as error:
         name = f"{architecture}/{tag}"
         raise FetchError(
@@ -140,7 +141,7 @@ def _fetch(architecture: str, tag: str) -> nn.Module:
 
 def _from_file(architecture: str, tag: str, path: Path) -> nn.Module:
     tensors = checkpoint_tensors(path)
-    with _without_weights():
+    with _without("No pretrained weights loaded"):  # they are loaded later
         module: Any = _create(architecture, tag)
     why = misfit(module, convert_state_dict(module, tensors))  # first, so that the values of a wrong file are not read
     if not why:
@@ -168,11 +169,11 @@ class _LowerCase:
 
 
 @contextmanager
-def _without_weights() -> Iterator[None]:
-    """Keeps open_clip from warning that a model has no weights yet."""
+def _without(beginning: str) -> Iterator[None]:
+    """Keeps open_clip from logging what begins like this."""
 
     def wanted(record: logging.LogRecord) -> bool:
-        return not record.getMessage().startswith("No pretrained weights loaded")
+        return not record.getMessage().startswith(beginning)
 
     logging.getLogger().addFilter(wanted)
     try:
@@ -239,5 +240,5 @@ def _nearest(name: str) -> str:
     return (
         f" The nearest: {', '.join(matches)}."
         if matches
-        else " PEZ Load Model's help names the most useful ones, open_clip.list_pretrained() all."
+        else " Names look like ViT-L-14/openai; open_clip.list_pretrained() has all."
     )

@@ -47,8 +47,11 @@ class Accuracy:
 
     @property
     def error(self) -> float:
-        """The standard error of the accuracy."""
-        return math.sqrt(self.accuracy * (1 - self.accuracy) / self.texts)
+        """The standard error of the accuracy, as if two more texts were right and two wrong (Agresti and Coull, 1998): a few
+        texts that are all right prove little."""
+        texts = self.texts + 4
+        share = (self.right + 2) / texts
+        return math.sqrt(share * (1 - share) / texts)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""

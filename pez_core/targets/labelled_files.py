@@ -87,6 +87,11 @@ def _examples(table: Table, text: Sequence[str], label: str, names: Sequence[str
     """The examples in the rows of a table. text: its columns with texts. label: that with the labels."""
     rows, skipped = _usable(table, text, label, title)
     labels, order = _named([row.label for row in rows], table, names, label, title)
+    if len(order) == 1:
+        first = "".join(f" A row that cannot be used: {each}" for each in skipped.sentences()[:1])
+        raise PezError(
+            f"All texts of {title!r} have the label {shorten(order[0])!r}: two or more labels are needed.{first}"
+        )
     number = {name: i for i, name in enumerate(order)}
     texts, numbers = [], []
     for row, own in zip(rows, labels, strict=True):
@@ -231,8 +236,6 @@ def _named(
         order = sorted(there, key=_by_size)
     if names is not None:
         return labels, names
-    if len(order) == 1:
-        raise PezError(f"All texts of {title!r} have the label {shorten(order[0])!r}: two or more labels are needed.")
     return labels, order
 
 

@@ -91,7 +91,8 @@ class Template:
         return [fit and not self.ban_in(text) for fit, text in zip(fits, texts, strict=True)]
 
     def start_ids(self, words: str) -> tuple[list[int], tuple[str, ...]]:
-        """The ids of the user's start words, without those that the search may not use, and warnings.
+        """The ids of the user's start words, without those that the search may not use, at most as many as the length, and
+        warnings.
 
         Raises PezError if none is left.
         """
@@ -106,9 +107,16 @@ class Template:
                     else "there are none. Give some, or start at random."
                 )
             )
-        if len(usable) == len(own):
-            return usable, ()
-        return usable, (f"Some of the words {shorten(words)!r} are ignored: the search may not use them.",)
+        warnings = []
+        if unusable := list(dict.fromkeys(self._vocabulary.token_texts[i] for i in own if not self.allowed[i])):
+            named = shorten(", ".join(map(repr, unusable)))
+            warnings.append(f"Of the start words {shorten(words)!r} the search may not use {named}: they are left out.")
+        if len(usable) > self.length:
+            cut = shorten(self._vocabulary.decode(usable[self.length :]))
+            warnings.append(
+                f"The start words have {len(usable)} tokens, the length is {self.length}: {cut!r} is cut off. Raise the length."
+            )
+        return usable[: self.length], tuple(warnings)
 
     def ban_in(self, text: str) -> str:
         """The first ban that a text contains; '' if there is none."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from contextlib import nullcontext
 from dataclasses import replace
 from importlib.metadata import version
@@ -20,6 +21,7 @@ from pez_core.config.classifier import ClassifierConfig
 from pez_core.models.caption_model import CaptionModel, embedded_caption_model
 from pez_core.models.language import installed_language_model, load_classifying_model, load_language_model
 from pez_core.models.towers import tower_of
+from pez_core.objectives.label_judge import Accuracy
 from pez_core.objectives.labels import LabelObjective
 from pez_core.search import METHODS
 from pez_core.search.adafactor import AdafactorPezSearch
@@ -48,6 +50,11 @@ def moods() -> Examples:
     from pez_core.models.presets import EMBEDDED_FOLDER
 
     return read_examples(EMBEDDED_FOLDER / "samples" / "moods.csv")
+
+
+def test_a_few_texts_that_are_all_right_prove_little():
+    assert Accuracy("", 2, 2, ((1, 0), (0, 1))).error == pytest.approx(0.1925, abs=1e-4)
+    assert Accuracy("", 400, 500, ()).error == pytest.approx(math.sqrt(0.8 * 0.2 / 500), abs=1e-4)
 
 
 def test_a_prompt_is_learned_that_labels_new_texts(moods):

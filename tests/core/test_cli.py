@@ -286,6 +286,28 @@ def test_several_models_are_searched_as_one(capsys, penguin):
     assert "got 1: repeat it once per --model; use - for none" in err
 
 
+@pytest.mark.parametrize(
+    "command", [["score", " ", "PENGUIN"], ["score", "a fox", "--also", "", "PENGUIN"], ["paint", "", "--out", "FILE"]]
+)
+def test_a_text_without_words_is_refused(capsys, penguin, tmp_path, command):
+    file = tmp_path / "a.png"
+    files = {"PENGUIN": str(penguin), "FILE": str(file)}
+    status, out, err = run(capsys, *(files.get(each, each) for each in command))
+    assert (status, out) == (2, "")
+    assert "has no words: give some." in err
+    assert not file.exists()
+
+
+def test_seeds_after_the_last_begin_at_0(capsys, tmp_path):
+    options = ["--steps", "1", "--count", "2", "--json", "--out", str(tmp_path / "a.png")]
+    status, out, _ = run(capsys, "paint", "a fox", "--seed", str(2**64 - 1), *options)
+    assert status == 0
+    assert [each["seed"] for each in json.loads(out)["pictures"]] == [2**64 - 1, 0]
+    status, _, err = run(capsys, "paint", "a fox", "--seed", "-1", *options)
+    assert status == 2
+    assert "--seed must be from 0 to 2^64 - 1, not -1." in err
+
+
 def test_several_texts_are_scored(capsys, penguin):
     status, out, _ = run(capsys, "score", "a penguin", str(penguin), "--also", "a red dog", "--json")
     assert status == 0

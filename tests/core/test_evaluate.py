@@ -83,6 +83,18 @@ def test_painted_pictures_and_captions(batch, judge, capsys, tmp_path):
     assert own["painted"]["mean"] == pytest.approx(float((features @ features[0]).mean()), abs=1e-5)
 
 
+def test_the_table_says_what_its_columns_are_and_how_many_pictures_have_a_part(batch, capsys, tmp_path):
+    (tmp_path / "a").mkdir()
+    shutil.copy(SAMPLES[0], tmp_path / "a" / SAMPLES[0].name)
+    options = ["--judge", str(JUDGE), "--painted", str(tmp_path)]
+    assert main(["evaluate", str(batch / "rows.jsonl"), *options]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-4].startswith("similarity  of prompts with their pictures")
+    assert lines[-1].startswith("painted ")
+    assert lines[-1].endswith("(1 of 4 pictures)")
+    assert not lines[-4].endswith(")")
+
+
 def open_picture(path: Path):
     from pez_core.targets.pictures import as_rgb
 

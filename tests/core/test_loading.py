@@ -263,7 +263,7 @@ def test_unknown_names_get_the_nearest(name, nearest):
         load_model(name)
 
 
-def test_weights_that_cannot_be_fetched_name_their_source(monkeypatch):
+def test_weights_that_cannot_be_fetched_name_their_source(monkeypatch, caplog):
     def offline(*_, **__):
         raise OSError("no route to host")
 
@@ -273,6 +273,7 @@ def test_weights_that_cannot_be_fetched_name_their_source(monkeypatch):
     ) as caught:
         load_model("ViT-H-14/laion2b_s32b_b79k")
     assert "no route to host" in str(caught.value)
+    assert not caplog.records  # it is said once
 
 
 @pytest.mark.slow

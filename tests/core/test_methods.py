@@ -214,6 +214,17 @@ def test_starting_from_words_keeps_what_is_good(model, target):
         invert(model, target, config("pez", start="words", words="zebra", banned=("zebra",)))
 
 
+def test_start_words_that_are_not_used_are_named(model, target):
+    words = "penguin, a zebra on blue"
+    result = invert(model, target, config("pez", start="words", words=words, length=3, steps=1, banned=("zebra",)))
+    assert result.warnings == (
+        "Of the start words 'penguin, a zebra on blue' the search may not use ',', 'zebra': they are left out.",
+        "The start words have 4 tokens, the length is 3: 'blue' is cut off. Raise the length.",
+    )
+    quiet = config("pez", start="words", words="penguin a", length=3, steps=1)
+    assert invert(model, target, quiet).warnings == ()
+
+
 def test_starting_from_the_best_tokens_begins_higher(model, target):
     first = {
         start: invert(model, target, config("pez", start=start, steps=1, restarts=8)) for start in ("random", "tokens")

@@ -51,7 +51,7 @@ def test_a_blend_is_scored_as_the_sum_of_its_parts(comfy, model, penguin):
     sources = PictureSource.of(penguin, crops=True, flips=True), TextSource("red background", 1.0)
     assert similarity == pytest.approx(rescored(model, prompt, *sources), abs=1e-4)
     made["target"]["inputs"]["weights"] = "1, 2, 3"
-    assert "2 inputs are connected, weights has 3 numbers" in comfy.run(inverted(made)).error
+    assert "2 inputs are connected, the weights are 3, '1, 2, 3'" in comfy.run(inverted(made)).error
     made["target"]["inputs"]["weights"] = "one, two"
     assert "numbers separated by commas" in comfy.run(inverted(made)).error
 
