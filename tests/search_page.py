@@ -14,6 +14,13 @@ PANEL = "Prompt search"
 LOADER, PICTURE, INVERT, TEXT = 1, 2, 3, 4
 EMBEDDED = "Embedded (emoji-like pictures, no download)"
 SERIALIZED = "() => JSON.parse(JSON.stringify(window.app.rootGraph.serialize()))"
+# Which nodes lie on each other, as pairs of their types.
+COVERED = """() => {
+    const boxes = window.app.graph.nodes.map(({ type, pos: [x, y], size }) => ({
+        type, from: [x, y - window.LiteGraph.NODE_TITLE_HEIGHT], end: [x + size[0], y + size[1]] }))
+    const meet = (a, b) => [0, 1].every(axis => a.from[axis] < b.end[axis] && b.from[axis] < a.end[axis])
+    return boxes.flatMap((a, i) => boxes.slice(i + 1).filter(b => meet(a, b)).map(b => `${a.type} and ${b.type}`))
+}"""
 BOTH = pytest.mark.parametrize(  # each frontend and each renderer, without all four pairs: opening a page takes long
     ("server", "vue"), [("own frontend", False), ("newest frontend", True)], indirect=["server"], ids=["own", "newest"]
 )

@@ -8,7 +8,7 @@ from typing import Any
 
 from chromium import leave, opened
 from playwright.sync_api import Page, expect
-from search_page import BOTH, EMBEDDED, INVERT, LOADER, PICTURE, give, outcome, panel, run, say, state, widget, workflow
+from search_page import BOTH, COVERED, EMBEDDED, INVERT, LOADER, PICTURE, give, outcome, panel, run, say, state, widget, workflow
 
 CHOOSE = """([id, words, within]) => {
     const items = window.app.collectNodeMenuItems(window.app.graph.getNodeById(id)).filter(Boolean)
@@ -59,6 +59,7 @@ def test_a_search_is_made_from_any_picture_and_undone_at_once(server, browser, v
     assert wired(page, "PEZInvert", "image") == ["PEZSamplePicture", 0]
     assert wired(page, "PEZInvert", "pez_model") == ["PEZLoadModel", 0]
     assert page.evaluate(steps) == before + 1
+    assert page.evaluate(COVERED) == []
     preview = page.evaluate(
         """() => {
             const node = window.LiteGraph.createNode("PreviewImage")
@@ -68,6 +69,21 @@ def test_a_search_is_made_from_any_picture_and_undone_at_once(server, browser, v
         }"""
     )
     assert words in page.evaluate(WORDS, preview)
+    assert not errors
+    leave(page)
+
+
+def test_what_is_made_lies_on_nothing(comfy, browser):
+    page, errors = opened(browser, comfy.address, workflow())
+    give(page, outcome())
+    page.evaluate("() => window.app.graph.remove(window.app.graph.getNodeById(1))")  # so that a model is made as well
+    choose(page, PICTURE, "Find prompt (PEZ)")
+    choose(page, INVERT, "Use as start words")
+    choose(page, INVERT, "Make CLIP Text Encode from this prompt")
+    choose(page, INVERT, "Make CLIP Text Encode from this prompt")
+    made = kinds(page)
+    assert [made.count(each) for each in ("PEZLoadModel", "PEZInvert", "PEZWords", "CLIPTextEncode")] == [1, 2, 1, 2]
+    assert page.evaluate(COVERED) == []
     assert not errors
     leave(page)
 

@@ -11,6 +11,7 @@ import pytest
 from chromium import leave, opened
 from PIL import Image
 from safetensors.torch import save_file
+from search_page import COVERED
 
 from pez_core.objectives.reading import LITTLE
 
@@ -26,13 +27,6 @@ STILL = """() => {
     const { scale, offset } = window.app.canvas.ds, now = JSON.stringify([scale, ...offset]), same = now === window.seen
     window.seen = now
     return same
-}"""
-
-COVERED = """() => {
-    const boxes = window.app.graph.nodes.map(({ type, pos: [x, y], size }) => ({
-        type, from: [x, y - window.LiteGraph.NODE_TITLE_HEIGHT], end: [x + size[0], y + size[1]] }))
-    const meet = (a, b) => [0, 1].every(axis => a.from[axis] < b.end[axis] && b.from[axis] < a.end[axis])
-    return boxes.flatMap((a, i) => boxes.slice(i + 1).filter(b => meet(a, b)).map(b => `${a.type} and ${b.type}`))
 }"""
 
 

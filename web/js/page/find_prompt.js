@@ -18,8 +18,9 @@ function findPrompt(node) {
   asOneStep(() => {
     const { graph } = node;
     const [from, output] = pictureOf(node);
-    const invert = add(graph, "PEZInvert", rightOf(node));
-    const model = graph.nodes.find((each) => each.type === "PEZLoadModel") ?? add(graph, "PEZLoadModel", below(node));
+    const there = graph.nodes.find((each) => each.type === "PEZLoadModel");
+    const model = there ?? add(graph, "PEZLoadModel", below(node));
+    const invert = add(graph, "PEZInvert", rightOf(node, ...(there ? [] : [model])));
     wire(model, 0, invert, "pez_model");
     wire(from, output, invert, "image");
     selectOnly(invert);

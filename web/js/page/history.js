@@ -2,7 +2,7 @@
 
 import { app } from "../../../../scripts/app.js";
 import { thumbnail } from "../outcome/check.js";
-import { add, asOneStep, selectOnly, unwire } from "../graph/make.js";
+import { addAt, asOneStep, selectOnly, unwire } from "../graph/make.js";
 import { set } from "../outcome/pick.js";
 import { keepReadable } from "../panel/colors.js";
 import { button, copyButton, made } from "../panel/elements.js";
@@ -44,7 +44,7 @@ function insert(entry) {
     const { canvas } = app;
     const selected = Object.values(canvas.selected_nodes ?? {}).find((each) => each.type === ENCODE);
     const [x, y, width, height] = canvas.ds.visible_area;
-    const node = selected ?? add(canvas.graph, ENCODE, [x + width / 2 - 150, y + height / 2 - 80]);
+    const node = selected ?? addAt(canvas.graph, ENCODE, () => [x + width / 2 - 150, y + height / 2 - 80]);
     unwire(node, "text");
     set(node, "text", entry.delivered);
     selectOnly(node);

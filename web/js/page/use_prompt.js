@@ -28,7 +28,7 @@ function makeEncode(node) {
 function startFrom(node) {
   asOneStep(() => {
     const before = originOf(app.rootGraph, node, inputSlot(node, "words"))?.[0];
-    const words = before?.type === "PEZWords" ? before : add(node.graph, "PEZWords", leftOf(node, 320));
+    const words = before?.type === "PEZWords" ? before : add(node.graph, "PEZWords", leftOf(node));
     if (words !== before) wire(words, 0, node, "words");
     unwire(words, "start_words");
     set(words, "start_words", panelOf(node).shownPrompts()[0].text);
