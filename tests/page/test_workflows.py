@@ -133,7 +133,7 @@ CHECKS = {
         {line.split(".  ")[-1].strip() for line in texts["PreviewAny"][0].split("\n\n")[0].splitlines()[1:]}
         >= {*texts["PEZInvert"]}
     ),
-    "a blend of a picture and words": lambda texts, _: is_short(texts["PEZInvert"][0]),
+    "a blend of a picture and words": lambda texts, _: {"penguin", "red"} <= set(texts["PEZInvert"][0].split()),
     "one prompt for each picture": lambda texts, base: all(
         text in (base / "output" / "pez" / "prompts.csv").read_text("utf-8") for text in texts["PEZInvert"]
     ),
