@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -64,6 +65,24 @@ def test_it_says_what_happens_from_run_to_end(comfy, browser, vue):
     expect(state(page)).to_have_text("80 steps · 1 h 2 min · no more gain · seed 7")
     expect(stop).to_be_hidden()
     _read_the_chart(page)
+    assert not errors
+    leave(page)
+
+
+def test_a_result_that_was_known_keeps_the_lines_of_its_restarts(comfy, browser):
+    page, errors = opened(browser, comfy.address, workflow())
+    lines = panel(page).locator("polyline.pez-restart")
+    for step in range(1, 4):
+        say(page, "pez.state", state="searching")
+        say(page, "pez.progress", step=step, best=0.1 * step, restarts={"0": 0.1 * step, "1": 0.05 * step})
+    give(page, outcome())
+    expect(lines).to_have_count(2)
+    say(page, "pez.state", state="searching", run="cd")
+    give(page, outcome())
+    expect(state(page)).to_have_text(re.compile("seed 7$"))
+    expect(lines).to_have_count(2)
+    give(page, outcome(id="another"))
+    expect(lines).to_have_count(0)
     assert not errors
     leave(page)
 

@@ -109,7 +109,8 @@ export class Panel {
   // outcomes: one for each prompt, or null; marked: the number of the candidate that the node delivers next.
   showOutcomes(outcomes, marked = 1) {
     const ran = this.run !== null;
-    this.lines = ran && outcomes?.length === 1 ? [...this.run.restarts.values()] : outcomes === this.outcomes ? this.lines : [];
+    const lines = ran && outcomes?.length === 1 ? [...this.run.restarts.values()] : [];
+    if (lines.length) this.restarts = { id: outcomes[0].id, lines };
     Object.assign(this, { run: null, ending: null, outcomes, marked });
     if (ran && outcomes) this.announcer.say(say("ended", { prompt: this.shownPrompts().map((each) => each.text).join("; ") }));
     this.draw();
@@ -138,12 +139,17 @@ export class Panel {
     const parts = shownParts();
     const single = this.outcomes?.length === 1 ? this.outcomes[0] : null;
     if (this.run) this.chart.draw(this.run.best, [...this.run.restarts.values()], this.run.steps, this.measure);
-    else this.chart.draw(single?.trace ?? [], this.lines ?? [], single?.most ?? 0, this.measure);
+    else this.chart.draw(single?.trace ?? [], this.linesOf(single), single?.most ?? 0, this.measure);
     if (!parts.chart) this.chart.element.hidden = true;
     this.candidates.draw(this.run ? [] : single?.candidates ?? [], this.marked, this.measure);
     this.dial.draw(this.run ? [] : single?.candidates ?? [], this.marked);
     this.element.classList.toggle("pez-best-only", !parts.candidates);
     this.element.classList.toggle("pez-plain", !parts.contributions);
+  }
+
+  // Those of the restarts, as long as the page has seen them: a known result comes without a search.
+  linesOf(outcome) {
+    return outcome && this.restarts?.id === outcome.id ? this.restarts.lines : [];
   }
 
   drawHead() {
