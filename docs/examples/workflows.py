@@ -526,7 +526,7 @@ EXAMPLES: dict[str, Workflow] = {
             (460, 0),
             {"text": "a penguin with a blue hat on a red background, and a yellow cat with a green ball", "ratio": 0.4},
             {"pez_model": ("model", 0)},
-            size=(440, 440),
+            size=(440, 320),
         ),
     },
     "one prompt for both encoders of SDXL": {
