@@ -219,10 +219,16 @@ def _number(value: float, sign: str) -> str:
 
 
 def pictures_of(batches: list[torch.Tensor | None]) -> list[torch.Tensor]:
-    """The pictures of all batches, each [1, H, W, C]. Raises PezError for none, and for values that are not numbers."""
+    """The pictures of all batches, each [1, H, W, C]. Raises PezError for none, and for what is no picture."""
     pictures = [each[None] for batch in batches if batch is not None for each in batch]
     if not pictures:
         raise PezError("No picture was given: the image input is empty.")
+    for each in pictures:
+        if each.ndim != 4 or each.shape[-1] not in (1, 3, 4):
+            raise PezError(
+                f"A tensor of the shape {list(each.shape[1:])} is not a picture: expected [height, width, channels] with 1, 3 or 4 "
+                "channels."
+            )
     if not all(each.isfinite().all() for each in pictures):
         raise PezError("The picture contains NaN or infinite values: check the node or program that made it.")
     return pictures

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -77,7 +78,13 @@ class PEZImageTarget(PezNode):
         mask: list[torch.Tensor] | None = None,
     ) -> io.NodeOutput:
         masks = (
-            [each.numpy() for one in mask for each in one.cpu().float().reshape(-1, *one.shape[-2:])] if mask else None
+            [
+                each.numpy()
+                for one in mask
+                for each in one.cpu().float().reshape(math.prod(one.shape[:-2]), *one.shape[-2:])
+            ]
+            if mask
+            else None
         )
         source = PictureSource.of(image, masks, weight=weight[0], crops=crops[0], flips=flips[0])
         return io.NodeOutput((source,))

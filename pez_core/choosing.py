@@ -15,7 +15,7 @@ from torch import Tensor
 from .errors import PezError, shorten
 from .models.clip import ClipModel
 from .models.generator import Generator, Noises, OnPass
-from .targets.target import Target
+from .targets.target import Target, check_target
 
 NOISES = 8
 LEAST_NOISES, MOST_NOISES = 2, 1000
@@ -120,7 +120,7 @@ def choose_painted(
     Raises:
         PezError: a target of another model, fewer than two paintings.
     """
-    target.check(model)
+    check_target(target, model)
     if any(len(each) < LEAST_NOISES for each in paintings):
         raise PezError(f"Each prompt needs at least {LEAST_NOISES} paintings to be compared.")
     seen = [target.similarity(model.encode_images(each)).double().cpu() for each in paintings]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from numbers import Real
 
 from .config import InversionConfig
-from .errors import PezError
+from .errors import PezError, shorten
 from .inversion import invert
 from .models.clip import ClipModel
 from .result import InversionResult, Progress
@@ -38,7 +39,7 @@ def distill(
 
 def distilled_length(model: ClipModel, text: str, ratio: float) -> int:
     """The number of tokens in the short prompt: `ratio` times the text's, at least one, at most what the model reads."""
-    if not 0 < ratio <= 1:
-        raise PezError(f"ratio must be above 0 and at most 1, not {ratio!r}.")
+    if not isinstance(ratio, Real) or not 0 < ratio <= 1:
+        raise PezError(f"ratio must be above 0 and at most 1, not {shorten(repr(ratio))}.")
     vocabulary = model.vocabulary
     return min(max(1, round(ratio * len(vocabulary.encode(vocabulary.clean(text))))), vocabulary.room)

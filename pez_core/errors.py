@@ -21,6 +21,12 @@ class FetchError(PezError):
     """Weights that are not on this machine and could not be fetched; the message says where to get them."""
 
 
+def require(value: object, kind: type | tuple[type, ...], what: str, cure: str) -> None:
+    """Raises PezError for a value of another kind: `what` is needed; `cure`: what to do."""
+    if not isinstance(value, kind):
+        raise PezError(f"{what} is needed, not {shorten(repr(value))}: {cure}.")
+
+
 def first_line(error: BaseException, most: int = 300) -> str:
     """The first line of an error's message as `one_line` shows it; its kind if the message is empty."""
     said = str(error).strip()

@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from numbers import Integral
 from typing import Any, TypeVar
 
 import torch
 
-from .config import InversionConfig
-from .errors import PezError, short_of_memory, shorten
+from .config import MAX_SEED, InversionConfig
+from .errors import PezError, require, short_of_memory, shorten
 from .models.caption_model import CaptionModel, embedded_caption_model
 from .models.clip import ClipModel
 from .objectives.contributions import contributions
@@ -24,7 +25,7 @@ from .run.loop import OnProgress, Run
 from .run.memory import search_bytes
 from .run.reading import Reader
 from .search.front import Units
-from .targets.target import Target, count_mismatch
+from .targets.target import Target, check_target, count_mismatch
 from .text.own_words import OwnWords, read_own_words
 from .text.template import Template, template_of
 from .towers.plain import plain_torch
@@ -166,10 +167,13 @@ def _prepared(
     seeds: Sequence[int] | None,
 ) -> tuple[AnyObjective, AnyJudge, dict[str, Any]]:
     """The objective, the judge, and the other arguments of a run; see `search_with`."""
+    require(config, InversionConfig, "An InversionConfig", "give one, such as InversionConfig.preset('fast')")
+    if language is not None:
+        require(language, LanguageModel, "A language model", "load one with load_language_model")
     for target in targets:
-        target.check(model)
-    if seeds is not None and len(seeds) != len(targets):
-        raise PezError(count_mismatch(len(targets), "seed", "target", len(seeds)))
+        check_target(target, model)
+    if seeds is not None:
+        _check_seeds(seeds, len(targets))
     template = template_for(model, config)
     own = _own_words(model, config, template)
     if own:
@@ -249,8 +253,9 @@ def pick(model: ClipModel, target: Target, result: InversionResult, number: int)
 
     Raises PezError for a number below 1.
     """
+    require(result, InversionResult, "A result", "give that of a search")
     candidates = result.candidates_from(number)
-    target.check(model)
+    check_target(target, model)
     if candidates[0] is result.candidates[0]:
         return result
     return replace(result, candidates=candidates, tokens=contributions(model.ready(), target, candidates[0].text))
@@ -260,7 +265,13 @@ def _list_of(targets: Any) -> list[Target]:
     each: list[Any] = (
         list(targets) if isinstance(targets, Iterable) and not isinstance(targets, str | Target) else [targets]
     )
-    for target in each:
-        if not isinstance(target, Target):
-            raise PezError(f"A target is needed, not {shorten(repr(target))}: make one with make_target.")
     return each
+
+
+def _check_seeds(seeds: Any, targets: int) -> None:
+    require(seeds, Sequence, "A list of seeds", "give one for each target")
+    if len(seeds) != targets:
+        raise PezError(count_mismatch(targets, "seed", "target", len(seeds)))
+    for seed in seeds:
+        if not isinstance(seed, Integral) or not 0 <= int(seed) <= MAX_SEED:
+            raise PezError(f"A seed must be a whole number from 0 to 2^64 - 1, not {shorten(repr(seed))}.")

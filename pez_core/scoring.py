@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from .errors import PezError
+from .errors import PezError, shorten
 from .models.clip import ClipModel
-from .targets.target import Target
+from .targets.target import Target, check_target
 from .towers.plain import plain_torch
 
 
@@ -37,9 +37,9 @@ def score(model: ClipModel, texts: Sequence[str], target: Target) -> list[Score]
         >>> score(model, ["a penguin", "a dog"], Target.from_images(model, "penguin.png"))[0].similarity
     """
     if isinstance(texts, str) or not isinstance(texts, Iterable):
-        raise PezError(f"score takes a list of texts, not {texts!r}: put a single text into a list.")
+        raise PezError(f"score takes a list of texts, not {shorten(repr(texts))}: put a single text into a list.")
     texts = list(texts)
-    target.check(model)
+    check_target(target, model)
     if not texts:
         return []
     features = model.ready().encode_texts(texts)

@@ -21,6 +21,7 @@ class Item:
     picture: a file, the bytes of one, or None for a row that has only a text. text: a text to match, '' for none.
     changes: settings that differ from the job's, by the names of InversionConfig's fields.
     error: why it cannot be searched, '' if it can.
+    twin: the key of an item before it with the same name except for the ending, so that one caption would belong to both; ''.
     """
 
     key: str
@@ -28,6 +29,7 @@ class Item:
     text: str = ""
     changes: Mapping[str, Any] = field(default_factory=dict)
     error: str = ""
+    twin: str = ""
 
     def config(self, job: InversionConfig) -> InversionConfig:
         """The item's own configuration. Raises PezError for changes that are not valid."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,6 +18,8 @@ from .results import Results
 from .rows import Row, error_row
 from .sidecars import NoPlaceError, Sidecars
 from .sources import Source
+
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -70,6 +73,7 @@ class Job:
     restart: bool = False
     retry: bool = False
     _known: Known = field(default_factory=Known)
+    _warned: bool = False
 
     def run(
         self,
@@ -171,10 +175,23 @@ class Job:
         """The row, after its caption was written; one with the error where the caption has no place."""
         if self.sidecars and row["error"] is None:
             try:
+                if self.sidecars.is_taken(item):
+                    self._warn_of_twins(item)
+                    return row
                 self.sidecars.write(item, row)
             except NoPlaceError as error:
                 return error_row(row["key"], str(error))
         return row
+
+    def _warn_of_twins(self, item: Item) -> None:
+        """Says once that a caption belongs to two pictures: it is that of the first."""
+        if not self._warned:
+            log.warning(
+                "%r and %r would have the same caption, which is the first one's: rename one, and others like them.",
+                item.twin,
+                item.key,
+            )
+        self._warned = True
 
 
 def where(source: str | Path) -> str:

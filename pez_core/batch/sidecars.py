@@ -34,6 +34,10 @@ class Sidecars:
     prefix: str = ""
     escape: bool = False
 
+    def is_taken(self, item: Item) -> bool:
+        """Whether the caption of an item would take the place of its twin's: captions that are added may share a file."""
+        return bool(item.twin) and self.mode in ("skip", "replace") and self._file(item).is_file()
+
     def write(self, item: Item, row: Row) -> None:
         """Writes the caption of a row that has a prompt. Doing it again changes nothing: a job may be killed after it.
 

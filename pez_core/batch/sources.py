@@ -9,7 +9,7 @@ import os
 import tarfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import count
 from pathlib import Path
@@ -117,8 +117,10 @@ class FolderSource:
         self._folder, self._recursive, self._within = folder, recursive, within
 
     def __iter__(self) -> Iterator[Item]:
-        for path in self._files(self._folder):
-            yield Item(name_of(path.relative_to(self._folder)), path, error=outside(path, self._within))
+        for path, twin in self._files(self._folder):
+            key = name_of(path.relative_to(self._folder))
+            before = name_of(path.with_name(twin).relative_to(self._folder)) if twin else ""
+            yield Item(key, path, error=outside(path, self._within), twin=before)
 
     def any(self) -> bool:
         """Whether there is a picture."""
@@ -136,7 +138,9 @@ class FolderSource:
         """See `Source`."""
         return _pieces(iter(self), most)
 
-    def _files(self, folder: Path) -> Iterator[Path]:
+    def _files(self, folder: Path) -> Iterator[tuple[Path, str]]:
+        """The pictures, and of each the name of the first one there with the same name except for the ending, if there is one."""
+        first: dict[str, str] = {}
         try:
             entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
         except OSError as error:
@@ -148,7 +152,8 @@ class FolderSource:
                 if self._recursive:
                     yield from self._files(Path(entry.path))
             elif Path(entry.name).suffix.lower() in endings():
-                yield Path(entry.path)
+                twin = first.setdefault(Path(entry.name).stem, entry.name)
+                yield Path(entry.path), twin if twin != entry.name else ""
 
 
 def outside(path: Path, within: Path | None) -> str:
@@ -170,6 +175,7 @@ class ListSource:
 
     def __iter__(self) -> Iterator[Item]:
         seen: dict[str, int] = {}
+        first: dict[str, str] = {}  # name without its ending -> key
         for number, cells in enumerate(read_rows(self._file), 1):
             if number == 1:
                 self._check(cells)
@@ -181,7 +187,9 @@ class ListSource:
                 seen[name] += 1
                 key = f"{name}#{seen[name]}"
             seen[key] = 1
-            yield self._item(key, path, text, cells)
+            twin = first.setdefault(str(Path(path).with_suffix("")) if Path(path).name else path, key) if path else key
+            item = self._item(key, path, text, cells)
+            yield item if twin == key else replace(item, twin=twin)
 
     def _item(self, key: str, path: str, text: str, cells: Mapping[str, Any]) -> Item:
         picture = self._file.parent / path if path else None
@@ -285,11 +293,13 @@ class Shard:
 
 
 def _pictures_of(sample: Mapping[str, Any]) -> list[tuple[str, Any]]:
-    """The picture of a sample, with '' for what its key lacks. If there is none, those whose names have dots before the ending, which
-    WebDataset takes for one, each with that part of its name: "v1.5 sunset.png" is the ending "5 sunset.png" of "v1"."""
+    """The pictures of a sample, with what their keys lack: '' for the first, ".jpg" for another in that format. If there is none, those
+    whose names have dots before the ending, which WebDataset takes for one, each with that part of its name: "v1.5 sunset.png"
+    is the ending "5 sunset.png" of "v1"."""
     parts = [(*ending.rpartition("."), data) for ending, data in sample.items() if not ending.startswith("__")]
     pictures = [(f".{stem}" if stem else "", data) for stem, _, last, data in parts if f".{last.lower()}" in endings()]
-    return [each for each in pictures if not each[0]][:1] or pictures
+    whole = [(f".{last}", data) for stem, _, last, data in parts if not stem and f".{last.lower()}" in endings()]
+    return [("", whole[0][1]), *whole[1:]] if whole else pictures
 
 
 class ShardSource:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import chain, count
+from numbers import Real
+from typing import Any
 
 from PIL import Image
 from torch import Tensor
 
-from ..errors import PezError
+from ..errors import PezError, require
 from ..towers import JointTextTower, join
 from .clip import ClipModel, Part, SinglePictureEncoder
 from .fingerprint import fingerprints
@@ -38,10 +40,13 @@ def combine(models: Sequence[ClipModel], weights: Sequence[float] | None = None)
     Raises PezError for fewer than two models, weights that are not above 0, and models that read text
     differently.
     """
+    require(models, Sequence, "A list of models", "give two or more that load_model has loaded")
+    for model in models:
+        require(model, ClipModel, "A model", "load one with load_model")
     weights = [1.0] * len(models) if weights is None else list(weights)
     if len(models) < 2:
         raise PezError(f"Combining needs at least two models, got {len(models)}: load another one.")
-    if len(weights) != len(models) or not all(0 < weight < float("inf") for weight in weights):
+    if len(weights) != len(models) or not all(map(_counts, weights)):
         raise PezError(f"Expected {len(models)} weights above 0 for {len(models)} models, got {weights}.")
     names = [part.name for model in models for part in model.parts]
     if len(set(names)) < len(names) and _has_one_twice(models):  # files in two folders may have one name
@@ -66,6 +71,10 @@ def combine(models: Sequence[ClipModel], weights: Sequence[float] | None = None)
     texts = [tower for model in models for tower in model.text.towers]
     name = " + ".join(model.name for model in models)
     return ClipModel(JointImageTower(images, shares), JointTextTower(texts, shares), vocabulary, name, parts)
+
+
+def _counts(weight: Any) -> bool:
+    return isinstance(weight, Real) and 0 < float(weight) < float("inf")
 
 
 def _new_name(name: str, parts: Sequence[Part]) -> str:

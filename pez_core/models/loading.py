@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
-from ..errors import FetchError, PezError, first_line
+from ..errors import FetchError, PezError, first_line, require
 from ..text.vocabulary import Vocabulary
 from ..towers.initialization import NoInitialization
 from ..towers.plain import plain_torch
@@ -47,6 +48,8 @@ def load_model(
     """
     if not isinstance(name, str):
         raise PezError(f"A model's name is a text such as 'ViT-L-14/openai', not {name!r}: give a file as checkpoint.")
+    if checkpoint is not None:
+        require(checkpoint, (str, PathLike), "The path of a checkpoint", "give the name of a file")
     check_device(device)
     name = resolve(name)
     if name == EMBEDDED:

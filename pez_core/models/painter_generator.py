@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from ..errors import require
 from ..towers.plain import plain_torch
 from .generator import Noises, OnPass
 from .painter import Painter, read
@@ -30,6 +31,7 @@ class PainterGenerator:
 
         Raises PezError for a text that does not fit the model's context.
         """
+        require(picture, Image.Image, "A picture of Pillow", "open it with PIL.Image.open")
         painter = self._painter
         rows = painter.rows(prompts)
         device = painter.placement.bring(painter.modules)

@@ -173,8 +173,10 @@ def _separated(lines: Iterator[str], fields: int, **dialect: Any) -> Iterator[Ro
             values = next(reader)
         except StopIteration:
             return
-        except csv.Error:
+        except csv.Error as error:
             values = f"its quotation marks do not match, or a field is longer than {csv.field_size_limit()} characters"
+            if "new-line" in str(error):
+                values = "it has line ends of one character, CR: save the file with LF or CRLF"
         where = f"Line {begin}" if reader.line_num <= begin else f"Lines {begin} to {reader.line_num}"
         if not values:
             continue

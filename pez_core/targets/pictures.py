@@ -63,12 +63,17 @@ def as_rgb(pictures: Any) -> list[Image.Image]:
     if not images:
         raise PezError("No picture was given: connect or name at least one.")
     for image in images:
-        size = f"The picture is {image.width} x {image.height} pixels"
-        if min(image.size) < MIN_SIDE:
-            raise PezError(f"{size}: too small to recognize anything, give one of at least {MIN_SIDE} x {MIN_SIDE}.")
-        if max(image.size) > MOST_ASPECT * min(image.size):
-            raise PezError(f"{size}: too narrow, crop it to at most {MOST_ASPECT} times its short side.")
+        check_size(image, "The picture")
     return images
+
+
+def check_size(image: Image.Image, what: str) -> None:
+    """Raises PezError for a picture that is too small or too narrow; `what` it is called."""
+    size = f"{what} is {image.width} x {image.height} pixels"
+    if min(image.size) < MIN_SIDE:
+        raise PezError(f"{size}: too small to recognize anything, give at least {MIN_SIDE} x {MIN_SIDE}.")
+    if max(image.size) > MOST_ASPECT * min(image.size):
+        raise PezError(f"{size}: too narrow, at most {MOST_ASPECT} times the short side can be used.")
 
 
 def _each(pictures: Any) -> Iterable[Image.Image]:

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from dataclasses import dataclass, replace
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, cast, runtime_checkable
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 
-from ..errors import PezError, shorten
+from ..errors import PezError, require, shorten
 from ..models.clip import ClipModel
 from ..towers.plain import plain_torch
-from .pictures import as_rgb
-from .target import Target, count_mismatch
+from .pictures import as_rgb, check_size
+from .target import Target, check_model, count_mismatch
 from .views import Views, apply_mask
 
 
+@runtime_checkable
 class Source(Protocol):
     """One kind of thing to match: a frozen dataclass with these two members.
 
@@ -62,12 +63,14 @@ class PictureSource:
         """
         rgb = as_rgb(pictures)
         if masks is not None:
+            require(masks, Sized, "A list of masks", "give one for all pictures, or one for each")
             if len(masks) not in (1, len(rgb)):
                 raise PezError(
                     f"{count_mismatch(len(rgb), 'mask', 'picture', len(masks))[:-1]}; one for all is enough."
                 )
             rgb = [apply_mask(picture, masks[i % len(masks)]) for i, picture in enumerate(rgb)]
-            as_rgb(rgb)  # checks again: what the mask leaves may be too small
+            for picture in rgb:
+                check_size(picture, "What the mask leaves")
         return cls(tuple(rgb), **settings)
 
     def encoded(self, model: ClipModel) -> tuple[Tensor, Sequence[float]]:
@@ -104,8 +107,8 @@ def blend(groups: Sequence[Sequence[Source]], weights: Sequence[float]) -> tuple
     """
     if len(weights) != len(groups):
         raise PezError(count_mismatch(len(groups), "weight", "target", len(weights)))
-    if not all(map(math.isfinite, weights)):
-        raise PezError(f"Weights must be finite numbers, not {list(weights)}.")
+    for weight in weights:
+        _check_weight(weight)
     return tuple(
         replace(cast(Any, source), weight=source.weight * weight)
         for group, weight in zip(groups, weights, strict=True)
@@ -127,10 +130,13 @@ def make_target(model: ClipModel, sources: Source | Sequence[Source]) -> Target:
 
     Raises PezError if there is no source, or the target cannot be made.
     """
-    sources = list(sources) if isinstance(sources, Sequence) else [sources]
-    if not sources:
+    check_model(model)
+    given: list[Any] = list(sources) if isinstance(sources, Sequence) and not isinstance(sources, str) else [sources]
+    for source in given:
+        require(source, Source, "A source", "give PictureSource.of(...) or TextSource(...)")
+    if not given:
         raise PezError("There is nothing to match: give a picture or a text.")
-    ordered = sorted(sources, key=lambda each: isinstance(each, PictureSource))
+    ordered = sorted(given, key=lambda each: isinstance(each, PictureSource))
     # Pictures are encoded first, so that the text towers, which the search needs next, are loaded last.
     encoded = [source.encoded(model) for source in reversed(ordered)][::-1]
     weights = [

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..errors import PezError
+from ..errors import PezError, require
+from ..models.clip import ClipModel, Part
 from ..towers.plain import plain_torch
 from .pictures import as_rgb
-
-if TYPE_CHECKING:
-    from ..models.clip import ClipModel, Part
-
 
 LEAST_LENGTH = 1e-4  # of the weighted sum of features; rounding alone leaves up to 1e-6
 
@@ -71,7 +68,8 @@ class Target:
         return [Target(feature[None], torch.ones(1, device=feature.device)) for feature in self.features]
 
     def check(self, model: ClipModel) -> None:
-        """Raises PezError if the target is of another model: its features have another length."""
+        """Raises PezError if the target is of another model: its features have another length. And for what is no model."""
+        check_model(model)
         own, its = self.features.shape[1], model.text.features
         if own != its:
             raise PezError(
@@ -104,3 +102,14 @@ def count_mismatch(count: int, what: str, whose: str, given: int) -> str:
     """An error that the number of things is wrong: "Expected 1 weight for 1 target, got 2."."""
     things, owners = (f"{count} {name}{'' if count == 1 else 's'}" for name in (what, whose))
     return f"Expected {things} for {owners}, got {given}."
+
+
+def check_model(model: Any) -> None:
+    """Raises PezError for what is no model."""
+    require(model, ClipModel, "A model", "load one with load_model")
+
+
+def check_target(target: Any, model: Any) -> None:
+    """Raises PezError for what is no target or no model, and for a target of another model."""
+    require(target, Target, "A target", "make one with make_target")
+    target.check(model)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from ..errors import PezError, shorten
+from ..errors import PezError, require, shorten
 
 SPECIAL_TOKENS = ("<|startoftext|>", "<|endoftext|>", "<start_of_text>", "<end_of_text>")
 _RESERVED = ("embedding:", *SPECIAL_TOKENS)
@@ -36,6 +36,7 @@ def _shown(letters: str) -> str:
 
 
 def _check(text: str) -> None:
+    require(text, str, "A text", "give a string")
     for mark in _RESERVED:
         if mark in text.lower():
             raise PezError(f"{mark!r} has a special meaning in CLIP Text Encode: remove it from {shorten(text)!r}.")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from oddities import COUNT, draw_oddities
+from PIL import Image
 
 from pez_core import InversionConfig, PezError, PictureSource, invert, invert_all, make_target
 from pez_core.batch import packed
@@ -350,6 +351,43 @@ def test_captions_beside_the_pictures(pictures, tmp_path):
     assert batch(pictures, tmp_path / "rows.jsonl", "--sidecar", "--caption-prefix", "sks style, ") == 0
     for key, row in rows_of(tmp_path / "rows.jsonl").items():
         assert (pictures / key).with_suffix(".txt").read_text("utf-8") == f"sks style, {row['prompt']}\n"
+
+
+@pytest.mark.parametrize("mode", ["skip", "replace", "append"])
+def test_pictures_that_differ_only_in_their_ending_have_one_caption(tmp_path, capsys, mode):
+    for name in ("one.png", "one.webp", "two.png"):
+        with Image.open(SAMPLES[name == "two.png"]) as picture:
+            (tmp_path / "pictures").mkdir(exist_ok=True)
+            picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT if "webp" in name else 1).save(
+                tmp_path / "pictures" / name
+            )
+    options = ["--sidecar", "--sidecar-mode", mode]
+    assert batch(tmp_path / "pictures", tmp_path / "rows.jsonl", *options) == 0
+    rows = rows_of(tmp_path / "rows.jsonl")
+    assert sorted(rows) == ["one.png", "one.webp", "two.png"]
+    first, second = rows["one.png"]["prompt"], rows["one.webp"]["prompt"]
+    assert first != second
+    caption = (tmp_path / "pictures" / "one.txt").read_text("utf-8")
+    warned = capsys.readouterr().err
+    if mode == "append":
+        assert caption == f"{first}, {second}\n"
+        assert "the same caption" not in warned
+    else:
+        assert caption == f"{first}\n"
+        assert (
+            warned.count(
+                "'one.png' and 'one.webp' would have the same caption, which is the first one's: rename one, and others like them."
+            )
+            == 1
+        )
+
+
+def test_a_picture_that_is_twice_in_a_list_has_the_caption_of_the_first_row(tmp_path, capsys):
+    shutil.copy(SAMPLES[0], tmp_path / "a.png")
+    (tmp_path / "list.csv").write_text("path,prefix\na.png,first\na.png,second\n")
+    assert batch(tmp_path / "list.csv", tmp_path / "rows.jsonl", "--sidecar") == 0
+    assert (tmp_path / "a.txt").read_text("utf-8").startswith("first ")
+    assert "'a.png' and 'a.png#2' would have the same caption" in capsys.readouterr().err
 
 
 def test_captions_of_texts_have_files_of_their_own(tmp_path):

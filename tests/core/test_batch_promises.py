@@ -202,6 +202,13 @@ class TestShards:
         keys = [item.key for item in open_source(tmp_path / "0.tar")]
         assert sorted(keys) == ["0.tar/a", "0.tar/my.other", "0.tar/my.photo", "0.tar/v1.5 sunset"]
 
+    def test_two_pictures_of_one_sample_have_a_row_each(self, tmp_path):
+        webdataset = pytest.importorskip("webdataset", reason="pip install webdataset")
+        with webdataset.TarWriter(str(tmp_path / "0.tar")) as tar:
+            tar.write({"__key__": "a", "jpg": SAMPLES[1].read_bytes(), "png": SAMPLES[0].read_bytes()})
+        items = {item.key: item.picture for item in open_source(tmp_path / "0.tar")}
+        assert items == {"0.tar/a": SAMPLES[1].read_bytes(), "0.tar/a.png": SAMPLES[0].read_bytes()}
+
     def test_a_shard_that_is_cut_off_keeps_its_beginning(self, shard):
         whole = shard.read_bytes()
         shard.write_bytes(whole[: whole.index(SAMPLES[3].name.encode()) + 600])

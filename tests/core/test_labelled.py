@@ -204,6 +204,7 @@ def test_reports_are_bounded_and_the_rest_is_counted(write, monkeypatch):
         ("x.csv", "text,label,text\nsun,good,x\n", "2 columns 'text'"),
         ("x.csv", "text,label\nsun,good\nfog,good\n", "All texts of 'x.csv' have the label 'good'.*needed.$"),
         ("x.csv", "text,label\nsun,good\nfog,\n", "needed. A row that cannot be used: Line 3: the label is missing.$"),
+        ("x.csv", "text,label\rsun,good\rfog,bad\r", "line ends of one character, CR: save the file with LF or CRLF"),
         ("x.csv", b"text,label\nsun,good\ncaf\xe9,bad\n", "Line 3 of 'x.csv' is not UTF-8"),
         ("x.csv", "text,label\nsun,good\n".encode("utf-16-le"), "not UTF-8"),
         ("x.csv.gz", "text,label\nsun,good\n", "'x.csv.gz' cannot be read"),

@@ -121,6 +121,9 @@ def test_blend_multiplies_weights():
     assert [source.weight for source in blend([[a, b], [b]], [0.5, 3])] == [1.0, -0.5, -3.0]
 
 
+DOT = np.pad(np.ones((2, 2), np.float32), 31)
+
+
 @pytest.mark.parametrize(
     ("make", "said"),
     [
@@ -135,6 +138,10 @@ def test_blend_multiplies_weights():
             "Expected 3 masks for 3 pictures, got 2; one",
         ),
         (lambda model: PictureSource(()), "No picture"),
+        (
+            lambda model: PictureSource.of(random_picture(1), [DOT]),
+            "What the mask leaves is [0-9]+ x [0-9]+ pixels: too small",
+        ),
         (lambda model: TextSource(5), "5 is not a text"),
         (lambda model: TextSource("a", "1"), "finite number, not '1'"),
         (lambda model: TextSource("a", 10**400), "finite number"),

@@ -196,6 +196,7 @@ def test_the_best_are_painted_and_compared_if_asked(generators, kind):
         ({"image": ["tiny", 0]}, "The picture has 1 x 1 pixels, a generator needs 16 x 16 at least"),
         ({"image": ["empty", 0]}, "No picture was given"),
         ({"image": None}, "No picture was given"),
+        ({"image": ["two", 0]}, "A tensor of the shape [64, 64, 2] is not a picture"),
         ({"image": ["nan", 0]}, "The picture contains NaN or infinite values"),
         ({"clip": None}, "clip is None: the checkpoint that it comes from may have none"),
         ({"clip": ["reader", 0]}, "connect the CLIP that belongs to this generator"),
@@ -208,6 +209,7 @@ def test_what_cannot_be_used_is_said(generators, change, said):
         "tiny": {"class_type": "TestPicture", "inputs": {"kind": "tiny"}},
         "empty": {"class_type": "TestPicture", "inputs": {"kind": "empty"}},
         "nan": {"class_type": "TestPicture", "inputs": {"kind": "nan"}},
+        "two": {"class_type": "TestPicture", "inputs": {"kind": "two channels"}},
     }
     (error,) = generators.run(made).of("execution_error")
     assert error["exception_type"] == "PEZ"

@@ -206,6 +206,15 @@ def test_the_plot_is_a_picture(comfy):
         assert len(drawn.convert("RGB").getcolors(1 << 20)) > 100
 
 
+def test_a_mask_without_pixels_is_one_clear_sentence(comfy):
+    made = image_target()
+    made["none"] = {"class_type": "TestPicture", "inputs": {"kind": "no mask"}}
+    made["mask"] = {"class_type": "ImageToMask", "inputs": {"image": ["none", 0], "channel": "red"}}
+    made["target"]["inputs"]["mask"] = ["mask", 0]
+    error = comfy.run(inverted(made)).error
+    assert "A mask must be numbers [height, width], not float32 of the shape (0, 64)." in error
+
+
 def test_a_mask_for_each_picture_or_one_for_all(comfy):
     made = image_target()
     made["half"] = {"class_type": "TestHalf", "inputs": {"image": ["picture", 0]}}

@@ -8,7 +8,22 @@ from typing import Any
 
 from chromium import leave, opened
 from playwright.sync_api import Page, expect
-from search_page import BOTH, COVERED, EMBEDDED, INVERT, LOADER, PICTURE, give, outcome, panel, run, say, state, widget, workflow
+from search_page import (
+    BOTH,
+    COVERED,
+    EMBEDDED,
+    INVERT,
+    LOADER,
+    PICTURE,
+    give,
+    outcome,
+    panel,
+    run,
+    say,
+    state,
+    widget,
+    workflow,
+)
 
 CHOOSE = """([id, words, within]) => {
     const items = window.app.collectNodeMenuItems(window.app.graph.getNodeById(id)).filter(Boolean)
