@@ -161,7 +161,8 @@ class PEZLearnClassifier(PezNode):
             words = [each.strip() for each in label_words.split(",")] if label_words.strip() else None
             task = LabelTask.of(every.names, words, suffix)
             train, held_out = every.hold_out(hold_out or None, seed)
-            report.begin_part(0, None, tuple(labelled_input.unused(every)))
+            unused = (*labelled_input.unused(every), *train.skipped)
+            report.begin_part(0, None, unused)
             digest = _digest(train, held_out)
             learned = remember_as(
                 ("classifier", weakref.ref(model), task, digest, config),
@@ -169,7 +170,7 @@ class PEZLearnClassifier(PezNode):
                 candidate,
             )
             chosen = pick_prompt(model, learned, held_out, candidate, throw_exception_if_processing_interrupted)
-        warnings = (*labelled_input.unused(every), *chosen.search.warnings)
+        warnings = (*unused, *chosen.search.warnings)
         name = digest_name(f"{model.name} {config!r} {task!r}".encode() + digest)
         number = min(candidate, len(chosen.search.candidates))
         found = NodeResult(replace(chosen.search, warnings=warnings), config, (), number, name)

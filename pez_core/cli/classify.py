@@ -274,6 +274,8 @@ def _read(
 def _divide(given: argparse.Namespace, examples: Examples, seed: int) -> tuple[Examples, Examples]:
     """The texts to learn from, and those that choose."""
     train, held_out = examples.hold_out(given.hold_out, seed)
+    for each in train.skipped:
+        complain(f"warning: {each}")
     if given.few is not None:
         train = train.few(given.few, seed)
     elif given.balance:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..errors import PezError
 
@@ -86,6 +86,9 @@ class Examples:
     def hold_out(self, count: int | None, seed: int) -> tuple[Examples, Examples]:
         """The examples to learn from, and `count` others that choose the prompt; None: a fifth of all, 500 at most.
 
+        Texts that are held out are not learned from, even if they are there several times: then a sentence in `skipped` of
+        those to learn from says how many.
+
         Raises PezError when `count` leaves none to learn from.
         """
         total = len(self)
@@ -98,6 +101,15 @@ class Examples:
                 f"are learned from, not {held}."
             )
         train, held_out = self.split(total - held, held, seed=seed)
+        chosen_by = set(held_out.texts)
+        others = [i for i, text in enumerate(train.texts) if text not in chosen_by]
+        if not others:
+            raise PezError(
+                "The texts that choose the prompt are the same as those to learn from: give more different texts."
+            )
+        if len(others) < len(train):
+            said = f"{_count(len(train) - len(others))} to learn from left out: held out as well."
+            train = replace(train.select(others), skipped=(said,))
         return train, held_out
 
     def few(self, k: int, seed: int) -> Examples:

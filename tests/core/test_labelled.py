@@ -278,11 +278,27 @@ def test_splits_that_are_not_possible():
         many(5, 5).split(4, 0, seed=0)
 
 
+def test_texts_that_are_held_out_are_not_learned_from():
+    texts = ("sun", "rain", "fog", "sun", "sun", "wind", "hail", "snow")
+    examples = Examples(texts, (0, 1, 1, 0, 0, 0, 1, 1), ("good", "bad"))
+    for seed in range(8):
+        train, held_out = examples.hold_out(3, seed)
+        assert not set(train.texts) & set(held_out.texts)
+        left_out = len(texts) - 3 - len(train)
+        assert len(held_out) == 3
+        assert bool(train.skipped) == bool(left_out)
+        if left_out:
+            assert train.skipped[0] == f"{left_out} text{'s'[: left_out > 1]} to learn from left out: held out as well."
+    with pytest.raises(PezError, match="are the same as those to learn from"):
+        Examples(("sun",) * 4, (0, 1, 0, 1), ("good", "bad")).hold_out(2, 0)
+
+
 def test_a_fifth_is_held_out_and_500_at_most():
     assert [len(part) for part in many(50, 50).hold_out(None, seed=0)] == [80, 20]
     assert [len(part) for part in many(3000, 3000).hold_out(None, seed=0)] == [5500, 500]
     assert [len(part) for part in many(5, 5).hold_out(7, seed=0)] == [3, 7]
     assert [len(part) for part in many(1, 1).hold_out(None, seed=0)] == [1, 1]
+    assert many(50, 50).hold_out(None, seed=0)[0].skipped == ()
     with pytest.raises(PezError, match="must be from 1 to 9"):
         many(5, 5).hold_out(10, seed=0)
 

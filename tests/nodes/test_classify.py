@@ -19,7 +19,11 @@ from pez_core.models.presets import EMBEDDED_FOLDER
 WORDS = {"label_words": "happy|warm, sad|lonely", "suffix": " feeling"}
 OWN = {"examples": "Moods (sample)", "text": "", "length": 4, "seed": 1, "steps": 4, "hold_out": 20, **WORDS}
 WRITTEN = {"examples": "The text below", "hold_out": 2, "steps": 1}
-LINES = ["cheerful: a sunny village", "gloomy: a dark ruin in the rain", "no label here"] * 3 + ["", "gloomy:  "]
+LINES = [
+    *("cheerful: a sunny village", "gloomy: a dark ruin in the rain", "no label here"),
+    *("cheerful: a bright garden", "gloomy: a grave at night", "no label here"),
+    *("cheerful: a happy dog", "gloomy: an empty house", "no label here", "", "gloomy:  "),
+]
 
 
 def learning(*more: str, **settings: Any) -> dict[str, Any]:
@@ -118,6 +122,8 @@ def test_lines_without_a_label_or_a_text_are_named_by_their_numbers(comfy):
         ("  ", "The text widget is empty: write one text per line, as label: text."),
         ("only this", "Line 1: it has no colon"),
         ("gloomy: a ruin\ngloomy: a grave", "two or more labels are needed"),
+        ("gloomy: a ruin\nno label", "needed. A row that cannot be used: Line 2: it has no colon"),
+        ("gloomy: a ruin\ncheerful: a ruin\ngloomy: a ruin", "are the same as those to learn from"),
     ],
 )
 def test_lines_that_teach_nothing_are_refused(comfy, text, said):
