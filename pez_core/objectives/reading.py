@@ -67,7 +67,7 @@ class Reading:
 
         Of a word that the language model spells from several tokens only the first counts: an upper bound.
         """
-        texts = [" ".join(filter(None, (self._template.prefix, self._spell(ids)))) for ids in before]
+        texts = [" ".join(filter(None, (self._template.prefix, self._template.searched(ids)))) for ids in before]
         readable = self._readable(texts, from_end=True)
         encoded = [tuple(ids) for ids in self.language.encode_all(readable)]
         firsts, found, said = self._first[tokens], {}, {}
@@ -110,9 +110,6 @@ class Reading:
         while self._is_long(" ".join(words)):
             del words[0 if from_end else -1]
         return " ".join(words)
-
-    def _spell(self, ids: Ids) -> str:
-        return " ".join(self._texts[i] for i in ids)
 
 
 Beginnings = tuple[Ids, list[int]]

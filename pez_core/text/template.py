@@ -64,6 +64,10 @@ class Template:
 
     def text(self, ids: Sequence[int]) -> str:
         """The whole prompt: prefix, the searched tokens `ids`, suffix."""
+        return " ".join(filter(None, (self.prefix, self.searched(ids), self.suffix)))
+
+    def searched(self, ids: Sequence[int]) -> str:
+        """The text of searched tokens, those that belong together spelled as they were given."""
         words, place = [], 0
         while place < len(ids):
             text, length = next(
@@ -76,7 +80,7 @@ class Template:
             )
             words.append(text)
             place += length
-        return " ".join(filter(None, (self.prefix, *words, self.suffix)))
+        return " ".join(filter(None, words))
 
     def spelling(self, texts: Mapping[tuple[int, ...], str]) -> Template:
         """This template with texts for ids in a row that are spelled otherwise than their decoded tokens."""
@@ -110,7 +114,7 @@ class Template:
         warnings = []
         if unusable := list(dict.fromkeys(self._vocabulary.token_texts[i] for i in own if not self.allowed[i])):
             named = shorten(", ".join(map(repr, unusable)))
-            warnings.append(f"Of the start words {shorten(words)!r} the search may not use {named}: they are left out.")
+            warnings.append(f"Left out of the start words {shorten(words)!r}: {named}, which the search may not use.")
         if len(usable) > self.length:
             cut = shorten(self._vocabulary.decode(usable[self.length :]))
             warnings.append(

@@ -218,7 +218,7 @@ def test_start_words_that_are_not_used_are_named(model, target):
     words = "penguin, a zebra on blue"
     result = invert(model, target, config("pez", start="words", words=words, length=3, steps=1, banned=("zebra",)))
     assert result.warnings == (
-        "Of the start words 'penguin, a zebra on blue' the search may not use ',', 'zebra': they are left out.",
+        "Left out of the start words 'penguin, a zebra on blue': ',', 'zebra', which the search may not use.",
         "The start words have 4 tokens, the length is 3: 'blue' is cut off. Raise the length.",
     )
     quiet = config("pez", start="words", words="penguin a", length=3, steps=1)

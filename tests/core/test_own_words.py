@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+import torch
 
 from benchmarks.pictures import held_out
 from benchmarks.readable import misplaced
@@ -12,7 +13,7 @@ from pez_core import InversionConfig, PezError, Target, invert, score
 from pez_core.inversion import template_for, warnings_of
 from pez_core.models.caption_model import embedded_caption_model
 from pez_core.objectives.fluency import nll_per_word
-from pez_core.objectives.reading import LITTLE
+from pez_core.objectives.reading import LITTLE, Reading
 from pez_core.run import reading
 from pez_core.search import front, readable
 from pez_core.text.own_words import read_own_words
@@ -43,6 +44,17 @@ def test_words_of_every_kind_are_spelled_as_they_were(model, prefix):
 def test_every_caption_of_the_pictures_is_spelled_as_it_was(model):
     for caption in held_out()[1]:
         assert text_of(own(model, caption)) == caption.lower()
+
+
+def test_the_language_model_reads_own_words_as_they_are_spelled_when_it_ranks_what_follows(model):
+    found = own(model, "two sailboats, a lighthouse")
+    language = embedded_caption_model()
+    read = Reading(language, model.vocabulary, found.template)
+    before = tuple(i for unit in found.units[:2] for i in unit)
+    following, (nll,) = read.following([before], torch.arange(5))
+    assert nll == pytest.approx(nll_per_word(language, ["two sailboats,"])[0], abs=1e-4)
+    plain, _ = Reading(language, model.vocabulary, template_for(model, QUICK)).following([before], torch.arange(5))
+    assert not torch.allclose(following, plain)
 
 
 def test_a_word_left_out_leaves_the_others_as_they_were(model):
