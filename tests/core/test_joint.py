@@ -12,6 +12,7 @@ from stand_ins import hugging_face_tokenizer, random_picture, small
 from benchmarks.judges import JUDGES
 from benchmarks.pictures import held_out
 from pez_core import ClipModel, InversionConfig, PezError, Target, Vocabulary, combine, invert, score
+from pez_core.models.fingerprint import fingerprint
 from pez_core.models.loading import load_folder
 from pez_core.objectives.protocol import Space
 from pez_core.run.memory import search_bytes
@@ -157,6 +158,24 @@ def test_models_with_one_name_and_other_weights_are_two(openai_vocabulary):
     copy = ClipModel(made[0].image, made[0].text, openai_vocabulary, "same")
     with pytest.raises(PezError, match="has one twice"):
         combine([made[1], made[0], copy])
+
+
+def test_a_fingerprint_is_that_of_the_weights_wherever_they_are(model, judge, openai_vocabulary):
+    def made(change: float) -> ClipModel:
+        module = small("ViT-B-32")
+        module.visual.proj.data[-1] += change
+        return ClipModel.of_open_clip(module, lambda picture: picture, openai_vocabulary, "same")
+
+    assert fingerprint(made(0)) == fingerprint(made(0))
+    assert fingerprint(made(0)) != fingerprint(made(1))  # of the picture tower alone
+    assert len({fingerprint(each) for each in (model, judge, combine([model, judge]), combine([judge, model]))}) == 4
+    assert len(fingerprint(made(0).to("meta"))) == 16  # weights that are not there
+    shifted = made(0)
+    weight = shifted.image.module.visual.proj
+    weight.data = torch.cat([torch.zeros(1), weight.data.flatten()])[1:].view_as(
+        weight
+    )  # where a file was read into memory
+    assert fingerprint(shifted) == fingerprint(made(0))
 
 
 def test_what_cannot_be_combined(model, judge, tmp_path):
