@@ -1,5 +1,7 @@
 """The errors that this library raises on purpose."""
 
+from pathlib import Path
+
 MOST_LETTERS = 1500  # of a message: it may quote a value
 
 
@@ -25,6 +27,19 @@ def require(value: object, kind: type | tuple[type, ...], what: str, cure: str) 
     """Raises PezError for a value of another kind: `what` is needed; `cure`: what to do."""
     if not isinstance(value, kind):
         raise PezError(f"{what} is needed, not {shorten(repr(value))}: {cure}.")
+
+
+def kind_of(path: Path) -> str:
+    """What is at a path that a person gave: "file", "folder", "other", or "" for nothing.
+
+    Raises PezError where that cannot be said: for a name that is too long, or a folder that may not be entered.
+    """
+    try:
+        if path.is_file():
+            return "file"
+        return "folder" if path.is_dir() else "other" if path.exists() else ""
+    except OSError as error:
+        raise PezError(f"{shorten(str(path), 200)!r} cannot be read: {error.strerror}. Give another name.") from error
 
 
 def first_line(error: BaseException, most: int = 300) -> str:

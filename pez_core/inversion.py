@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from numbers import Integral
 from typing import Any, TypeVar
@@ -172,8 +172,7 @@ def _prepared(
         require(language, LanguageModel, "A language model", "load one with load_language_model")
     for target in targets:
         check_target(target, model)
-    if seeds is not None:
-        _check_seeds(seeds, len(targets))
+    seeds = None if seeds is None else _checked(seeds, len(targets))
     template = template_for(model, config)
     own = _own_words(model, config, template)
     if own:
@@ -268,10 +267,12 @@ def _list_of(targets: Any) -> list[Target]:
     return each
 
 
-def _check_seeds(seeds: Any, targets: int) -> None:
-    require(seeds, Sequence, "A list of seeds", "give one for each target")
+def _checked(seeds: Any, targets: int) -> list[int]:
+    """The seeds of the targets as plain numbers."""
+    require(seeds, Collection, "A list of seeds", "give one for each target")
     if len(seeds) != targets:
         raise PezError(count_mismatch(targets, "seed", "target", len(seeds)))
     for seed in seeds:
         if not isinstance(seed, Integral) or not 0 <= int(seed) <= MAX_SEED:
             raise PezError(f"A seed must be a whole number from 0 to 2^64 - 1, not {shorten(repr(seed))}.")
+    return [int(seed) for seed in seeds]

@@ -18,7 +18,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any, Protocol
 
-from ..errors import PezError, first_line, shorten
+from ..errors import PezError, first_line, kind_of, shorten
 from .extras import needed
 from .rows import Row, line_of, table_of
 
@@ -65,13 +65,13 @@ def open_results(path: str | Path) -> Results:
     Raises PezError for another ending, a folder that is not there, and if pyarrow is needed and missing.
     """
     path = Path(path)
-    if not path.absolute().parent.is_dir():
+    if kind_of(path.absolute().parent) != "folder":
         raise PezError(f"There is no folder {str(path.parent)!r} for the results: create it, or give another name.")
     if path.suffix.lower() == ".jsonl":
         return JsonLines(path)
     if path.suffix.lower() == ".parquet":
         needed("pyarrow.parquet", "writing Parquet")
-        if path.is_file():
+        if kind_of(path) == "file":
             raise PezError(f"{path.name!r} is a file; results in Parquet are a folder: give another name.")
         return ParquetFolder(path)
     raise PezError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -36,7 +37,9 @@ class Sidecars:
 
     def is_taken(self, item: Item) -> bool:
         """Whether the caption of an item would take the place of its twin's: captions that are added may share a file."""
-        return bool(item.twin) and self.mode in ("skip", "replace") and self._file(item).is_file()
+        with suppress(OSError):  # writing it will say what is wrong
+            return bool(item.twin) and self.mode in ("skip", "replace") and self._file(item).is_file()
+        return False
 
     def write(self, item: Item, row: Row) -> None:
         """Writes the caption of a row that has a prompt. Doing it again changes nothing: a job may be killed after it.
@@ -48,9 +51,9 @@ class Sidecars:
         if not prompt:
             return
         file, caption = self._file(item), self.prefix + prompt
-        if file.is_dir():
-            raise NoPlaceError(f"A folder has the name of the caption, {file.name!r}: rename it.")
         try:
+            if file.is_dir():
+                raise NoPlaceError(f"A folder has the name of the caption, {file.name!r}: rename it.")
             before = file.read_text("utf-8").rstrip("\n") if file.exists() else None
             text = self._merged(before, caption)
             if text is not None:

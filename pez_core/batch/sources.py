@@ -18,7 +18,7 @@ from typing import Any, Protocol, TextIO
 from PIL import Image
 
 from ..config import SETTINGS
-from ..errors import PezError, first_line, shorten
+from ..errors import PezError, first_line, kind_of, shorten
 from ..targets.pictures import FORMATS
 from .extras import needed
 from .items import Item, changes_of, name_of
@@ -63,12 +63,13 @@ def open_source(path: str | Path, recursive: bool = False, within: Path | None =
     Raises PezError if there is no such source, or it holds no picture.
     """
     path = Path(path)
-    if path.is_dir():
+    kind = kind_of(path)
+    if kind == "folder":
         shards = sorted(each for each in path.iterdir() if each.suffix.lower() == SHARD and each.is_file())
         shards = [shard for shard in shards if not outside(shard, within)]
         pictures = FolderSource(path, recursive, within)
         return pictures if not shards or pictures.any() else ShardSource(tuple(shards))
-    if not path.is_file():
+    if kind != "file":
         raise PezError(
             f"There is no folder or file {shorten(str(path), 200)!r}: give a folder of pictures, a list, or a shard."
         )

@@ -11,7 +11,7 @@ from ..batch.evaluation import ALL, evaluate, read_captions
 from ..batch.manifest import read_options
 from ..batch.results import open_results
 from ..batch.sources import open_source
-from ..errors import PezError
+from ..errors import PezError, kind_of
 from ..models.clip import ClipModel
 from .options import add_device, device_of
 from .output import say, say_json
@@ -52,7 +52,7 @@ def _evaluate(given: argparse.Namespace) -> int:
     results = open_results(given.results)
     options = read_options(results.manifest)
     source = open_source(given.source or options["source"], options["recursive"])
-    if given.painted and not given.painted.is_dir():
+    if given.painted and kind_of(given.painted) != "folder":
         raise PezError(f"There is no folder {str(given.painted)!r}: --painted takes one with pictures.")
     captions = read_captions(given.captions) if given.captions else {}
     judges = {name: _load(name, str(device_of(given))) for name in given.judge}
@@ -73,7 +73,7 @@ def _evaluate(given: argparse.Namespace) -> int:
 def _load(name: str, device: str) -> ClipModel:
     from ..models.loading import load_folder, load_model  # imported late: open_clip would delay --help
 
-    if (Path(name) / "model.json").is_file():
+    if kind_of(Path(name) / "model.json") == "file":
         return load_folder(Path(name), Path(name).name).to(device)
     return load_model(name, device=device)
 

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..errors import PezError, first_line
+from ..errors import PezError, first_line, kind_of
 
 
 def files_for(flag: str, file: Path, titles: Sequence[str], inputs: Sequence[str] = ()) -> list[Path]:
@@ -16,7 +16,7 @@ def files_for(flag: str, file: Path, titles: Sequence[str], inputs: Sequence[str
     """
     if file.suffix.lower() != ".png":
         raise PezError(f"{flag} writes PNG: give a name that ends in .png, not {file.name!r}.")
-    if not file.parent.is_dir():
+    if kind_of(file.parent) != "folder":
         raise PezError(f"{flag}: there is no folder {str(file.parent)!r}.")
     files = [file]
     if len(titles) > 1:

@@ -15,7 +15,7 @@ import torch
 from safetensors import safe_open
 from torch import Tensor, nn
 
-from ..errors import PezError, first_line, one_line, shorten
+from ..errors import PezError, first_line, kind_of, one_line, shorten
 
 SUFFIXES = (".safetensors", ".pt", ".pth", ".bin")
 _NAMED = 4  # most tensors named in a message
@@ -29,7 +29,7 @@ def checkpoint_tensors(path: Path) -> dict[str, Tensor]:
 
     Raises PezError when the file is missing, of another kind, damaged or quantized, or needs code to be run.
     """
-    if not path.is_file():
+    if kind_of(path) != "file":
         raise PezError(f"There is no checkpoint {str(path)!r}: check the name and the folder.")
     if path.suffix.lower() not in SUFFIXES:
         raise PezError(f"{path.name!r} is not a checkpoint: its name must end in {', '.join(SUFFIXES)}.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import chain, count
 from numbers import Real
 from typing import Any
@@ -40,7 +40,7 @@ def combine(models: Sequence[ClipModel], weights: Sequence[float] | None = None)
     Raises PezError for fewer than two models, weights that are not above 0, and models that read text
     differently.
     """
-    require(models, Sequence, "A list of models", "give two or more that load_model has loaded")
+    require(models, Collection, "A list of models", "give two or more that load_model has loaded")
     for model in models:
         require(model, ClipModel, "A model", "load one with load_model")
     weights = [1.0] * len(models) if weights is None else list(weights)

