@@ -7,7 +7,7 @@ from typing import Any
 from comfy_api.latest import io
 
 from ..pez_core import ClipModel, TextSource, read_like_comfyui
-from ..pez_core.distillation import distilled_length
+from ..pez_core.distillation import RATIO, distilled_length
 from ..pez_core.objectives.fluency import LanguageModel
 from .node import PezNode
 from .searching import HIDDEN, search
@@ -38,7 +38,7 @@ class PEZDistill(PezNode):
                 ),
                 io.Float.Input(
                     "ratio",
-                    default=0.3,
+                    default=RATIO,
                     min=0.01,
                     max=1.0,
                     step=0.05,

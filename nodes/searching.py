@@ -71,7 +71,7 @@ def found_by(
         targets = [_target(model, sources) for sources, _ in wanted]
         for part, (target, (sources, config)) in enumerate(zip(targets, wanted, strict=True)):
             pictures = _pictures(sources)
-            report.begin_part(part, thumbnail(pictures), warnings)
+            report.begin_part(part, thumbnail(pictures), (*warnings, *target.warnings))
             found.append(_search_one(model, target, config, candidate, report, wired, pictures, language))
     return found
 

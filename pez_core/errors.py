@@ -1,5 +1,6 @@
 """The errors that this library raises on purpose."""
 
+import math
 from pathlib import Path
 
 MOST_LETTERS = 1500  # of a message: it may quote a value
@@ -27,6 +28,16 @@ def require(value: object, kind: type | tuple[type, ...], what: str, cure: str) 
     """Raises PezError for a value of another kind: `what` is needed; `cure`: what to do."""
     if not isinstance(value, kind):
         raise PezError(f"{what} is needed, not {shorten(repr(value))}: {cure}.")
+
+
+def as_number(value: object) -> float:
+    """A number of any kind as float; NaN for what is none, and for one that is too large."""
+    if isinstance(value, str | bytes):
+        return math.nan
+    try:
+        return float(value)  # pyright: ignore[reportArgumentType] - which says whether it is one
+    except (TypeError, ValueError, OverflowError, RuntimeError):
+        return math.nan
 
 
 def kind_of(path: Path) -> str:

@@ -153,8 +153,11 @@ def search_with(
         return []
     aim, own, more = _prepared(model, targets, config, objective, judge, language, seeds)
     run = Run(aim, own, config, on_progress=on_progress, accept=accept, **more)
-    warnings = _warned(model, config, language)
-    return [replace(result, warnings=warnings) for result in run.go()]
+    warnings = _warned(model, config, language, targets)
+    return [
+        replace(result, warnings=(*warnings, *target.warnings))
+        for result, target in zip(run.go(), targets, strict=True)
+    ]
 
 
 def _prepared(
@@ -168,7 +171,7 @@ def _prepared(
 ) -> tuple[AnyObjective, AnyJudge, dict[str, Any]]:
     """The objective, the judge, and the other arguments of a run; see `search_with`."""
     require(config, InversionConfig, "An InversionConfig", "give one, such as InversionConfig.preset('fast')")
-    if language is not None:
+    if language is not None and not callable(getattr(language, "following", None)):
         require(language, LanguageModel, "A language model", "load one with load_language_model")
     for target in targets:
         check_target(target, model)
@@ -196,10 +199,12 @@ def _copy(target: Target) -> Target:
     return Target(target.features.clone(), target.weights.clone())
 
 
-def _warned(model: ClipModel, config: InversionConfig, language: LanguageModel | None) -> tuple[str, ...]:
-    """The warnings of a search, which are logged."""
+def _warned(
+    model: ClipModel, config: InversionConfig, language: LanguageModel | None, targets: Sequence[Target] = ()
+) -> tuple[str, ...]:
+    """The warnings of a search, which are logged, as are those of its targets."""
     warnings = warnings_of(model, config, language)
-    for warning in warnings:
+    for warning in dict.fromkeys((*warnings, *(each for target in targets for each in target.warnings))):
         log.warning(warning)
     return warnings
 
@@ -273,6 +278,6 @@ def _checked(seeds: Any, targets: int) -> list[int]:
     if len(seeds) != targets:
         raise PezError(count_mismatch(targets, "seed", "target", len(seeds)))
     for seed in seeds:
-        if not isinstance(seed, Integral) or not 0 <= int(seed) <= MAX_SEED:
+        if not isinstance(seed, Integral) or isinstance(seed, bool) or not 0 <= int(seed) <= MAX_SEED:
             raise PezError(f"A seed must be a whole number from 0 to 2^64 - 1, not {shorten(repr(seed))}.")
     return [int(seed) for seed in seeds]

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
-from numbers import Real
 
 import torch
 from PIL import Image
 
-from .errors import PezError, shorten
+from .errors import PezError, as_number, shorten
 from .models.painter import Painter, load_painter
 
 STEPS = 24
@@ -56,7 +54,7 @@ def paint(
         raise PezError(f"seed must be a whole number from 0 to 2^64 - 1, not {seed!r}.")
     if not isinstance(steps, int) or not 1 <= steps <= MOST_STEPS:
         raise PezError(f"steps must be a whole number from 1 to {MOST_STEPS}, not {steps!r}.")
-    if not isinstance(guidance, Real) or not math.isfinite(guidance) or not 0 <= guidance <= MOST_GUIDANCE:
+    if not 0 <= as_number(guidance) <= MOST_GUIDANCE:
         raise PezError(f"guidance must be a number from 0 to {MOST_GUIDANCE:.0f}, not {guidance!r}.")
     if not texts:
         return []

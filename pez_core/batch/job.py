@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -73,6 +73,8 @@ class Job:
     restart: bool = False
     retry: bool = False
     _known: Known = field(default_factory=Known)
+    _failed: Known = field(default_factory=Known)
+    _waiting: list[tuple[Item, Row]] = field(default_factory=list)
     _warned: bool = False
 
     def run(
@@ -101,7 +103,7 @@ class Job:
                 summary.before += 1
                 summary.failed_before += failed
                 if not (failed and self.retry):
-                    self._known.add(row["key"])
+                    self._add(row)
             self._search(engine, plan, summary, on_rows, on_pack, manifest)
         finally:
             try:
@@ -148,14 +150,12 @@ class Job:
                 on_rows(summary)
             return
         for items, rows in engine.run(self.source, self._known, plan, on_pack):
-            rows = [self._with_caption(item, row) for item, row in zip(items, rows, strict=True)]
+            rows = [*self._with_captions(list(zip(items, rows, strict=True)))]
             if rows and old:
                 self._remove_old(summary, manifest)
                 old = False
             if rows:
                 self.results.add(rows)
-            for row in rows:
-                self._known.add(row["key"])
             summary.done += len(rows)
             summary.failed += sum(row["error"] is not None for row in rows)
             summary.last = next((row["prompt"] for row in reversed(rows) if row["prompt"]), summary.last)
@@ -171,13 +171,38 @@ class Job:
             self.results.forget_failed()
             summary.before, summary.failed_before = summary.before - summary.failed_before, 0
 
+    def _with_captions(self, found: list[tuple[Item, Row]]) -> Iterator[Row]:
+        """The rows that can be written, with those that waited for a twin's. Rows come in the order in which their searches end, but
+        a caption for two pictures is that of the first in the source that has a prompt."""
+        self._waiting += found
+        ready = True
+        while ready:
+            ready = [pair for pair in self._waiting if not self._waits(*pair)]
+            self._waiting = [pair for pair in self._waiting if self._waits(*pair)]
+            for item, row in ready:
+                own = row
+                if self._is_rival(item, row) and not self._failed(item.twin):
+                    self._warn_of_twins(item)
+                else:
+                    own = self._with_caption(item, row)
+                self._add(own)
+                yield own
+
+    def _add(self, row: Row) -> None:
+        self._known.add(row["key"])
+        if row["error"] is not None:
+            self._failed.add(row["key"])
+
+    def _is_rival(self, item: Item, row: Row) -> bool:
+        return self.sidecars is not None and row["error"] is None and self.sidecars.rivals(item)
+
+    def _waits(self, item: Item, row: Row) -> bool:
+        return self._is_rival(item, row) and not self._known(item.twin)
+
     def _with_caption(self, item: Item, row: Row) -> Row:
         """The row, after its caption was written; one with the error where the caption has no place."""
         if self.sidecars and row["error"] is None:
             try:
-                if self.sidecars.is_taken(item):
-                    self._warn_of_twins(item)
-                    return row
                 self.sidecars.write(item, row)
             except NoPlaceError as error:
                 return error_row(row["key"], str(error))

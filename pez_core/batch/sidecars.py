@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -35,11 +34,12 @@ class Sidecars:
     prefix: str = ""
     escape: bool = False
 
-    def is_taken(self, item: Item) -> bool:
-        """Whether the caption of an item would take the place of its twin's: captions that are added may share a file."""
-        with suppress(OSError):  # writing it will say what is wrong
-            return bool(item.twin) and self.mode in ("skip", "replace") and self._file(item).is_file()
-        return False
+    def rivals(self, item: Item) -> bool:
+        """Whether the caption of an item and its twin's would be one file that only one of them can have."""
+        if not item.twin or self.mode not in ("skip", "replace"):
+            return False
+        own, other = (PurePosixPath(key).with_suffix("") for key in (item.key, item.twin))
+        return self.folder is None or own == other
 
     def write(self, item: Item, row: Row) -> None:
         """Writes the caption of a row that has a prompt. Doing it again changes nothing: a job may be killed after it.
@@ -91,9 +91,9 @@ class Sidecars:
             return None
         if self.mode == "replace":
             return caption
-        if self.mode == "append":
-            return None if before.endswith(caption) else before + BETWEEN + caption
-        return None if before.startswith(caption) else caption + BETWEEN + before
+        if f"{BETWEEN}{caption}{BETWEEN}" in f"{BETWEEN}{before}{BETWEEN}":
+            return None
+        return before + BETWEEN + caption if self.mode == "append" else caption + BETWEEN + before
 
     def _file(self, item: Item) -> Path:
         self.check(item)

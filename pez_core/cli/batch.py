@@ -22,12 +22,13 @@ from ..batch.engines.processes import ProcessEngine
 from ..batch.engines.ray import RayEngine
 from ..batch.job import Job, Summary, where
 from ..batch.loading import Loader
-from ..batch.manifest import PRESET
+from ..batch.manifest import PRESET, WEIGHTS
 from ..batch.preparing import Looks
 from ..batch.results import open_results
 from ..batch.sidecars import MODES, Sidecars
 from ..batch.sources import open_source
 from ..errors import PezError
+from ..models.fingerprint import file_fingerprint
 from ..models.language_names import INSTALLED
 from ..models.presets import EMBEDDED
 from ..result import Progress
@@ -188,6 +189,7 @@ def _job(given: argparse.Namespace) -> Job:
         "crops": given.crops,
         "flips": given.flips,
         **captions,
+        WEIGHTS: [file_fingerprint(Path(file)) for file in given.checkpoint or () if file != "-"],
         PRESET: given.preset,
         "settings": asdict(config_of(given)),
     }

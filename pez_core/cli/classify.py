@@ -127,9 +127,14 @@ def _learn(given: argparse.Namespace) -> int:
     if given.shifts is not None:
         raise PezError("--shifts belongs to --apply: learning finds its own.")
     examples = _read(given, given.file, given.data)
+    if missing := [name for i, name in enumerate(examples.names) if i not in examples.labels]:
+        raise PezError(
+            f"No text has the label {missing[0]!r}, which --names gives."
+            + "".join(f" {each}" for each in examples.skipped[:1])
+        )
     task = _task(given, examples.names)
     test = _read(given, given.test, None, examples.names) if given.test else None
-    train, held_out = _divide(given, examples, config.seed)
+    train, held_out, left_out = _divide(given, examples, config.seed)
     model = language_model_named(given.model, device_of(given))
     complain(f"learning from {one_line(train.describe())}")
     _say_words(task)
@@ -155,7 +160,7 @@ def _learn(given: argparse.Namespace) -> int:
         own = {
             "test" if test else "also": [each.to_json() for each in measured],
             "carried": carried,
-            "skipped": [*examples.skipped, *(test.skipped if test else ())],
+            "skipped": [*examples.skipped, *left_out, *(test.skipped if test else ())],
         }
         told = {**result.to_json(), **own, "apply": _applying(given, result)}
         say_json({**told, **({"plot": str(plot)} if plot else {})})
@@ -208,7 +213,7 @@ def _print(
     learned, without = result.learned, result.without
     say(f"prompt      {result.prompt}")
     say(
-        f"accuracy    {learned.accuracy:.3f} ± {learned.error:.3f} on the {learned.texts} held-out {'text' if learned.texts == 1 else 'texts'} that chose it "
+        f"accuracy    {learned.accuracy:.3f} ± {learned.error:.3f} on the {learned.texts} held-out {_texts(learned.texts)} that chose it "
         f"(no prompt: {without.accuracy:.3f})"
     )
     if result.task.shifts:
@@ -217,7 +222,7 @@ def _print(
         say(f"shifts      {own}: added to the labels' log-probabilities in the accuracy")
     for each in measured:
         name = shorten(each.prompt, 60) if each.prompt else "(no prompt)"
-        say(f"{where:12}{each.accuracy:.3f} ± {each.error:.3f} on {each.texts} texts  {name}")
+        say(f"{where:12}{each.accuracy:.3f} ± {each.error:.3f} on {each.texts} {_texts(each.texts)}  {name}")
     for each in carried:
         own, none = each["with"], each["without"]
         say(
@@ -236,6 +241,10 @@ def _print(
         say(f"also        {candidate.similarity:.3f}  {candidate.text}")
     if result.task.shifts and (others or measured or carried):
         say("            each of these with shifts of its own, which --json lists")
+
+
+def _texts(count: int) -> str:
+    return "text" if count == 1 else "texts"
 
 
 def _applying(given: argparse.Namespace, result: ClassifierResult) -> str:
@@ -271,16 +280,17 @@ def _read(
     return examples
 
 
-def _divide(given: argparse.Namespace, examples: Examples, seed: int) -> tuple[Examples, Examples]:
-    """The texts to learn from, and those that choose."""
+def _divide(given: argparse.Namespace, examples: Examples, seed: int) -> tuple[Examples, Examples, tuple[str, ...]]:
+    """The texts to learn from, those that choose, and what is said of texts that would be both."""
     train, held_out = examples.hold_out(given.hold_out, seed)
-    for each in train.skipped:
+    left_out = train.skipped
+    for each in left_out:
         complain(f"warning: {each}")
     if given.few is not None:
         train = train.few(given.few, seed)
     elif given.balance:
         train = train.balanced(seed)
-    return train, held_out
+    return train, held_out, left_out
 
 
 def _task(given: argparse.Namespace, names: Sequence[str]) -> LabelTask:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..distillation import distilled_length
+from ..distillation import RATIO, distilled_length
 from ..errors import PezError, shorten
 from ..models.presets import PRESETS
 from ..scoring import Score, score
@@ -62,7 +62,10 @@ def make_parser() -> argparse.ArgumentParser:
     distill.set_defaults(run=_distill, each=False)
     distill.add_argument("text", metavar="TEXT", help=_TEXT_HELP)
     distill.add_argument(
-        "--ratio", type=float, metavar="R", help="searched tokens for each token of the text, instead of --length"
+        "--ratio",
+        type=float,
+        metavar="R",
+        help=f"searched tokens for each token of the text, instead of --length (default: {RATIO} without --length)",
     )
     _add_search(distill, pictures=False)
 
@@ -131,6 +134,8 @@ def _blend(given: argparse.Namespace) -> int:
 
 
 def _distill(given: argparse.Namespace) -> int:
+    if given.ratio is None and not hasattr(given, "length"):
+        given.ratio = RATIO
     return _search(given, [(TextSource(given.text),)], [shorten(given.text, 20)], [{"text": given.text}], [])
 
 

@@ -50,6 +50,8 @@ def add_evaluate(parser: argparse.ArgumentParser) -> None:
 
 def _evaluate(given: argparse.Namespace) -> int:
     results = open_results(given.results)
+    if not kind_of(Path(given.results)):
+        raise PezError(f"There are no results {given.results!r}: give those of the command batch.")
     options = read_options(results.manifest)
     source = open_source(given.source or options["source"], options["recursive"])
     if given.painted and kind_of(given.painted) != "folder":

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Sequence
 from itertools import chain, count
-from numbers import Real
-from typing import Any
 
 from PIL import Image
 from torch import Tensor
 
-from ..errors import PezError, require
+from ..errors import PezError, as_number, require
 from ..towers import JointTextTower, join
 from .clip import ClipModel, Part, SinglePictureEncoder
 from .fingerprint import fingerprints
@@ -43,10 +42,13 @@ def combine(models: Sequence[ClipModel], weights: Sequence[float] | None = None)
     require(models, Collection, "A list of models", "give two or more that load_model has loaded")
     for model in models:
         require(model, ClipModel, "A model", "load one with load_model")
+    models = list(models)
+    if weights is not None:
+        require(weights, Collection, "A list of weights", "give one for each model")
     weights = [1.0] * len(models) if weights is None else list(weights)
     if len(models) < 2:
         raise PezError(f"Combining needs at least two models, got {len(models)}: load another one.")
-    if len(weights) != len(models) or not all(map(_counts, weights)):
+    if len(weights) != len(models) or not all(0 < as_number(weight) < math.inf for weight in weights):
         raise PezError(f"Expected {len(models)} weights above 0 for {len(models)} models, got {weights}.")
     names = [part.name for model in models for part in model.parts]
     if len(set(names)) < len(names) and _has_one_twice(models):  # files in two folders may have one name
@@ -61,6 +63,7 @@ def combine(models: Sequence[ClipModel], weights: Sequence[float] | None = None)
     vocabulary = first.vocabulary
     for other in others:
         vocabulary = vocabulary.known_to_both(other.vocabulary)
+    weights = [as_number(weight) for weight in weights]
     whole = sum(weights)
     parts: list[Part] = []
     for model, weight in zip(models, weights, strict=True):
@@ -71,10 +74,6 @@ def combine(models: Sequence[ClipModel], weights: Sequence[float] | None = None)
     texts = [tower for model in models for tower in model.text.towers]
     name = " + ".join(model.name for model in models)
     return ClipModel(JointImageTower(images, shares), JointTextTower(texts, shares), vocabulary, name, parts)
-
-
-def _counts(weight: Any) -> bool:
-    return isinstance(weight, Real) and 0 < float(weight) < float("inf")
 
 
 def _new_name(name: str, parts: Sequence[Part]) -> str:

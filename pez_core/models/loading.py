@@ -123,15 +123,17 @@ def _check_tag(architecture: str, tag: str) -> None:
         raise PezError(f"open_clip has no pretrained weights for {architecture}: give a checkpoint file.")
     if not open_clip.get_pretrained_cfg(architecture, tag):
         near = difflib.get_close_matches(tag, tags, n=1) or tags[:1]
-        raise PezError(
-            f"{architecture} has no pretrained weights {tag!r}; it has {', '.join(tags)}. "
-            f"The nearest: {architecture}/{near[0]}."
+        wrong = (
+            f"{architecture} has no pretrained weights {tag!r}"
+            if tag
+            else f"{architecture} has several pretrained weights"
         )
+        raise PezError(f"{wrong}: give {architecture}/{near[0]}, or another of {', '.join(tags)}.")
 
 
 def _fetch(architecture: str, tag: str) -> nn.Module:
     try:
-        with _without("Failed to download weights"):  # the error says it
+        with _without("Failed to download weights"), _without("", "huggingface_hub"):  # the error says it
             return _create(architecture, tag, weights=tag)
     except (OSError, RuntimeError) as error:
         name = f"{architecture}/{tag}"
@@ -172,17 +174,22 @@ class _LowerCase:
 
 
 @contextmanager
-def _without(beginning: str) -> Iterator[None]:
-    """Keeps open_clip from logging what begins like this."""
+def _without(beginning: str, name: str = "") -> Iterator[None]:
+    """Keeps what begins like this from being logged: by open_clip, or by the loggers of a package."""
 
     def wanted(record: logging.LogRecord) -> bool:
         return not record.getMessage().startswith(beginning)
 
-    logging.getLogger().addFilter(wanted)
+    logs = [logging.getLogger()]
+    if name:  # filters count only for what a logger itself is told
+        logs = [logging.getLogger(each) for each in logging.root.manager.loggerDict if each.startswith(name)]
+    for log in logs:
+        log.addFilter(wanted)
     try:
         yield
     finally:
-        logging.getLogger().removeFilter(wanted)
+        for log in logs:
+            log.removeFilter(wanted)
 
 
 def _create(architecture: str, tag: str, weights: str | None = None) -> nn.Module:

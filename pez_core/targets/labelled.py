@@ -107,6 +107,10 @@ class Examples:
             raise PezError(
                 "The texts that choose the prompt are the same as those to learn from: give more different texts."
             )
+        if gone := {train.labels[i] for i in range(len(train))} - {train.labels[i] for i in others}:
+            raise PezError(
+                f"All texts to learn from with the label {self.names[min(gone)]!r} are held out as well: give more different ones."
+            )
         if len(others) < len(train):
             said = f"{_count(len(train) - len(others))} to learn from left out: held out as well."
             train = replace(train.select(others), skipped=(said,))

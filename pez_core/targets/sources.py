@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence, Sized
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, cast, runtime_checkable
 
@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ..errors import PezError, require, shorten
+from ..errors import PezError, as_number, require, shorten
 from ..models.clip import ClipModel
 from ..towers.plain import plain_torch
 from .pictures import as_rgb, check_size
@@ -53,6 +53,8 @@ class PictureSource:
     def __post_init__(self) -> None:
         if not self.pictures:
             raise PezError("No picture was given: connect or name at least one.")
+        for picture in self.pictures:
+            require(picture, Image.Image, "A picture of Pillow", "PictureSource.of takes files and arrays, too")
         _check_weight(self.weight)
 
     @classmethod
@@ -63,12 +65,17 @@ class PictureSource:
         """
         rgb = as_rgb(pictures)
         if masks is not None:
-            require(masks, Sized, "A list of masks", "give one for all pictures, or one for each")
+            require(
+                masks,
+                (list, tuple, np.ndarray, Tensor),
+                "A list of masks",
+                "give one for all pictures, or one for each",
+            )
             if len(masks) not in (1, len(rgb)):
                 raise PezError(
                     f"{count_mismatch(len(rgb), 'mask', 'picture', len(masks))[:-1]}; one for all is enough."
                 )
-            rgb = [apply_mask(picture, masks[i % len(masks)]) for i, picture in enumerate(rgb)]
+            rgb = [apply_mask(picture, _array(masks[i % len(masks)])) for i, picture in enumerate(rgb)]
             for picture in rgb:
                 check_size(picture, "What the mask leaves")
         return cls(tuple(rgb), **settings)
@@ -90,7 +97,7 @@ class TextSource:
         if not isinstance(self.text, str):
             raise PezError(f"{shorten(repr(self.text))} is not a text: give a string.")
         if not self.text.strip():
-            raise PezError("A text target is empty: give some words.")
+            raise PezError("The text to match is empty: give some words.")
         _check_weight(self.weight)
 
     def encoded(self, model: ClipModel) -> tuple[Tensor, Sequence[float]]:
@@ -105,6 +112,9 @@ def blend(groups: Sequence[Sequence[Source]], weights: Sequence[float]) -> tuple
 
     Raises PezError for a wrong number of weights, and for weights that are not finite.
     """
+    require(weights, Collection, "A list of weights", "give one for each group of sources")
+    for group in groups:
+        require(group, Collection, "A group of sources", "put a single one into a list")
     if len(weights) != len(groups):
         raise PezError(count_mismatch(len(groups), "weight", "target", len(weights)))
     for weight in weights:
@@ -144,15 +154,20 @@ def make_target(model: ClipModel, sources: Source | Sequence[Source]) -> Target:
         for source, (_, shares) in zip(ordered, encoded, strict=True)
         for share in shares
     ]
-    return Target(torch.cat([features for features, _ in encoded]), torch.tensor(weights))
+    words = [
+        word for each in given if isinstance(each, TextSource) for word in model.vocabulary.unknown_words(each.text)
+    ]
+    named = shorten(", ".join(map(repr, dict.fromkeys(words))))
+    said = f"{model.name} does not know {named} (in the text to match), so scores ignore the meaning."
+    return Target(torch.cat([features for features, _ in encoded]), torch.tensor(weights), (said,) if words else ())
+
+
+def _array(mask: Any) -> np.ndarray:
+    return np.asarray(mask.detach().cpu() if isinstance(mask, Tensor) else mask)
 
 
 def _check_weight(weight: Any) -> None:
-    try:
-        finite = not isinstance(weight, str) and math.isfinite(weight)
-    except (TypeError, OverflowError):
-        finite = False
-    if not finite:
+    if not math.isfinite(as_number(weight)):
         raise PezError(f"A weight must be a finite number, not {shorten(repr(weight))}.")
 
 

@@ -25,11 +25,14 @@ class Target:
     A text with unit feature f has the similarity sum_i weights[i] * (features[i] . f), in -1..1. A
     negative weight pushes away from its picture. Targets are compared by identity.
 
+    warnings: what a person should know of it, in sentences; those of a search with it are the same.
+
     Raises PezError when features or weights are not finite, do not match in number, are all zero, or cancel.
     """
 
     features: Tensor
     weights: Tensor
+    warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         features = self.features.detach().float()
@@ -41,7 +44,7 @@ class Target:
         if not torch.isfinite(features).all() or not torch.isfinite(weights).all():
             raise PezError("The target's features or weights are not finite numbers: check picture, model and weights.")
         if (features.norm(dim=-1) == 0).any() or not weights.any():
-            raise PezError("All target weights are 0 (or a feature is empty): give at least one weight.")
+            raise PezError("All weights are 0: give at least one that is not.")
         features = F.normalize(features, dim=-1)
         if not torch.isfinite(weights.abs().sum()):
             weights = weights / weights.abs().max()

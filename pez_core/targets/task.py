@@ -61,6 +61,9 @@ class LabelTask:
     @classmethod
     def of(cls, names: Sequence[str], words: Sequence[str] | None = None, suffix: str = SUFFIX) -> LabelTask:
         """A task from plain texts. words: for each label its words, separated by `|`; None for the names themselves."""
+        for given in (names, words):
+            if isinstance(given, str):
+                raise PezError(f"Labels are a list, not {shorten(repr(given))}: give each as a text of its own.")
         each = [tuple(word.strip() for word in own.split("|")) for own in (names if words is None else words)]
         return cls(tuple(names), tuple(each), suffix)
 

@@ -160,6 +160,8 @@ class Template:
         vocabulary, kept, spelled = self._vocabulary, [], []
         neighbor = vocabulary.encode("a")
         for phrase in keep:
+            if any(mark in phrase for mark in ",;\n"):
+                raise PezError(f"The kept words {shorten(phrase)!r} seem to be several: give each separately.")
             text = vocabulary.clean(phrase)
             ids = self._fixed_ids("kept words", text)
             if not ids or vocabulary.encode(f"a {text} a") != [*neighbor, *ids, *neighbor]:

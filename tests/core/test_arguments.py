@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from pez_core import (
+    ClipModel,
     InversionConfig,
+    LabelTask,
     PezError,
     PictureSource,
     TextSource,
@@ -26,6 +30,12 @@ from pez_core import (
 from pez_core.models.painter import load_painter
 from pez_core.models.painter_generator import PainterGenerator
 from pez_core.targets.sources import blend
+
+
+def other(model: ClipModel) -> ClipModel:
+    """The same towers under another name, so that they can be combined."""
+    return ClipModel(model.image, model.text, model.vocabulary, "other")
+
 
 QUICK = InversionConfig(steps=1, restarts=1)
 
@@ -53,6 +63,22 @@ QUICK = InversionConfig(steps=1, restarts=1)
         (lambda m, t: make_target(m, [TextSource("a"), None]), "A source is needed, not None"),
         (lambda m, t: make_target("m", TextSource("a")), "A model is needed, not 'm'"),
         (lambda m, t: combine(m), "A list of models is needed, not ClipModel(embedded)"),
+        (lambda m, t: combine([m, m], 3), "A list of weights is needed, not 3"),
+        (lambda m, t: combine([m, m], [10**400, 1]), "Expected 2 weights above 0 for 2 models"),
+        (lambda m, t: invert_all(m, [t], QUICK, seeds=[True]), "not True."),
+        (lambda m, t: pick(combine([m, other(m)]), t, invert(m, t, QUICK), 1), "make the target with the same model"),
+        (lambda m, t: paint(["a"], guidance=10**400), "guidance must be a number from 0 to 100"),
+        (lambda m, t: blend([[TextSource("a")]], 3), "A list of weights is needed, not 3"),
+        (lambda m, t: blend([TextSource("a")], [3]), "A group of sources is needed, not TextSource("),
+        (
+            lambda m, t: PictureSource.of(Image.new("RGB", (9, 9)), masks=["a"]),
+            "A mask must be numbers [height, width]",
+        ),
+        (
+            lambda m, t: PictureSource("first.jpg"),
+            "A picture of Pillow is needed, not 'f': PictureSource.of takes files",
+        ),
+        (lambda m, t: LabelTask.of(["a", "b"], "x,y"), "Labels are a list, not 'x,y'"),
         (lambda m, t: combine(["a", m]), "A model is needed, not 'a'"),
         (lambda m, t: combine([m, m], ["a", 1]), "Expected 2 weights above 0 for 2 models, got ['a', 1]."),
         (lambda m, t: distill(m, "a red bird", ratio="x"), "ratio must be above 0 and at most 1, not 'x'."),
@@ -72,3 +98,17 @@ def test_another_kind_of_value_is_named(model, target, call, said):
     with pytest.raises(PezError) as refused:
         call(model, target)
     assert said in str(refused.value)
+
+
+def test_other_kinds_of_the_same_are_taken(model, target):
+    seeded = invert_all(model, [target] * 2, QUICK, seeds=np.array([3, 4]))
+    assert [type(each.seed) for each in seeded] == [int, int]
+    assert [each.prompt for each in invert_all(model, [target] * 2, QUICK, seeds={1: 3, 2: 4}.values())] == [
+        each.prompt for each in seeded
+    ]
+    both = combine({1: model, 2: other(model)}.values(), torch.tensor([1.0, 3.0]))
+    assert [part.share for part in both.parts] == [0.25, 0.75]
+    paint(["a fox"], steps=1, guidance=torch.tensor(3.0))
+    picture, mask = Image.new("RGB", (64, 64), "red"), np.ones((1, 64, 64), np.float32)
+    for masks in (mask, torch.from_numpy(mask), [Image.new("L", (64, 64), 255)]):
+        assert PictureSource.of(picture, masks=masks).pictures[0].size == (64, 64)

@@ -7,19 +7,24 @@ import os
 import shutil
 from pathlib import Path
 
+import open_clip
 import pytest
+import torch
 from oddities import COUNT, draw_oddities
 from PIL import Image
+from safetensors.torch import save_file
 
 from pez_core import InversionConfig, PezError, PictureSource, invert, invert_all, make_target
 from pez_core.batch import packed
-from pez_core.batch.engines import Plan
+from pez_core.batch.engines import Plan, Spent
 from pez_core.batch.engines.local import LocalEngine
 from pez_core.batch.job import Job, Summary
+from pez_core.batch.manifest import difference
 from pez_core.batch.packed import Packs, PackSize
 from pez_core.batch.preparing import Looks, prepared
 from pez_core.batch.results import open_results
-from pez_core.batch.rows import COLUMNS
+from pez_core.batch.rows import COLUMNS, error_row
+from pez_core.batch.sidecars import Sidecars
 from pez_core.batch.sources import open_source
 from pez_core.cli import main
 from pez_core.errors import ShortOfMemoryError
@@ -167,9 +172,34 @@ def test_files_of_older_versions_are_continued(pictures, tmp_path):
     out, manifest = tmp_path / "rows.jsonl", tmp_path / "rows.jsonl.manifest.json"
     assert batch(pictures, out) == 0
     told = json.loads(manifest.read_text("utf-8"))
-    assert told["options"].pop("preset")
+    assert told["options"].pop("preset") == "balanced"
+    assert told["options"].pop("the model's weights") == []
     manifest.write_text(json.dumps(told), "utf-8")
     assert batch(pictures, out) == 0
+
+
+def test_only_what_a_preset_sets_counts():
+    before = {"preset": "fast", "model": "a", "the model's weights": "1", "settings": {"steps": 3}}
+    assert difference(before, before | {"preset": "paper"}) == ""
+    assert difference({"model": "a", "settings": {"steps": 3}}, before) == ""  # of an older version
+    assert difference(before, before | {"the model's weights": "2"}) == 'the model\'s weights "2" (was "1")'
+    both = before | {"preset": "paper", "settings": {"steps": 4}}
+    assert difference(before, both) == 'preset "paper" (was "fast"), steps 4 (was 3)'
+
+
+def test_another_file_of_weights_with_the_same_name_is_refused(pictures, tmp_path, monkeypatch, capsys):
+    for number in (1, 2):
+        torch.manual_seed(number)
+        weights = {name: value.half() for name, value in open_clip.create_model("ViT-S-32-alt").state_dict().items()}
+        (tmp_path / str(number)).mkdir()
+        save_file(weights, tmp_path / str(number) / "same.safetensors")
+    model = ["--model", "ViT-S-32-alt", "--checkpoint", "same.safetensors", "--steps", "1", "--restarts", "1"]
+    said = []
+    for number in (1, 1, 2):
+        monkeypatch.chdir(tmp_path / str(number))
+        said.append((batch(pictures, tmp_path / "rows.jsonl", *model), capsys.readouterr().err))
+    assert [status for status, _ in said] == [0, 0, 2]
+    assert "other options: the model's weights [" in said[2][1]
 
 
 def test_a_file_that_is_not_ours_is_left_alone(pictures, tmp_path, capsys):
@@ -380,6 +410,77 @@ def test_pictures_that_differ_only_in_their_ending_have_one_caption(tmp_path, ca
             )
             == 1
         )
+
+
+class Told:
+    """An engine that gives rows for the pictures of a source in the order that it is told."""
+
+    def __init__(self, *order: str, failed: str = ""):
+        self.order, self.failed, self.spent = order, failed, Spent()
+
+    def run(self, source, done, plan, on_pack):
+        items = {item.key: item for item in source}
+        for key in self.order:
+            if not done(key):
+                found = {**dict.fromkeys(COLUMNS), "key": key, "prompt": f"of {key}", "similarity": 0.5}
+                yield [items[key]], [error_row(key, "broken") if key == self.failed else found]
+
+
+@pytest.mark.parametrize("mode", ["skip", "replace"])
+@pytest.mark.parametrize("order", [("a.jpg", "a.png", "b.png"), ("b.png", "a.png", "a.jpg")])
+@pytest.mark.parametrize("failed", ["", "a.jpg", "a.png"])
+def test_a_caption_of_two_pictures_is_that_of_the_first_that_has_a_prompt(tmp_path, caplog, mode, order, failed):
+    """In whatever order the searches end."""
+    (tmp_path / "pictures").mkdir()
+    for name in order:
+        (tmp_path / "pictures" / name).write_bytes(b"")
+    (tmp_path / "captions").mkdir()
+    if mode == "replace":
+        (tmp_path / "captions" / "a.txt").write_text("old")
+    source, results = open_source(tmp_path / "pictures"), open_results(tmp_path / "rows.jsonl")
+    job = Job(source, results, {}, Sidecars(tmp_path / "captions", mode))
+    summary = job.run(Told(*order, failed=failed), None)
+    assert (summary.done, summary.failed) == (3, bool(failed))
+    assert sorted(row["key"] for row in results.rows()) == ["a.jpg", "a.png", "b.png"]
+    told = (tmp_path / "captions" / "a.txt").read_text("utf-8")
+    assert told == f"of {'a.png' if failed == 'a.jpg' else 'a.jpg'}\n"
+    assert ("the same caption" in caplog.text) == (not failed)
+
+
+def test_twins_wait_for_nothing_that_a_run_before_has_found(tmp_path):
+    (tmp_path / "list.csv").write_text("path,text,prefix\na.png,,\na.jpg,,\n,a red fox,x\n,a red fox,y\na.png,,y\n")
+    keys = ["a.png", "a.jpg", "a red fox", "a red fox#2", "a.png#2"]
+    source, results = open_source(tmp_path / "list.csv"), open_results(tmp_path / "rows.jsonl")
+    assert [(item.key, item.twin) for item in source] == list(zip(keys, ["", "a.png", "", "", "a.png"], strict=True))
+    for some in (keys[:1], keys[1:]):
+        job = Job(source, results, {}, Sidecars(tmp_path / "captions"))
+        assert job.run(Told(*some), None).done == len(some)
+    assert {each.name: each.read_text("utf-8") for each in (tmp_path / "captions").iterdir()} == {
+        "a.txt": "of a.png\n",
+        "a red fox.txt": "of a red fox\n",
+        "a red fox#2.txt": "of a red fox#2\n",
+    }
+
+
+def test_captions_of_pictures_without_an_ending_are_no_twins(tmp_path):
+    (tmp_path / "list.csv").write_text("path,prefix\npic,first\npic,second\n")
+    source, results = open_source(tmp_path / "list.csv"), open_results(tmp_path / "rows.jsonl")
+    Job(source, results, {}, Sidecars(tmp_path / "captions", "replace")).run(Told("pic", "pic#2"), None)
+    assert sorted(each.name for each in (tmp_path / "captions").iterdir()) == ["pic#2.txt", "pic.txt"]
+
+
+@pytest.mark.parametrize("mode", ["append", "prepend"])
+def test_captions_that_are_added_are_there_once_after_a_kill(tmp_path, mode):
+    """Between the captions and the rows."""
+    (tmp_path / "pictures").mkdir()
+    for name in ("a.jpg", "a.png"):
+        (tmp_path / "pictures" / name).write_bytes(b"")
+    for number in range(2):
+        results = open_results(tmp_path / f"rows{number}.jsonl")
+        job = Job(open_source(tmp_path / "pictures"), results, {}, Sidecars(tmp_path / "captions", mode))
+        job.run(Told("a.jpg", "a.png"), None)
+    told = (tmp_path / "captions" / "a.txt").read_text("utf-8")
+    assert told == ("of a.jpg, of a.png\n" if mode == "append" else "of a.png, of a.jpg\n")
 
 
 def test_a_picture_that_is_twice_in_a_list_has_the_caption_of_the_first_row(tmp_path, capsys):

@@ -98,7 +98,10 @@ def test_the_printed_command_labels_texts_as_the_learned_prompt_did(capsys, tmp_
 @pytest.mark.skipif(os.name == "nt", reason="the command is written for the shell of the system")
 def test_the_printed_command_knows_labels_with_signs_in_them(capsys, tmp_path: Path):
     file, lines = tmp_path / "odd.csv", tmp_path / "lines.txt"
-    file.write_text("text,label\n" + 'a smiling child,"happy, glad=1"\na lonely ruin,"it\'s ""sad"""\n' * 4)
+    file.write_text(
+        "text,label\n"
+        + "".join(f'a smiling child {i},"happy, glad=1"\na lonely ruin {i},"it\'s ""sad"""\n' for i in range(4))
+    )
     lines.write_text("a smiling child\n")
     out = run(capsys, "classify", str(file), "--labels", "happy|warm,sad", "--steps", "1")[1]
     status, said, err = run(capsys, *typed(out, lines))

@@ -169,6 +169,7 @@ def test_a_fingerprint_is_that_of_the_weights_wherever_they_are(model, judge, op
     assert fingerprint(made(0)) == fingerprint(made(0))
     assert fingerprint(made(0)) != fingerprint(made(1))  # of the picture tower alone
     assert len({fingerprint(each) for each in (model, judge, combine([model, judge]), combine([judge, model]))}) == 4
+    assert fingerprint(combine([model, judge], [1, 2])) != fingerprint(combine([model, judge]))
     assert len(fingerprint(made(0).to("meta"))) == 16  # weights that are not there
     shifted = made(0)
     weight = shifted.image.module.visual.proj

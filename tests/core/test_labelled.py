@@ -291,6 +291,9 @@ def test_texts_that_are_held_out_are_not_learned_from():
             assert train.skipped[0] == f"{left_out} text{'s'[: left_out > 1]} to learn from left out: held out as well."
     with pytest.raises(PezError, match="are the same as those to learn from"):
         Examples(("sun",) * 4, (0, 1, 0, 1), ("good", "bad")).hold_out(2, 0)
+    texts = ("sun",) * 3 + ("rain", "fog", "wind", "hail", "snow", "storm")
+    with pytest.raises(PezError, match="with the label 'good' are held out as well"):
+        Examples(texts, (0,) * 3 + (1,) * 6, ("good", "bad")).hold_out(3, 0)
 
 
 def test_a_fifth_is_held_out_and_500_at_most():

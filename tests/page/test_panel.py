@@ -142,9 +142,9 @@ def test_the_best_is_never_below_the_restarts_and_its_text_is_the_last_one(comfy
 @pytest.mark.parametrize(
     ("ending", "said", "shown"),
     [
-        (("pez.state", {"state": "cancelled"}), "Cancelled", ""),
+        (("pez.state", {"state": "cancelled"}), "Canceled", ""),
         (("pez.state", {"state": "error", "message": "No memory: use less."}), "Error", "No memory: use less."),
-        (("execution_interrupted", {}), "Cancelled", ""),
+        (("execution_interrupted", {}), "Canceled", ""),
         (("execution_error", {"node_id": "1"}), "Error", "The run ended with an error in another node."),
         (
             ("execution_error", {"node_id": "1", "exception_message": "No words.\n"}),
@@ -191,7 +191,7 @@ def test_what_is_wrong_before_a_search_is_said_on_its_own_node(comfy, browser):
     )
     run(page)
     expect(state(page)).to_have_text("Error", timeout=60_000)
-    expect(panel(page).locator(".pez-prompts")).to_have_text("A text target is empty: give some words.")
+    expect(panel(page).locator(".pez-prompts")).to_have_text("The text to match is empty: give some words.")
     assert not errors
     leave(page)
 

@@ -48,7 +48,7 @@ const ENGLISH = {
   prompts: "{count} prompts",
   seed: "seed {seed}",
   "use seed": "Use this seed",
-  cancelled: "Cancelled",
+  cancelled: "Canceled",
   error: "Error",
   elsewhere: "The run ended with an error in another node.",
   started: "The search has started.",
