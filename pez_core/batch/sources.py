@@ -71,7 +71,8 @@ def open_source(path: str | Path, recursive: bool = False, within: Path | None =
         return pictures if not shards or pictures.any() else ShardSource(tuple(shards))
     if kind != "file":
         raise PezError(
-            f"There is no folder or file {shorten(str(path), 200)!r}: give a folder of pictures, a list, or a shard."
+            f"There is no folder or file {_shown(path, within)!r}: give a folder of pictures, a list ({', '.join(LISTS)}), or a shard "
+            f"({SHARD})."
         )
     if path.suffix.lower() == SHARD:
         return ShardSource((path,))
@@ -80,6 +81,13 @@ def open_source(path: str | Path, recursive: bool = False, within: Path | None =
     raise PezError(
         f"{path.name!r} is no source of pictures: give a folder, a list ({', '.join(LISTS)}), or a shard ({SHARD})."
     )
+
+
+def _shown(path: Path, within: Path | None) -> str:
+    """A path as a person gave it: from the folder that it lies in, if it must."""
+    if within is None or not path.is_relative_to(within):
+        return shorten(str(path), 200)
+    return shorten(path.relative_to(within.parent if path == within else within).as_posix(), 200)
 
 
 @cache
@@ -132,7 +140,7 @@ class FolderSource:
         count = sum(1 for _ in self._files(self._folder))
         if not count:
             more = "" if self._recursive else " Its sub-folders count only with the option recursive."
-            raise PezError(f"There is no picture in the folder {str(self._folder)!r}.{more}")
+            raise PezError(f"There is no picture in the folder {_shown(self._folder, self._within)!r}.{more}")
         return count
 
     def parts(self, most: int = PIECE) -> Iterator[Part]:
@@ -145,7 +153,7 @@ class FolderSource:
         try:
             entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
         except OSError as error:
-            raise PezError(f"The folder {str(folder)!r} cannot be read: {error.strerror}.") from error
+            raise PezError(f"The folder {_shown(folder, self._within)!r} cannot be read: {error.strerror}.") from error
         for entry in entries:
             if entry.name.startswith("."):
                 continue

@@ -14,7 +14,7 @@ from ..batch.sources import open_source
 from ..errors import PezError, kind_of
 from ..models.clip import ClipModel
 from .options import add_device, device_of
-from .output import say, say_json
+from .output import PROGRAM, say, say_json
 
 log = logging.getLogger(__name__)
 
@@ -37,13 +37,25 @@ def add_evaluate(parser: argparse.ArgumentParser) -> None:
         action="append",
         required=True,
         metavar="MODEL",
-        help="a model that did not search, by name or as a folder with model.json; may be repeated",
+        help=f"a model that did not search: see `{PROGRAM} models`, or a folder with model.json and model.safetensors as this "
+        "project's training writes; may be repeated",
+    )
+    parser.add_argument(
+        "--checkpoint",
+        action="append",
+        metavar="FILE",
+        help="weights for the judge's architecture from a local file; repeat once per --judge; use - for none",
     )
     parser.add_argument("--source", metavar="SOURCE", help="where the pictures are now (default: where they were)")
     parser.add_argument(
         "--painted", type=Path, metavar="FOLDER", help="pictures painted from the prompts, with the same names"
     )
-    parser.add_argument("--captions", type=Path, metavar="FILE", help="a list with the columns path and caption")
+    parser.add_argument(
+        "--captions",
+        type=Path,
+        metavar="FILE",
+        help="a list with the columns path (the keys of the results) and caption",
+    )
     add_device(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
@@ -57,7 +69,13 @@ def _evaluate(given: argparse.Namespace) -> int:
     if given.painted and kind_of(given.painted) != "folder":
         raise PezError(f"There is no folder {str(given.painted)!r}: --painted takes one with pictures.")
     captions = read_captions(given.captions) if given.captions else {}
-    judges = {name: _load(name, str(device_of(given))) for name in given.judge}
+    files = given.checkpoint or ["-"] * len(given.judge)
+    if len(files) != len(given.judge):
+        raise PezError(
+            f"Expected one --checkpoint for each of {len(given.judge)} judges, got {len(files)}: repeat it once per --judge; use - "
+            "for none."
+        )
+    judges = {name: _load(name, file, str(device_of(given))) for name, file in zip(given.judge, files, strict=True)}
     for name, judge in judges.items():
         if judge.name in options["model"] or name in options["model"]:
             log.warning("%s searched these prompts itself: its figures are not those of a held-out model.", name)
@@ -72,12 +90,12 @@ def _evaluate(given: argparse.Namespace) -> int:
     return 0
 
 
-def _load(name: str, device: str) -> ClipModel:
+def _load(name: str, file: str, device: str) -> ClipModel:
     from ..models.loading import load_folder, load_model  # imported late: open_clip would delay --help
 
     if kind_of(Path(name) / "model.json") == "file":
         return load_folder(Path(name), Path(name).name).to(device)
-    return load_model(name, device=device)
+    return load_model(name, None if file == "-" else file, device)
 
 
 def _print(figures: dict[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, cast, runtime_checkable
@@ -18,6 +19,8 @@ from ..towers.plain import plain_torch
 from .pictures import as_rgb, check_size
 from .target import Target, check_model, count_mismatch
 from .views import Views, apply_mask
+
+_WORD = re.compile(r"\w+(?:['’-]\w+)*")
 
 
 @runtime_checkable
@@ -154,9 +157,8 @@ def make_target(model: ClipModel, sources: Source | Sequence[Source]) -> Target:
         for source, (_, shares) in zip(ordered, encoded, strict=True)
         for share in shares
     ]
-    words = [
-        word for each in given if isinstance(each, TextSource) for word in model.vocabulary.unknown_words(each.text)
-    ]
+    bare = (" ".join(_WORD.findall(each.text)) for each in given if isinstance(each, TextSource))  # without punctuation
+    words = [word for text in bare for word in model.vocabulary.unknown_words(text)]
     named = shorten(", ".join(map(repr, dict.fromkeys(words))))
     said = f"{model.name} does not know {named} (in the text to match), so scores ignore the meaning."
     return Target(torch.cat([features for features, _ in encoded]), torch.tensor(weights), (said,) if words else ())

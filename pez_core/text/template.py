@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import html
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
@@ -160,7 +161,7 @@ class Template:
         vocabulary, kept, spelled = self._vocabulary, [], []
         neighbor = vocabulary.encode("a")
         for phrase in keep:
-            if any(mark in phrase for mark in ",;\n"):
+            if any(mark in html.unescape(phrase) for mark in ",;\n"):
                 raise PezError(f"The kept words {shorten(phrase)!r} seem to be several: give each separately.")
             text = vocabulary.clean(phrase)
             ids = self._fixed_ids("kept words", text)

@@ -236,6 +236,17 @@ def test_distill_gives_a_shorter_text(capsys):
     status, out, _ = run(capsys, "distill", text, *QUICK)
     assert status == 0
     assert len(out.splitlines()[0].split()) == 1 + 5
+    for length in ([], ["--length", "2"]):
+        status, out, _ = run(capsys, "distill", "a red penguin on ice, a bird", "--preset", "fast", "--json", *length)
+        assert (
+            len(json.loads(out)["prompt"].split()) == 2
+        )  # of 8 tokens, at a ratio of 0.3 unless another length is given
+
+
+def test_words_to_match_that_the_model_never_saw_are_named(capsys):
+    status, _, err = run(capsys, "distill", "a zeppelin, (blue) and 'red'", "--ratio", "0.5", "--preset", "fast")
+    assert status == 0
+    assert "does not know 'zeppelin' (in the text to match), so scores ignore the meaning." in err
 
 
 def test_blend_weighs_pictures_and_texts(capsys, penguin):
@@ -329,7 +340,7 @@ def test_kept_words(capsys, penguin):
     [
         (["blend"], "nothing to blend"),
         (["blend", "--text", "a", "much"], "must be a number"),
-        (["blend", "--text", "a", "0"], "give at least one weight"),
+        (["blend", "--text", "a", "0"], "All weights are 0: give at least one"),
         (["distill", " "], "empty"),
         (["distill", "a red bird", "--ratio", "2"], "ratio must be above 0"),
         (["distill", "a red bird", "--ratio=--"], "invalid float value: '--'"),

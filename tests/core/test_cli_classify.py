@@ -109,6 +109,31 @@ def test_the_printed_command_knows_labels_with_signs_in_them(capsys, tmp_path: P
     assert said.split("\t")[0] in ("happy, glad=1", 'it\'s "sad"')
 
 
+def test_a_label_that_no_text_has_is_refused(capsys):
+    status, out, err = run(
+        capsys, "classify", MOODS, "--names", "glomy,cheerful", "--labels", "sad,happy", "--steps", "1"
+    )
+    assert (status, out) == (2, "")
+    assert "No text has the label 'glomy', which --names gives. Line " in err
+    assert "the label 'gloomy' is none of glomy, cheerful." in err.splitlines()[-1]
+
+
+def test_texts_that_are_held_out_as_well_are_counted(capsys, tmp_path: Path):
+    file = tmp_path / "some.csv"
+    texts = ["sun", "sun", "sun", "a bird", "a cat", "rain", "fog", "wind", "hail", "snow"]
+    file.write_text("text,label\n" + "".join(f"{text},{'good' if i < 5 else 'bad'}\n" for i, text in enumerate(texts)))
+    options = ["--hold-out", "1", "--steps", "1", "--labels", "bad,good", "--json"]
+    for seed in range(9):
+        status, out, err = run(capsys, "classify", str(file), *options, "--seed", str(seed))
+        assert status == 0, err
+        skipped = json.loads(out)["skipped"]
+        if skipped:
+            break
+    assert skipped == ["2 texts to learn from left out: held out as well."]
+    assert "warning: 2 texts to learn from left out: held out as well." in err
+    assert "on the 1 held-out text that chose it" in run(capsys, "classify", str(file), *options[:-1], "--seed", "0")[1]
+
+
 def test_shifts_belong_to_the_labels_that_they_name(capsys, tmp_path: Path):
     file = tmp_path / "lines.txt"
     file.write_text("a smiling child at a party\na lonely ruin in the rain\n", "utf-8")

@@ -113,8 +113,12 @@ def test_the_table(batch, capsys):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["none.jsonl"], "which says where the pictures are, cannot be read: No such file"),
+        (["none.jsonl"], "There are no results 'none.jsonl': give those of the command batch."),
         (["edited.jsonl"], "batch did not write it like this"),
+        (
+            ["rows.jsonl", "--checkpoint", "-", "--checkpoint", "-"],
+            "Expected one --checkpoint for each of 1 judges, got 2",
+        ),
         (["rows.jsonl", "--painted", "nowhere"], "There is no folder 'nowhere'"),
         (["rows.jsonl", "--source", "nowhere"], "There is no folder or file 'nowhere'"),
         (["rows.jsonl", "--captions", "rows.jsonl"], "has no columns path and caption"),
@@ -122,6 +126,7 @@ def test_the_table(batch, capsys):
 )
 def test_what_cannot_be_evaluated_is_one_line(batch, capsys, monkeypatch, arguments, said):
     monkeypatch.chdir(batch)
+    (batch / "edited.jsonl").touch()
     (batch / "edited.jsonl.manifest.json").write_text('{"version": 1, "options": {"source": 5}}')
     assert main(["evaluate", *arguments, "--judge", str(JUDGE)]) == 2
     err = capsys.readouterr().err

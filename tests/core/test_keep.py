@@ -48,6 +48,7 @@ def test_when_everything_is_kept_only_the_order_is_searched(model, target):
     [
         ({"keep": ("a red bird on a tree",), "length": 4}, "have 6 tokens, the length is 4"),
         ({"keep": ("bird",), "banned": ("bird",)}, "The banned word 'bird' is in the kept words 'bird'"),
+        ({"keep": ("red, blue",)}, "The kept words 'red, blue' seem to be several: give each separately."),
         ({"keep": ("&nbsp;",)}, "tokenized differently next to other words"),
         ({"keep": "bird"}, "must be a list of words"),
     ],

@@ -255,7 +255,7 @@ def test_a_file_without_tensors(tmp_path):
         ("vit-l-14/openai", "ViT-L-14/openai"),
         ("embeded", "embedded"),
         ("ViT-H-14/laion2b", "ViT-H-14/laion2b_s32b_b79k"),
-        ("ViT-L-14/", "it has openai"),
+        ("ViT-L-14/", "ViT-L-14 has several pretrained weights: give ViT-L-14/openai, or another of openai, laion"),
     ],
 )
 def test_unknown_names_get_the_nearest(name, nearest):

@@ -196,6 +196,34 @@ def test_what_is_wrong_before_a_search_is_said_on_its_own_node(comfy, browser):
     leave(page)
 
 
+def test_a_candidate_is_said_to_be_used_next_only_where_it_is(comfy, browser):
+    page, errors = opened(browser, comfy.address, workflow())
+    give(page, outcome(candidate=2))
+    which = panel(page).locator(".pez-which")
+    expect(which).to_have_text("candidate 1 of 3, used from the next run")
+    for change, said in (
+        ({"length": 9}, "candidate 1 of 3"),  # another search
+        ({"length": 4}, "candidate 1 of 3, used from the next run"),
+        ({"seed": 8}, "candidate 1 of 3"),
+        ({"seed": 7, "control": "randomize"}, "candidate 1 of 3"),
+    ):
+        set_widgets(page, **change)
+        page.evaluate("() => window.app.api.dispatchCustomEvent('graphChanged', {})")
+        expect(which).to_have_text(said)
+    assert not errors
+    leave(page)
+
+
+def test_no_sign_stands_before_a_zero(comfy, browser):
+    page, errors = opened(browser, comfy.address, workflow())
+    give(page, outcome("red bird", tokens=[{"text": "red", "start": 0, "end": 3, "contribution": -0.0001}]))
+    assert panel(page).locator(".pez-prompt .pez-hidden").first.inner_text().endswith("red 0.00")
+    assert panel(page).locator(".pez-token").first.get_attribute("title").endswith("0.000")
+    assert "-" not in panel(page).locator(".pez-token").first.get_attribute("title")
+    assert not errors
+    leave(page)
+
+
 def test_several_pictures_stop_one_by_one_and_are_shown_as_rows(comfy, browser):
     page, errors = opened(browser, comfy.address, workflow(pictures="one prompt for each"))
     asked: list[str] = []
@@ -243,7 +271,7 @@ def test_several_pictures_stop_one_by_one_and_are_shown_as_rows(comfy, browser):
     expect(which).to_have_text("candidate 2 in every row")
     expect(rows.nth(1).locator(".pez-list")).to_be_visible()  # it stays open
     set_widgets(page, length=5)
-    expect(which).to_have_text("candidate 1 in every row, used from the next run")
+    expect(which).to_have_text("candidate 1 in every row")  # the next run searches again
     assert not errors
     leave(page)
 

@@ -146,7 +146,7 @@ def test_a_cancelled_run_says_so(comfy, browser):
     run(page)
     expect(state(page)).to_have_text(re.compile(r"step \d+ of 20000"), timeout=120_000)
     page.evaluate("() => window.app.api.interrupt()")
-    expect(state(page)).to_have_text("Cancelled", timeout=60_000)
+    expect(state(page)).to_have_text("Canceled", timeout=60_000)
     expect(panel(page).locator(".pez-prompts")).to_have_text("")
     assert "pez" not in page.evaluate(SERIALIZED)["config"]
     assert not errors

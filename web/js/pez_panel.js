@@ -6,7 +6,7 @@ import { isSearching, nodeByLocator, nodesWithPaths, pathsOf } from "./graph/nod
 import { checked } from "./outcome/check.js";
 import { isShown } from "./outcome/event.js";
 import { adopt, keep, saveWith } from "./outcome/keep.js";
-import { remember, settle } from "./outcome/pick.js";
+import { remember, rememberSearch, settle } from "./outcome/pick.js";
 import { isOfShown, takes } from "./outcome/runs.js";
 import { addSearchPanel, endRuns, everyPanel, panelOf, panelsOnPath, refresh, showAll } from "./panel/on_nodes.js";
 import { onShownParts } from "./page/settings.js";
@@ -29,6 +29,7 @@ function showFound(node, output) {
   shown.set(node, output.pez);
   keep(node, outcomes, path);
   remember(node, path);
+  rememberSearch(node, path);
   refresh(node, path);
   return outcomes;
 }
@@ -58,6 +59,7 @@ api.addEventListener("execution_success", () => {
 
 api.addEventListener("graphChanged", () => {
   for (const [path, node] of nodesWithPaths(app.rootGraph)) if (panelOf(node) && !node.subgraph && settle(node, path)) refresh(node);
+  for (const panel of everyPanel()) if (panel.outcomes) panel.draw(); // whether the next run picks from them may be another
 });
 
 onShownParts(() => everyPanel().forEach((panel) => panel.draw()));
@@ -87,7 +89,12 @@ app.registerExtension({
   afterConfigureGraph() {
     adopt(app.rootGraph);
     showAll(app.rootGraph);
-    for (const [path, node] of nodesWithPaths(app.rootGraph)) if (panelOf(node) && !node.subgraph) remember(node, path);
+    for (const [path, node] of nodesWithPaths(app.rootGraph)) {
+      if (!panelOf(node) || node.subgraph) continue;
+      remember(node, path);
+      rememberSearch(node, path);
+      refresh(node, path);
+    }
   },
   onNodeOutputsUpdated(outputs) {
     for (const [locator, output] of Object.entries(outputs)) {

@@ -8,6 +8,7 @@ const CANDIDATE = "candidate";
 const SEED = "seed";
 const CONTROLS = ["fixed", "increment", "decrement", "randomize"]; // what happens to the seed after a run
 
+const searched = new WeakMap(); // node -> by path: all that it was when it searched, except for its seed
 const chosen = new WeakMap(); // node -> by path: its candidate, and what else it was when that was chosen
 
 // Where the node lies, if its sub-graph is used several times: `path`, or none for the first place.
@@ -50,6 +51,21 @@ function fingerprint(node, path, seen = new Set()) {
 }
 
 const current = (node, path) => JSON.stringify(fingerprint(node, path));
+
+function exceptSeed(node, path) {
+  const [type, mode, settings, ...others] = fingerprint(node, path);
+  return JSON.stringify([type, mode, settings.filter(([name]) => name !== SEED), ...others]);
+}
+
+// Call when the node has found something, and when a workflow in which it has was opened.
+export function rememberSearch(node, path) {
+  if (!searched.has(node)) searched.set(node, new Map());
+  searched.get(node).set(path, exceptSeed(node, path));
+}
+
+// Whether the next run delivers another candidate of this outcome instead of searching again.
+export const repeats = (node, outcome, path) =>
+  keepsSeed(node, outcome, path) && searched.get(node)?.get(path) === exceptSeed(node, path);
 
 export function candidateOf(node, path) {
   return Number(widget(node, CANDIDATE, path)?.value ?? 1);

@@ -15,6 +15,9 @@ export function remaining(seconds) {
   return seconds < 60 ? say("seconds", { seconds: Math.ceil(seconds) }) : duration(seconds);
 }
 
+// With that many digits, and without a sign before zero.
+export const fixed = (value, digits) => (Number(value.toFixed(digits)) || 0).toFixed(digits);
+
 const percent = (value, digits) => `${(100 * value).toFixed(digits)}\u00a0%`;
 
 export const isAccuracy = (measure) => measure === "accuracy";

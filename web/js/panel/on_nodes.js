@@ -5,7 +5,7 @@ import { app } from "../../../../scripts/app.js";
 import { addShown } from "../graph/dom_widget.js";
 import { namesOfTexts, nodesOnPath, nodesWithPaths, pathsOf } from "../graph/nodes.js";
 import { copyWith, outcomesOf } from "../outcome/keep.js";
-import { candidateOf, keepsSeed, pick, useSeed, watch } from "../outcome/pick.js";
+import { candidateOf, keepsSeed, pick, repeats, useSeed, watch } from "../outcome/pick.js";
 import { Panel } from "./panel.js";
 import { follow, sizeOptions } from "./size.js";
 import { say } from "./words.js";
@@ -34,6 +34,7 @@ function addPanel(node, source, added = false) {
       refresh(source().node);
     },
     keepsSeed: (outcome) => keepsSeed(source().node, outcome, source().path),
+    repeats: (outcome) => repeats(source().node, outcome, source().path),
     useSeed: (outcome) => {
       useSeed(source().node, outcome, source().path);
       refresh(source().node);

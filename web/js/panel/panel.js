@@ -18,7 +18,7 @@ import { say } from "./words.js";
 
 export class Panel {
   // actions: stop(run, part), stopAll(run): end a search early; pick(number): another candidate becomes the prompt;
-  // keepsSeed(outcome), useSeed(outcome): the node's seed; fold(folded): the panel was folded; names(): of the node's prompts.
+  // keepsSeed(outcome), useSeed(outcome): the node's seed; repeats(outcome): whether the next run picks from it; fold(folded): the panel was folded; names(): of the node's prompts.
   constructor(actions) {
     this.actions = actions;
     this.run = null; // the running search
@@ -185,8 +185,10 @@ export class Panel {
   drawPrompts() {
     this.prompts.setAttribute("aria-label", say(isAccuracy(this.measure) ? "prompt accuracy" : "prompt"));
     const prompts = this.shownPrompts();
-    if (this.outcomes && this.outcomes === this.drawn?.outcomes && this.marked === this.drawn.marked) return; // keeps the focus
-    this.drawn = { outcomes: this.outcomes, marked: this.marked };
+    const repeats = Boolean(this.outcomes) && this.actions.repeats(this.outcomes[0]);
+    const { drawn, outcomes, marked } = this;
+    if (outcomes && outcomes === drawn?.outcomes && marked === drawn.marked && repeats === drawn.repeats) return; // keeps the focus
+    this.drawn = { outcomes, marked, repeats };
     const several = (this.run?.parts ?? this.outcomes?.length ?? 1) > 1;
     const thumbnails = this.run?.thumbnails ?? [];
     for (const old of this.found.querySelectorAll(":scope > .pez-picture")) old.remove();
@@ -227,7 +229,7 @@ export class Panel {
     const count = outcome?.candidates.length ?? 0;
     if (count < 2) return "";
     const number = Math.min(this.marked, count);
-    const words = number === outcome.candidate ? "which" : "which next";
+    const words = number === outcome.candidate || !this.drawn.repeats ? "which" : "which next";
     return made("span", "pez-which", {}, say(words, { number, count }));
   }
 
@@ -235,7 +237,7 @@ export class Panel {
   whichOfEach(outcomes) {
     if (!outcomes.some((each) => each.candidates.length > 1)) return "";
     const chosen = outcomes.every(({ candidate, candidates }) => Math.min(this.marked, candidates.length) === candidate);
-    return say(chosen ? "which of each" : "which of each next", { number: this.marked });
+    return say(chosen || !this.drawn.repeats ? "which of each" : "which of each next", { number: this.marked });
   }
 
   // What stands in the place of a prompt.

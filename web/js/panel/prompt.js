@@ -1,6 +1,7 @@
 // A prompt as its text, with a bar under each token: the longer and thicker, the more the token contributes.
 
 import { made } from "./elements.js";
+import { fixed } from "./format.js";
 import { say } from "./words.js";
 
 const THICKEST = 4; // pixels
@@ -26,7 +27,7 @@ export function drawPrompt(element, text, tokens) {
   element.replaceChildren(
     ...cut.map(({ text, contribution }) => {
       if (contribution === undefined) return document.createTextNode(text);
-      const token = made("span", "pez-token", { title: say("contribution", { value: contribution.toFixed(3) }) }, text);
+      const token = made("span", "pez-token", { title: say("contribution", { value: fixed(contribution, 3) }) }, text);
       const share = most > 0 ? Math.max(contribution, 0) / most : 0;
       token.style.setProperty("--pez-bar", `${(share * THICKEST).toFixed(1)}px`);
       return token;
@@ -37,6 +38,6 @@ export function drawPrompt(element, text, tokens) {
 // The same for people who hear the page: "blue 0.200, bird 0.100".
 export function spokenContributions(tokens) {
   if (!tokens.length) return "";
-  const words = tokens.map(({ text, contribution }) => `${text} ${contribution.toFixed(2)}`).join(", ");
+  const words = tokens.map(({ text, contribution }) => `${text} ${fixed(contribution, 2)}`).join(", ");
   return say("contributions", { words });
 }

@@ -46,6 +46,7 @@ export function follow(node, panel, added = false) {
     });
   const observer = new ResizeObserver(() => {
     if (!panel.content.offsetHeight || waiting) return;
+    node.setDirtyCanvas?.(true, true); // a new node has its height only now
     const change = needed() - heights.get(node);
     if (first) grown += node.size[1] - stable.height;
     if (first) stable.height = node.size[1];
