@@ -89,15 +89,22 @@ EXAMPLES: dict[str, Workflow] = {
     },
     "picture to prompt to picture, in rounds": {
         "note": note(
-            "The second round sees what the first painting got wrong: it starts from the first prompt, keeps to the picture and keeps away "
-            "from what only the painting shows. The table says whether the score rose; copy the nodes of the second round for a third, until "
-            "it does not.\n\nFor a real generator put its sampler in place of **PEZ Paint**, and in **PEZ Load Model** choose its model."
+            "The second round sees what the first painting got wrong: it keeps to the picture and away from what only the painting shows. "
+            "The table says whether the score rose, which is not sure; copy the nodes of the second round for a third, until it does not.\n\n"
+            "For a real generator put its sampler in place of **PEZ Paint**, and in **PEZ Load Model** choose its model."
         ),
         "model": model(),
-        "picture": sample("penguin"),
+        "picture": sample("cat-and-ball"),
         "image": Node("PEZImageTarget", (0, 790), {}, {"image": ("picture", 0)}, size=(400, 130)),
         "invert": invert((440, 0)),
-        "paint": Node("PEZPaint", (440, 640), {"seed": 1}, {"texts": ("invert", 0)}, "First painting", (440, 480)),
+        "paint": Node(
+            "PEZPaint",
+            (440, 640),
+            {"seed": 1, "control_after_generate": "fixed"},
+            {"texts": ("invert", 0)},
+            "First painting",
+            (440, 480),
+        ),
         "seen": Node(
             "PEZImageTarget", (920, 0), {"weight": -0.3}, {"image": ("paint", 0)}, "What it shows", (320, 130)
         ),
@@ -108,11 +115,17 @@ EXAMPLES: dict[str, Workflow] = {
             {"targets.target1": ("image", 0), "targets.target2": ("seen", 0)},
             size=(320, 110),
         ),
-        "words": Node("PEZWords", (920, 420), {}, {"start_words": ("invert", 0)}, size=(320, 160)),
-        "again": invert((1280, 0), "blend", inputs={"words": ("words", 0)}),
-        "repaint": Node("PEZPaint", (1280, 640), {"seed": 1}, {"texts": ("again", 0)}, "Second painting", (440, 480)),
-        "both": join((920, 730), "invert", "again", title="Both prompts", width=320),
-        "score": score((920, 990), ("both", 0), width=320),
+        "again": invert((1280, 0), "blend"),
+        "repaint": Node(
+            "PEZPaint",
+            (1280, 640),
+            {"seed": 1, "control_after_generate": "fixed"},
+            {"texts": ("again", 0)},
+            "Second painting",
+            (440, 480),
+        ),
+        "both": join((920, 420), "invert", "again", title="Both prompts", width=320),
+        "score": score((920, 680), ("both", 0), width=320),
         "table": Node("PreviewAny", (0, 1030), {}, {"source": ("score", 1)}, "First and second", (400, 150)),
     },
     "picture to prompt to picture (SD 1.5)": {
