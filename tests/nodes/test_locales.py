@@ -153,6 +153,16 @@ def test_every_node_has_a_help_page(schemas):
         assert [node for node, other in PAGES if other == language] == NODES
 
 
+def test_the_workflows_that_help_pages_name_are_there():
+    named = {
+        name
+        for page in DOCS.rglob("*.md")
+        for name in re.findall(r"!\[[^\]]*\*([^*\]]+)\*\]\(images/", page.read_text("utf-8"))
+    }
+    assert len(named) > 8
+    assert named <= {file.stem for file in (PACK / "example_workflows").glob("*.json")}
+
+
 def test_the_english_pages_are_where_the_page_asks_first():
     for node in NODES:
         assert page(node, "en") == (DOCS / node / "en.md").read_text("utf-8")
