@@ -40,8 +40,8 @@ def as_number(value: object) -> float:
         return math.nan
 
 
-def kind_of(path: Path) -> str:
-    """What is at a path that a person gave: "file", "folder", "other", or "" for nothing.
+def kind_of(path: Path, shown: str = "") -> str:
+    """What is at a path that a person gave: "file", "folder", "other", or "" for nothing. shown: what messages call it.
 
     Raises PezError where that cannot be said: for a name that is too long, or a folder that may not be entered.
     """
@@ -50,7 +50,8 @@ def kind_of(path: Path) -> str:
             return "file"
         return "folder" if path.is_dir() else "other" if path.exists() else ""
     except OSError as error:
-        raise PezError(f"{shorten(str(path), 200)!r} cannot be read: {error.strerror}. Give another name.") from error
+        named = shown or shorten(str(path), 200)
+        raise PezError(f"{named!r} cannot be read: {error.strerror}. Give another name.") from error
 
 
 def first_line(error: BaseException, most: int = 300) -> str:

@@ -63,7 +63,7 @@ def open_source(path: str | Path, recursive: bool = False, within: Path | None =
     Raises PezError if there is no such source, or it holds no picture.
     """
     path = Path(path)
-    kind = kind_of(path)
+    kind = kind_of(path, _shown(path, within))
     if kind == "folder":
         shards = sorted(each for each in path.iterdir() if each.suffix.lower() == SHARD and each.is_file())
         shards = [shard for shard in shards if not outside(shard, within)]

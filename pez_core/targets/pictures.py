@@ -97,6 +97,8 @@ def _each(pictures: Any) -> Iterable[Image.Image]:
 def _from_file(path: Path) -> Image.Image:
     try:
         if not path.is_file():  # reading from a pipe might wait forever
+            if path.is_dir():
+                raise PezError(f"{str(path)!r} is a folder: name its pictures, or search it with batch.")
             raise PezError(f"{str(path)!r} is not a file." if path.exists() else f"There is no file {str(path)!r}.")
         return _open(path)
     except PezError:

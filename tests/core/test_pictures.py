@@ -188,6 +188,11 @@ def test_a_large_picture_is_read_without_warnings(tmp_path, monkeypatch):
         as_rgb(tmp_path / "picture.png")
 
 
+def test_a_folder_is_said_to_be_one(tmp_path):
+    with pytest.raises(PezError, match="is a folder: name its pictures, or search it with batch"):
+        as_rgb(tmp_path)
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no named pipes")
 def test_a_pipe_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "pipe.png")
@@ -252,7 +257,7 @@ def test_batches_and_lists_of_all_sizes():
         (closed(), "cannot be read"),
         ("a\0b.png", "no file"),
         ("a" * 5000, "cannot be read"),
-        (".", "not a file"),
+        (".", "is a folder"),
         (torch.zeros(16, 16, 3).to_sparse(), "sparse"),
         (torch.zeros(16, 16, 3, device="meta"), "meta"),
     ],
