@@ -196,6 +196,27 @@ def test_what_is_wrong_before_a_search_is_said_on_its_own_node(comfy, browser):
     leave(page)
 
 
+def test_an_error_of_another_workflow_is_not_this_ones(comfy, browser):
+    """Nodes of workflows in two tabs may have one id."""
+    page, errors = opened(browser, comfy.address, saved_with(outcome()))
+    expect(panel(page).locator(".pez-text").first).to_have_text("red penguin snow", timeout=30_000)
+    page.route("**/api/prompt", lambda route: route.fulfill(json={"prompt_id": "x", "number": 1, "node_errors": {}}))
+    page.evaluate(
+        """async node_id => {
+            const { api } = window.app
+            await api.queuePrompt(0, { output: {}, workflow: { id: "another" } })
+            api.dispatchCustomEvent("execution_start", { prompt_id: "x" })
+            api.dispatchCustomEvent("execution_error", { node_id, prompt_id: "x", exception_message: "Too long." })
+        }""",
+        str(INVERT),
+    )
+    page.wait_for_timeout(300)
+    expect(panel(page).locator(".pez-text").first).to_have_text("red penguin snow")
+    assert "Too long." not in panel(page).inner_text()
+    assert not errors
+    leave(page)
+
+
 def test_a_candidate_is_said_to_be_used_next_only_where_it_is(comfy, browser):
     page, errors = opened(browser, comfy.address, workflow())
     give(page, outcome(candidate=2))
