@@ -74,6 +74,7 @@ class Job:
     retry: bool = False
     _known: Known = field(default_factory=Known)
     _failed: Known = field(default_factory=Known)
+    _replaced: Known = field(default_factory=Known)  # failed ones whose caption is that of a twin
     _waiting: list[tuple[Item, Row]] = field(default_factory=list)
     _warned: bool = False
 
@@ -173,18 +174,20 @@ class Job:
 
     def _with_captions(self, found: list[tuple[Item, Row]]) -> Iterator[Row]:
         """The rows that can be written, with those that waited for a twin's. Rows come in the order in which their searches end, but
-        a caption for two pictures is that of the first in the source that has a prompt."""
+        a caption for several pictures is that of the first in the source; if that has no prompt, of another of them."""
         self._waiting += found
         ready = True
         while ready:
             ready = [pair for pair in self._waiting if not self._waits(*pair)]
             self._waiting = [pair for pair in self._waiting if self._waits(*pair)]
             for item, row in ready:
-                own = row
-                if self._is_rival(item, row) and not self._failed(item.twin):
+                own, rival = row, self._is_rival(item, row)
+                if rival and (not self._failed(item.twin) or self._replaced(item.twin)):
                     self._warn_of_twins(item)
                 else:
                     own = self._with_caption(item, row)
+                    if rival:
+                        self._replaced.add(item.twin)
                 self._add(own)
                 yield own
 
@@ -212,7 +215,7 @@ class Job:
         """Says once that a caption belongs to two pictures: it is that of the first."""
         if not self._warned:
             log.warning(
-                "%r and %r would have the same caption, which is the first one's: rename one, and others like them.",
+                "%r and %r would have the same caption, which only one of them has: rename one, and others like them.",
                 item.twin,
                 item.key,
             )

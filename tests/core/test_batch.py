@@ -406,7 +406,7 @@ def test_pictures_that_differ_only_in_their_ending_have_one_caption(tmp_path, ca
         assert caption == f"{first}\n"
         assert (
             warned.count(
-                "'one.png' and 'one.webp' would have the same caption, which is the first one's: rename one, and others like them."
+                "'one.png' and 'one.webp' would have the same caption, which only one of them has: rename one, and others like them."
             )
             == 1
         )
@@ -445,6 +445,17 @@ def test_a_caption_of_two_pictures_is_that_of_the_first_that_has_a_prompt(tmp_pa
     told = (tmp_path / "captions" / "a.txt").read_text("utf-8")
     assert told == f"of {'a.png' if failed == 'a.jpg' else 'a.jpg'}\n"
     assert ("the same caption" in caplog.text) == (not failed)
+
+
+def test_of_three_pictures_with_one_caption_one_has_it(tmp_path):
+    for mode in ("skip", "replace"):
+        source = tmp_path / mode
+        source.mkdir()
+        for name in ("a.jpg", "a.png", "a.webp"):
+            (source / name).write_bytes(b"")
+        job = Job(open_source(source), open_results(tmp_path / f"{mode}.jsonl"), {}, Sidecars(source, mode))
+        assert job.run(Told("a.webp", "a.png", "a.jpg", failed="a.jpg"), None).failed == 1
+        assert (source / "a.txt").read_text("utf-8") == "of a.webp\n"
 
 
 def test_twins_wait_for_nothing_that_a_run_before_has_found(tmp_path):
