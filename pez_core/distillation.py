@@ -42,7 +42,8 @@ def distill(
 
 def distilled_length(model: ClipModel, text: str, ratio: float) -> int:
     """The number of tokens in the short prompt: `ratio` times the text's, at least one, at most what the model reads."""
-    if not 0 < as_number(ratio) <= 1:
+    share = as_number(ratio)
+    if not 0 < share <= 1:
         raise PezError(f"ratio must be above 0 and at most 1, not {shorten(repr(ratio))}.")
     vocabulary = model.vocabulary
-    return min(max(1, round(ratio * len(vocabulary.encode(vocabulary.clean(text))))), vocabulary.room)
+    return min(max(1, round(share * len(vocabulary.encode(vocabulary.clean(text))))), vocabulary.room)

@@ -172,7 +172,7 @@ def _prepared(
     """The objective, the judge, and the other arguments of a run; see `search_with`."""
     require(config, InversionConfig, "An InversionConfig", "give one, such as InversionConfig.preset('fast')")
     if language is not None and not callable(getattr(language, "following", None)):
-        require(language, LanguageModel, "A language model", "load one with load_language_model")
+        raise PezError(f"A language model is needed, not {shorten(repr(language))}: load one with load_language_model.")
     for target in targets:
         check_target(target, model)
     seeds = None if seeds is None else _checked(seeds, len(targets))
@@ -265,11 +265,9 @@ def pick(model: ClipModel, target: Target, result: InversionResult, number: int)
     return replace(result, candidates=candidates, tokens=contributions(model.ready(), target, candidates[0].text))
 
 
-def _list_of(targets: Any) -> list[Target]:
-    each: list[Any] = (
-        list(targets) if isinstance(targets, Iterable) and not isinstance(targets, str | Target) else [targets]
-    )
-    return each
+def _list_of(targets: Any) -> list[Any]:
+    several = isinstance(targets, Iterable) and not isinstance(targets, str | Target)
+    return list(targets) if several else [targets]
 
 
 def _checked(seeds: Any, targets: int) -> list[int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -13,7 +13,6 @@ from ..models.following import Following
 BATCH = 64  # texts scored together
 
 
-@runtime_checkable
 class LanguageModel(Protocol):
     """A causal language model that reads captions. V: its tokens.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import pickle
 import zipfile
 from pathlib import Path
@@ -264,7 +265,10 @@ def test_unknown_names_get_the_nearest(name, nearest):
 
 
 def test_weights_that_cannot_be_fetched_name_their_source(monkeypatch, caplog):
+    hub = logging.getLogger("huggingface_hub.utils._http")
+
     def offline(*_, **__):
+        hub.warning("Retrying in 8s")
         raise OSError("no route to host")
 
     monkeypatch.setattr("open_clip.factory.download_pretrained", offline)
