@@ -24,7 +24,7 @@ from .result import InversionResult, Progress
 from .run.loop import OnProgress, Run
 from .run.memory import search_bytes
 from .run.reading import Reader
-from .search.front import Units
+from .search.front import Units, ids_of
 from .targets.target import Target, check_target, count_mismatch
 from .text.own_words import OwnWords, read_own_words
 from .text.template import Template, template_of
@@ -180,14 +180,14 @@ def _prepared(
     own = _own_words(model, config, template)
     if own:
         template = own.template
-        words = [i for unit in own.units for i in unit if template.allowed[i]]
+        words = [[i for i in ids_of(units) if template.allowed[i]] for units in own.texts]
     else:
-        words = template.start_ids(config.words)[0] if config.start == "words" else []
+        words = [template.start_ids(text)[0] for text in config.own_texts]
     copies = [_copy(target) for target in targets]
     try:
         model.ready(search_bytes(model, config, len(targets)))
         aim = objective(model, copies, template, config.precision)
-        reader = _reader(model, config, template, own.units if own else (), language) if config.readability else None
+        reader = _reader(model, config, template, own.texts if own else (), language) if config.readability else None
     except torch.cuda.OutOfMemoryError as error:
         raise short_of_memory(model.device, model.name) from error
     more = {"name": model.name, "kept": template.kept, "words": words, "reader": reader, "seeds": seeds}
@@ -210,7 +210,7 @@ def _warned(
 
 
 def _reader(
-    model: ClipModel, config: InversionConfig, template: Template, own: Units, language: LanguageModel | None
+    model: ClipModel, config: InversionConfig, template: Template, own: Sequence[Units], language: LanguageModel | None
 ) -> Reader:
     """What makes prompts readable with `language`, None for the embedded caption model."""
     language = language or embedded_caption_model()
@@ -221,9 +221,8 @@ def _reader(
 
 def _own_words(model: ClipModel, config: InversionConfig, template: Template) -> OwnWords | None:
     """The user's own words, which a readable search keeps unless others match better; None if it starts from none."""
-    if config.start != "words" or not config.readability:
-        return None
-    return read_own_words(model.vocabulary, template, config.words, model.name)
+    texts = config.own_texts if config.readability else ()
+    return read_own_words(model.vocabulary, template, texts, model.name) if texts else None
 
 
 def template_for(model: ClipModel, config: InversionConfig) -> Template:
@@ -242,11 +241,8 @@ def warnings_of(model: ClipModel, config: InversionConfig, language: LanguageMod
     Raises PezError if the two do not fit together.
     """
     template = template_for(model, config)
-    own, told = _own_words(model, config, template), ()
-    if own:
-        told = own.warnings
-    elif config.start == "words":
-        told = template.start_ids(config.words)[1]
+    own = _own_words(model, config, template)
+    told = own.warnings if own else [each for text in config.own_texts for each in template.start_ids(text)[1]]
     unused = () if language is None or config.readability else (UNUSED.format(language.name),)
     return (*template.warnings, *told, *unused)
 

@@ -36,9 +36,12 @@ class Parser(argparse.ArgumentParser):
         return super().add_subparsers(**settings)
 
     def parse_known_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """As argparse's."""
+        """As argparse's, but a command refuses itself what it does not know, so that the message names its own help."""
         given = sys.argv[1:] if args is None else args
-        return super().parse_known_args(list(self._mark_values(given) if self._marks else given), namespace)
+        found, unknown = super().parse_known_args(list(self._mark_values(given) if self._marks else given), namespace)
+        if unknown and self._marks:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return found, unknown
 
     def print_help(self, file: Any = None) -> None:
         """Prints the help to standard output."""

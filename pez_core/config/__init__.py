@@ -11,11 +11,23 @@ from ..search.methods import METHODS
 from ..text.bans import Ban
 from .setting import AS_PRESET, MAX_SEED, RARE, READING, SEARCHING, WORDS, Setting, declared, settings_of
 
-__all__ = ["AS_PRESET", "MAX_SEED", "PRECISIONS", "RARE", "READING", "SEARCHING", "SEARCH_PRESETS", "SETTINGS", "WORDS"]
+__all__ = [
+    "AS_PRESET",
+    "BETWEEN",
+    "MAX_SEED",
+    "PRECISIONS",
+    "RARE",
+    "READING",
+    "SEARCHING",
+    "SEARCH_PRESETS",
+    "SETTINGS",
+    "WORDS",
+]
 __all__ += ["InversionConfig", "Setting"]
 
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 _USES_PRESET = "0 uses the preset."
+BETWEEN = "|"  # separates texts to start from
 
 
 def _one_line(text: str) -> str:
@@ -131,7 +143,7 @@ class InversionConfig:
         "",
         "Your own words to start from instead of random ones: a caption, an older prompt. The search changes them where "
         "that fits the picture better. With a readability above 0 each word stays unless another matches clearly better, and "
-        "the result reads no worse.",
+        "the result reads no worse. Several texts are separated by |: the best one is the start.",
         widget="start_words",
         node=WORDS,
         flag="--from-words",
@@ -306,6 +318,13 @@ class InversionConfig:
     def __post_init__(self) -> None:
         for name, setting in settings_of(self).items():
             object.__setattr__(self, name, setting.checked(getattr(self, name)))
+
+    @property
+    def own_texts(self) -> tuple[str, ...]:
+        """The texts of `words` to start from, several of them separated by BETWEEN; () for a search that starts otherwise."""
+        if self.start != "words":
+            return ()
+        return tuple(filter(None, map(str.strip, self.words.split(BETWEEN)))) or (self.words,)
 
     @classmethod
     def paper(cls, **changes: Any) -> InversionConfig:

@@ -250,5 +250,5 @@ def _nearest(name: str) -> str:
     return (
         f" The nearest: {', '.join(matches)}."
         if matches
-        else " Names look like ViT-L-14/openai; open_clip.list_pretrained() has all."
+        else " Names look like ViT-L-14/openai; `python -m pez_core models --all` lists them."
     )

@@ -41,7 +41,7 @@ Following = Callable[[int], int | None]
 class Run:
     """One search for the prompts of P problems, each with the result that it would get alone.
 
-    kept: the ids of the words that must be in the prompts. words: the ids of the user's words to start from.
+    kept: the ids of the words that must be in the prompts. words: the ids of each of the user's texts to start from.
     on_progress: called with the progress of every problem; see `inversion.invert_all`.
     accept: whether a text may be returned; None for all.
     reader: what makes the prompts readable at the end; None to leave them.
@@ -58,7 +58,7 @@ class Run:
         config: InversionConfig,
         name: str,
         kept: Sequence[Sequence[int]] = (),
-        words: Sequence[int] = (),
+        words: Sequence[Sequence[int]] = (),
         on_progress: OnProgress | None = None,
         accept: Callable[[str], bool] | None = None,
         reader: Reader | None = None,

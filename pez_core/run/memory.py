@@ -40,7 +40,7 @@ def _tower_bytes(text: TextTower, words: Vocabulary, config: InversionConfig, pr
     prompts = problems * max(stage.restarts * stage.cost(config, words.size).most for stage in stages)
     rows = _rows(text, prompts, config.length + fixed)
     if config.readability:  # little words make prompts longer, and one problem is read at a time
-        own = len(words.encode(config.words)) if config.start == "words" else 0
+        own = max((len(words.encode(text)) for text in config.own_texts), default=0)
         rows = max(rows, _rows(text, READ * config.depth, min(max(SLACK * config.length, own) + fixed, words.room)))
     kept = rows * _KEPT * text.width * tower // per_layer * 4
     searched = problems * config.restarts * config.length

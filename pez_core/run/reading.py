@@ -23,14 +23,17 @@ class Reader:
     """Turns the prompts that problems have met into readable ones.
 
     config: its `readability` says how much a natural prompt is worth. kept: phrases that every prompt has. own: the user's
-    own words to start from, such as a caption: the result matches no worse and reads no worse.
+    own texts to start from, such as captions: the result matches no worse and reads no worse than the best of them.
     most_steps: for a problem.
     """
 
-    def __init__(self, reading: Reading, config: InversionConfig, kept: Sequence[Sequence[int]], own: Units = ()):
+    def __init__(
+        self, reading: Reading, config: InversionConfig, kept: Sequence[Sequence[int]], own: Sequence[Units] = ()
+    ):
         self._reading, self._config, self._kept, self._own = reading, config, kept, own
         self._weight = weight_of(config.readability)
-        words = ROOTS * max(SLACK * config.length, sum(map(len, own))) if own else SLACK * config.length
+        longest = max((sum(map(len, units)) for units in own), default=0)
+        words = (ROOTS if own else 1) * max(SLACK * config.length, longest)
         self.most_steps = 1 + words + ROUNDS * config.depth
         self._fronts: dict[int, Front] = {}
         self._lost: dict[str, int] = {}  # of the user's own words, by the prompts that were offered

@@ -60,8 +60,9 @@ class ReadableSearch:
     No word comes twice except little ones, and all tokens together are at most SLACK * `length`.
 
     found: prompts that an earlier search met, whose words are tried everywhere. kept: phrases that every prompt has.
-    own: the user's own words to start from, with the kept phrases; () for none. With these, prompts may be as long as they are, the
-    best ones match and read no worse than they do, and each of them is only given up for a gain of LOSS.
+    own: the user's own texts, each with the kept phrases; () for none. The search starts from the one that is worth most: prompts
+    may be as long as it is, the best ones match and read no worse than it does, and each of its words is only given up for a gain
+    of LOSS. The words of the others are tried everywhere.
     weight: the value of a nat per word that the result is chosen with. `front` holds what was met.
     depth: how thorough the search is, from 1; time grows with it.
 
@@ -79,7 +80,7 @@ class ReadableSearch:
         weight: float,
         generator: torch.Generator,
         depth: int = 1,
-        own: Units = (),
+        own: Sequence[Units] = (),
     ):
         self._objective, self._problem, self._reading = objective, problem, reading
         self._depth = depth
@@ -87,14 +88,15 @@ class ReadableSearch:
         self._allowed = objective.space.of(problem)  # [A]
         self._table = objective.space.embed(self._allowed)  # [A, D]
         self._is_little = cache(reading.is_little)
-        self._own, self._big = own, [unit for unit in own if not self._is_little(unit)]
-        self._length = max(length, sum(map(len, self._big)))
-        self._room = max(min(SLACK * length, reading.room), len(ids_of(own)))
         self._tokens: list[int] = self._allowed.tolist()
         self._column = {token: i for i, token in enumerate(self._tokens)}
-        self._found = [i for i in dict.fromkeys(i for ids in found for i in ids) if i in self._column]
-        self._weights = sorted({*POLISH_WEIGHTS, weight})
-        self._starts = [*map(self._units, found), *([own] if own else [])]
+        others = map(ids_of, own if len(own) > 1 else ())
+        self._found = [i for i in dict.fromkeys(i for ids in (*found, *others) for i in ids) if i in self._column]
+        self._weight, self._weights = weight, sorted({*POLISH_WEIGHTS, weight})
+        self._texts, self._starts = own, [*map(self._units, found), *own]
+        self._length, self._room = length, min(SLACK * length, reading.room)
+        self._own: Units = ()
+        self._big: list[Ids] = []
         self._followed: dict[Ids, Tensor] = {}  # what may follow [A], after prompts that were read before
         self._nll: dict[Ids, float] = {}  # nats per word of prompts that the language model has read
         self.front = Front()
@@ -102,6 +104,8 @@ class ReadableSearch:
 
     def steps(self) -> Iterator[None]:
         """Searches; yields after each step."""
+        if self._texts:
+            self._start_from(self._best_text())
         self._meet(self._starts, self._values(list(map(ids_of, self._starts))))
         if self._own and ids_of(self._own) in self.front:
             self.front.floor = self.front[ids_of(self._own)]
@@ -109,6 +113,20 @@ class ReadableSearch:
         yield from self._beam()
         if len(self.front):  # bans may forbid every prompt
             yield from self._polish()
+
+    def _best_text(self) -> Units:
+        """The one of the user's own texts that is worth most."""
+        if len(self._texts) == 1:
+            return self._texts[0]
+        ids = list(map(ids_of, self._texts))
+        read = self._reading.nll(list(map(self._reading.text, ids)))
+        entries = [self._entry(*each) for each in zip(self._texts, self._values(ids), read, strict=True)]
+        return max(entries, key=lambda entry: entry.worth(self._weight)).units
+
+    def _start_from(self, own: Units) -> None:
+        self._own, self._big = own, [unit for unit in own if not self._is_little(unit)]
+        self._length = max(self._length, sum(map(len, self._big)))
+        self._room = max(self._room, len(ids_of(own)))
 
     def _units(self, ids: Ids) -> Units:
         """The prompt with each kept phrase as one unit."""

@@ -32,14 +32,14 @@ def starts(
     tokens: Sequence[Tensor],
     settings: Settings,
     kept: Sequence[Sequence[int]],
-    words: Sequence[int],
+    words: Sequence[Sequence[int]],
     generators: Sequence[torch.Generator],
 ) -> tuple[Tensor, Tensor]:
     """Token ids [N, L], and the kept tokens [N, L] (see SearchState), drawn on the CPU so that all devices start alike.
 
     tokens: for each problem, the tokens to draw from. kept: the ids of each kept phrase, whose place is random in each
-    restart. words: ids of the user's words, cut or filled up with random tokens; the first restart has all of them, the
-    others about half.
+    restart. words: the ids of each of the user's texts, cut or filled up with random tokens, which restarts take in turn; the
+    first restart of a text has all of it, the others about half.
     """
     drawn = [_draw(own, settings, kept, words, each) for own, each in zip(tokens, generators, strict=True)]
     ids, places = (torch.cat(each) for each in zip(*drawn, strict=True))
@@ -50,17 +50,18 @@ def _draw(
     tokens: Tensor,
     settings: Settings,
     kept: Sequence[Sequence[int]],
-    words: Sequence[int],
+    words: Sequence[Sequence[int]],
     generator: torch.Generator,
 ) -> tuple[Tensor, Tensor]:
     """The starts of one problem, [R, L] each."""
     drawn = torch.randint(len(tokens), (settings.restarts, settings.length), generator=generator)
     ids = tokens[drawn.to(tokens.device)]
-    if words:
-        own = torch.tensor(words[: settings.length], dtype=torch.long, device=tokens.device)
-        chosen = torch.rand(settings.restarts, len(own), generator=generator) < CHOSEN
-        chosen[0] = True
-        ids[:, : len(own)] = torch.where(chosen.to(tokens.device), own, ids[:, : len(own)])
+    for number, text in enumerate(words):
+        own = torch.tensor(text[: settings.length], dtype=torch.long, device=tokens.device)
+        rows = ids[number :: len(words), : len(own)]
+        chosen = torch.rand(rows.shape, generator=generator) < CHOSEN
+        chosen[:1] = True
+        rows.copy_(torch.where(chosen.to(tokens.device), own, rows))
     return ids, _places(kept, settings, generator).to(tokens.device)
 
 

@@ -1,4 +1,4 @@
-"""A person's own text, such as a caption, as words that a search may change."""
+"""A person's own texts, such as captions, as words that a search may change."""
 
 from __future__ import annotations
 
@@ -16,25 +16,38 @@ Ids = tuple[int, ...]
 
 @dataclass(frozen=True)
 class OwnWords:
-    """A text, word by word.
+    """Texts, word by word.
 
-    units: the ids of each word with its punctuation, and of each kept phrase as one. A search may leave out or replace words, also
-    those with tokens that it may not use itself. template: spells the words in lower case, otherwise as they are written.
+    texts: of each text the ids of each word with its punctuation, and of each kept phrase as one. A search may leave out or replace
+    words, also those with tokens that it may not use itself. template: spells the words in lower case, otherwise as they are
+    written; what two texts spell otherwise, as the first does.
     warnings: what a person should know, in sentences.
     """
 
-    units: tuple[Ids, ...]
+    texts: tuple[tuple[Ids, ...], ...]
     template: Template
     warnings: tuple[str, ...]
 
 
-def read_own_words(vocabulary: Vocabulary, template: Template, text: str, name: str) -> OwnWords:
-    """The words of `text` that may be in the template's prompts and fit into them; kept phrases that it lacks come last.
+def read_own_words(vocabulary: Vocabulary, template: Template, texts: Sequence[str], name: str) -> OwnWords:
+    """The words of each text that may be in the template's prompts and fit into them; kept phrases that it lacks come last.
 
     name: the model's, for messages.
 
-    Raises PezError if no word is left.
+    Raises PezError if no word of a text is left.
     """
+    read, spelled, warnings = [], {}, []
+    for text in texts:
+        fitting, told = _words_of(vocabulary, template, text, name)
+        ids = [tuple(vocabulary.encode(word)) for word in fitting]
+        read.append(tuple(_units(ids, template.kept)))
+        spelled = dict(zip(ids, fitting, strict=True)) | spelled
+        warnings += told
+    return OwnWords(tuple(read), template.spelling(spelled), tuple(warnings))
+
+
+def _words_of(vocabulary: Vocabulary, template: Template, text: str, name: str) -> tuple[list[str], list[str]]:
+    """The words of one text that a search may use and that fit, and warnings of the others."""
     written = vocabulary.clean(text).split()
     words = [
         word
@@ -63,9 +76,7 @@ def read_own_words(vocabulary: Vocabulary, template: Template, text: str, name: 
     if unknown:
         named = shorten(", ".join(map(repr, unknown)))
         warnings.append(f"{name} does not know {named} (in your own words), so scores ignore the meaning.")
-    ids = [tuple(vocabulary.encode(word)) for word in fitting]
-    spelled = template.spelling(dict(zip(ids, fitting, strict=True)))
-    return OwnWords(tuple(_units(ids, template.kept)), spelled, tuple(warnings))
+    return fitting, warnings
 
 
 def _lower(vocabulary: Vocabulary, word: str) -> str:

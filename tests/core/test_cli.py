@@ -349,6 +349,8 @@ def test_kept_words(capsys, penguin):
         (["distill", "-dog"], "TEXT"),
         (["blend", "--text", "a", "--json"], "expected 2 arguments"),
         (["blend", "--text", "a", "-inf"], "finite"),
+        (["score", "a", "b", "--nonsense"], "unrecognized arguments: --nonsense (see python -m pez_core score --help)"),
+        (["distill", "a bird", "--model", "zzzzqqq"], "`python -m pez_core models --all` lists them"),
     ],
 )
 def test_bad_input_to_the_other_commands(capsys, arguments, said):

@@ -214,6 +214,23 @@ def test_starting_from_words_keeps_what_is_good(model, target):
         invert(model, target, config("pez", start="words", words="zebra", banned=("zebra",)))
 
 
+def test_restarts_take_several_start_texts_in_turn():
+    tokens, settings = torch.arange(100, 200), config("pez", length=3, restarts=5)
+    ids, _ = starts([tokens], settings, (), [[1, 2, 3], [4, 5, 6, 7]], [torch.Generator().manual_seed(1)])
+    assert ids[0].tolist() == [1, 2, 3]
+    assert ids[1].tolist() == [4, 5, 6]
+    for row, own in ((2, {1, 2, 3}), (3, {4, 5, 6}), (4, {1, 2, 3})):
+        assert all(token in own or token >= 100 for token in ids[row].tolist())
+    alone, _ = starts([tokens], settings, (), [[1, 2, 3]], [torch.Generator().manual_seed(1)])
+    assert all(token in {1, 2, 3} or token >= 100 for token in alone.flatten().tolist())
+
+
+def test_the_best_of_several_texts_is_no_worse_without_readability(model, target):
+    words = "a bird in snow | penguin on a blue background | "
+    found = invert(model, target, config("swaps", start="words", words=words, restarts=3, steps=1))
+    assert found.similarity >= rescored(model, target, "penguin on a blue background") - 1e-6
+
+
 def test_start_words_that_are_not_used_are_named(model, target):
     words = "penguin, a zebra on blue"
     result = invert(model, target, config("pez", start="words", words=words, length=3, steps=1, banned=("zebra",)))

@@ -24,19 +24,19 @@ QUICK = InversionConfig(length=6, steps=12, restarts=4, explore=8, halving=4, re
 
 def own(model, text: str, **changes):
     template = template_for(model, replace(QUICK, words=text, **changes))
-    return read_own_words(model.vocabulary, template, text, model.name)
+    return read_own_words(model.vocabulary, template, [text], model.name)
 
 
 def text_of(found) -> str:
-    return found.template.text([i for unit in found.units for i in unit])
+    return found.template.text([i for unit in found.texts[0] for i in unit])
 
 
 @pytest.mark.parametrize("prefix", ["", "a photo of"])
 def test_words_of_every_kind_are_spelled_as_they_were(model, prefix):
     found = own(model, CAPTION, prefix=prefix)
     assert text_of(found) == f"{prefix} {CAPTION.lower()}".strip()
-    assert len(found.units) == len(CAPTION.split())
-    ids = [i for unit in found.units for i in unit]
+    assert len(found.texts[0]) == len(CAPTION.split())
+    ids = [i for unit in found.texts[0] for i in unit]
     assert model.vocabulary.encode(text_of(found)) == [*model.vocabulary.encode(prefix), *ids]
     assert not any("ignored" in each for each in found.warnings)
 
@@ -50,7 +50,7 @@ def test_the_language_model_reads_own_words_as_they_are_spelled_when_it_ranks_wh
     found = own(model, "two sailboats, a lighthouse")
     language = embedded_caption_model()
     read = Reading(language, model.vocabulary, found.template)
-    before = tuple(i for unit in found.units[:2] for i in unit)
+    before = tuple(i for unit in found.texts[0][:2] for i in unit)
     following, (nll,) = read.following([before], torch.arange(5))
     assert nll == pytest.approx(nll_per_word(language, ["two sailboats,"])[0], abs=1e-4)
     plain, _ = Reading(language, model.vocabulary, template_for(model, QUICK)).following([before], torch.arange(5))
@@ -60,13 +60,14 @@ def test_the_language_model_reads_own_words_as_they_are_spelled_when_it_ranks_wh
 def test_a_word_left_out_leaves_the_others_as_they_were(model):
     found = own(model, "two sailboats, a lighthouse")
     assert (
-        found.template.text([i for unit in (found.units[1], found.units[3]) for i in unit]) == "sailboats, lighthouse"
+        found.template.text([i for unit in (found.texts[0][1], found.texts[0][3]) for i in unit])
+        == "sailboats, lighthouse"
     )
 
 
 def test_the_template_of_others_stays_as_it_was(model):
     plain = template_for(model, replace(QUICK, words="two sailboats"))
-    ids = [i for unit in own(model, "two sailboats").units for i in unit]
+    ids = [i for unit in own(model, "two sailboats").texts[0] for i in unit]
     assert plain.text(ids) != "two sailboats"
 
 
@@ -76,7 +77,7 @@ def test_banned_words_and_words_beyond_the_context_are_left_out_with_a_word(mode
     assert any("are ignored: they are banned or special tokens" in each for each in found.warnings)
     room = model.vocabulary.room
     found = own(model, "bird " * (room + 5), suffix="in snow")
-    assert len(found.units) == room - 2
+    assert len(found.texts[0]) == room - 2
     assert any(
         "The last 7 of the words 'bird bird" in each and f"reads {room} tokens" in each for each in found.warnings
     )
@@ -92,7 +93,7 @@ def test_words_that_may_not_be_used_at_all_are_refused(model):
 def test_kept_phrases_are_one_unit_where_they_stand_and_come_last_where_they_do_not(model):
     keep = ("red ball", "snow")
     found = own(model, "a dog, a red ball, grass", keep=keep)
-    assert tuple(model.vocabulary.encode("red ball")) in found.units
+    assert tuple(model.vocabulary.encode("red ball")) in found.texts[0]
     assert text_of(found) == "a dog, a red ball , grass snow"
 
 
@@ -128,6 +129,49 @@ def test_no_candidate_matches_or_reads_worse_than_the_words(model, captioned):
         gains.append(result.similarity - before.similarity)
     assert max(gains[1::2]) > 0.05  # a wrong place
     assert sum(gains) / len(gains) > 0.01
+
+
+def test_the_best_of_several_texts_is_the_start(model, captioned):
+    """Wherever it stands: no candidate matches or reads worse, and the words of the others may be in the prompt."""
+    targets, captions = captioned
+    for place, target in enumerate(targets[:4]):
+        others = captions[place + 1 : place + 3]
+        texts = [*others[: place % 3], captions[place], *others[place % 3 :]]
+        values = [each.similarity for each in score(model, texts, target)]
+        assert max(values) == values[place % 3]
+        (nll,) = nll_per_word(embedded_caption_model(), [captions[place]])
+        result = invert(model, target, replace(QUICK, words=" | ".join(texts)))
+        for each in result.candidates:
+            assert each.similarity >= max(values) - 1e-5
+            assert each.nll <= nll + 1e-4
+
+
+def test_words_of_several_texts_come_together(model, captioned):
+    """Each text names one half of the picture."""
+    targets, captions = captioned
+    caption = captions[0]
+    things, _, place = caption.partition(" on ")
+    halves = f"{things} on snow|a dog on {place}"
+    better = max(each.similarity for each in score(model, halves.split("|"), targets[0]))
+    found = invert(model, targets[0], replace(QUICK, words=halves))
+    assert found.similarity > better + 0.02
+
+
+def test_texts_of_several_are_spelled_as_the_first_spells_them(model):
+    template = template_for(model, QUICK)
+    found = read_own_words(model.vocabulary, template, ["a bird, (red)", "a dog", "two ( red ) dogs"], model.name)
+    assert [found.template.text([i for unit in text for i in unit]) for text in found.texts[:2]] == [
+        "a bird, (red)",
+        "a dog",
+    ]
+    assert len(found.texts) == 3
+
+
+def test_each_text_that_cannot_be_used_is_named(model, captioned):
+    targets, captions = captioned
+    with pytest.raises(PezError, match="cannot start from the words 'zebra': it may use none"):
+        invert(model, targets[0], replace(QUICK, words=f"{captions[0]} | zebra", banned=("zebra",)))
+    assert warnings_of(model, replace(QUICK, words="a bird | a xylophone"))
 
 
 def test_a_prompt_may_be_as_long_as_the_words(model, captioned):
