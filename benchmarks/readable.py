@@ -2,7 +2,7 @@
 
     python -m benchmarks.readable [--pictures 64] [--half choose|report] [--readability 0.2 0.5 ...] [--length 8]
                                   [--preset balanced] [--language FOLDER_OR_GGUF|installed] [--vgd N] [--paintings N]
-                                  [--drawings trained|twemoji|plain] [--joined vit|resnet] [--captions] [--json]
+                                  [--drawings trained|twemoji|plain] [--joined vit|resnet] [--captions] [--captioner N] [--json]
 
 One row for each way to a prompt: similarity in the searched (embedded) model and in the judges, each on the pictures in styles
 that it knows, with the mean difference from "pez 8 starts" on the same pictures and its standard error; nats per word (lower reads
@@ -13,7 +13,8 @@ each prompt is painted N times, with the same seeds for all, and *painted NAME* 
 in that judge, *painted* in all that know the picture's style. Captions with more than the searched length say more.
 
 With --captions searches also begin with words: with the true caption, and with a wrong one, which says where another picture's
-things are ("a cat on grass" for a cat on paper).
+things are ("a cat on grass" for a cat on paper). With --captioner they also begin with the captions of a small captioner
+(`benchmarks/captioner`), which are mostly right: its likeliest one, and that one with N others drawn at random.
 """
 
 from __future__ import annotations
@@ -24,10 +25,12 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from operator import add
 from typing import Any
 
 from torch import Tensor
 
+from benchmarks.captioner import load_captioner
 from benchmarks.comparing import knows, paired_gain
 from benchmarks.judges import JUDGES
 from benchmarks.judging import load_judges, with_words_of
@@ -36,6 +39,7 @@ from benchmarks.pictures import HeldOut, held_out_pictures
 from benchmarks.vgd import vgd
 from pez_core import ClipModel, InversionConfig, Target, combine, invert, load_model
 from pez_core.checks.measuring import machine
+from pez_core.config import BETWEEN
 from pez_core.models.caption_model import embedded_caption_model
 from pez_core.models.language import installed_language_model, load_language_model
 from pez_core.objectives.fluency import LanguageModel, nll_per_word
@@ -43,6 +47,8 @@ from pez_core.objectives.fluency import LanguageModel, nll_per_word
 PLAIN = "pez 8 starts"
 PLACES = (" on ", " under ", " in ")  # before the place of the things in a caption
 FARTHER = 7  # captions between one and the other
+SHOWN_TOO = {"wrong": "wrong captions", "captioner's": "captioner's captions"}  # texts that have a row themselves
+TEMPERATURE, SEED = 0.6, 0  # of captions that are drawn
 
 
 def misplaced(captions: Sequence[str]) -> list[str]:
@@ -146,6 +152,9 @@ def main() -> None:
     parser.add_argument("--drawings", choices=("trained", "twemoji", "plain"), default="trained")
     parser.add_argument("--joined", choices=JUDGES, help="search with this judge joined to the model")
     parser.add_argument("--captions", action="store_true", help="searches begin also with true and with wrong captions")
+    parser.add_argument(
+        "--captioner", type=int, default=0, metavar="N", help="searches begin also with a captioner's captions"
+    )
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
     judges = {judge.name: judge for judge in load_judges()}
@@ -181,9 +190,16 @@ def main() -> None:
         f"joined, {name}" if given.joined else name: lambda config=config: searched(best, config)
         for name, config in configs.items()
     }
-    for name, words in {"true": true, "wrong": misplaced(true)}.items() if given.captions else ():
-        if name == "wrong":
-            ways["wrong captions"] = lambda words=words: words
+    texts = {"true": true, "wrong": misplaced(true)} if given.captions else {}
+    if given.captioner:
+        captioner = load_captioner()
+        likeliest = captioner.captions(pictures, 1, 0.0, SEED)
+        drawn = captioner.captions(pictures, given.captioner, TEMPERATURE, SEED)
+        texts["captioner's"] = [text for (text,) in likeliest]
+        texts[f"{given.captioner + 1} captions"] = list(map(BETWEEN.join, map(add, likeliest, drawn)))
+    for name, words in texts.items():
+        if name in SHOWN_TOO:
+            ways[SHOWN_TOO[name]] = lambda words=words: words
         for each, config in configs.items():
             if config.readability:
                 ways[f"{name}, {each}"] = lambda config=config, words=words: searched(best, config, words)
