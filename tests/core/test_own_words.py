@@ -157,6 +157,21 @@ def test_words_of_several_texts_come_together(model, captioned):
     assert found.similarity > better + 0.02
 
 
+def test_every_word_of_the_other_texts_is_tried_in_the_best_one(model, captioned, monkeypatch):
+    """Also those that are beyond the length, which the restarts do not begin with."""
+    targets, captions = captioned
+    tried, values = set(), readable.ReadableSearch._values
+
+    def watched(self, prompts):
+        tried.update(map(self._reading.text, prompts))
+        return values(self, prompts)
+
+    monkeypatch.setattr(readable.ReadableSearch, "_values", watched)
+    other = "a dog on a red ball in snow with a guitar"
+    invert(model, targets[0], replace(QUICK, words=f"{other} | {captions[0]}"))
+    assert any("guitar" in text.split() for text in tried - {other})
+
+
 def test_texts_of_several_are_spelled_as_the_first_spells_them(model):
     template = template_for(model, QUICK)
     found = read_own_words(model.vocabulary, template, ["a bird, (red)", "a dog", "two ( red ) dogs"], model.name)

@@ -98,6 +98,7 @@ def test_the_same_run_twice_is_answered_from_the_cache(comfy):
         {"vocabulary": "words", "prefix": "a (blue) bird:", "suffix": "[sky] 50%"},
         {"prefix": "a “red” &amp; ﬁne Bird’s caf\u0065\u0301"},
         {"start_words": "A snow-covered penguin (on ice),\nits caf\u0065\u0301 & two sailboats.", "readability": 0.5},
+        {"start_words": "a dog in snow | A penguin, on a (blue) background.", "readability": 0.5},
     ],
 )
 def test_clip_text_encode_reads_exactly_the_scored_tokens(comfy, model, settings):
