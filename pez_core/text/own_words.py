@@ -20,7 +20,7 @@ class OwnWords:
 
     texts: of each text the ids of each word with its punctuation, and of each kept phrase as one. A search may leave out or replace
     words, also those with tokens that it may not use itself. template: spells the words in lower case, otherwise as they are
-    written; what two texts spell otherwise, as the first does.
+    written.
     warnings: what a person should know, in sentences.
     """
 
@@ -41,7 +41,7 @@ def read_own_words(vocabulary: Vocabulary, template: Template, texts: Sequence[s
         fitting, told = _words_of(vocabulary, template, text, name)
         ids = [tuple(vocabulary.encode(word)) for word in fitting]
         read.append(tuple(_units(ids, template.kept)))
-        spelled = dict(zip(ids, fitting, strict=True)) | spelled
+        spelled |= dict(zip(ids, fitting, strict=True))
         warnings += told
     return OwnWords(tuple(read), template.spelling(spelled), tuple(warnings))
 
