@@ -66,6 +66,7 @@ def test_rows_end_with_the_end_and_hold_out_the_last(monkeypatch):
     assert torch.cat(shown.held_out()).tolist() == [3]
 
 
+@pytest.mark.slow
 def test_a_trained_captioner_is_read_again(drawings, tmp_path, monkeypatch, capsys):
     for name, value in {"HELD_OUT": 8, "BATCH": 8, "WARM_UP": 1}.items():
         monkeypatch.setattr(train_captioner, name, value)
