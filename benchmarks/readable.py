@@ -14,7 +14,7 @@ in that judge, *painted* in all that know the picture's style. Captions with mor
 
 With --captions searches also begin with words: with the true caption, and with a wrong one, which says where another picture's
 things are ("a cat on grass" for a cat on paper). With --captioner they also begin with the captions of a small captioner
-(`benchmarks/captioner`), which are mostly right: its likeliest one, and that one with N others drawn at random.
+(`benchmarks/captioner`), which are right in part: its likeliest one, and that one with N others drawn at random.
 """
 
 from __future__ import annotations

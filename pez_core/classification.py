@@ -142,7 +142,7 @@ def learn_classifier(
         raise PezError(f"{tower.name} cannot say how natural a prompt reads: set fluency to 0.")
     fixed = (config.prefix, config.suffix, config.keep, config.banned, config.vocabulary)
     template = template_of(tower.vocabulary, tower.name, config.length, *fixed)
-    begun = [template.start_ids(text) for text in config.own_texts]
+    words, told = template.starts_of(config.own_texts, config.restarts)
     # Shuffled: the first texts, which are those that are compared, are a sample of all.
     (order,) = train.split(len(train), seed=config.seed)
     batch = config.batch_size or len(train)
@@ -156,11 +156,10 @@ def learn_classifier(
     calibrating = calibration_texts(train, config)
     judge = LabelJudge(tower, task, held_out, template, max(0, explained), calibrating)
     report = (lambda progress: on_progress(progress[0])) if on_progress else None
-    words = [ids for ids, _ in begun]
     run = Run(objective, judge, config, tower.name, template.kept, words, report, compare_every=config.compare_every)
     warnings = (
         *template.warnings,
-        *(warning for _, told in begun for warning in told),
+        *told,
         *_missing(train, "to learn from"),
         *_missing(held_out, "that chooses the prompt"),
         *(_uncalibrated(train, calibrating) if calibrating else ()),

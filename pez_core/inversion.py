@@ -182,7 +182,7 @@ def _prepared(
         template = own.template
         words = [[i for i in ids_of(units) if template.allowed[i]] for units in own.texts]
     else:
-        words = [template.start_ids(text)[0] for text in config.own_texts]
+        words, _ = template.starts_of(config.own_texts, config.restarts)
     copies = [_copy(target) for target in targets]
     try:
         model.ready(search_bytes(model, config, len(targets)))
@@ -242,7 +242,7 @@ def warnings_of(model: ClipModel, config: InversionConfig, language: LanguageMod
     """
     template = template_for(model, config)
     own = _own_words(model, config, template)
-    told = own.warnings if own else [each for text in config.own_texts for each in template.start_ids(text)[1]]
+    told = own.warnings if own else template.starts_of(config.own_texts, config.restarts)[1]
     unused = () if language is None or config.readability else (UNUSED.format(language.name),)
     return (*template.warnings, *told, *unused)
 

@@ -50,7 +50,7 @@ def draw(drawings: Path, seed: int, count: int) -> tuple[np.ndarray, list[str]]:
 
 
 class Shown:
-    """Pictures on the device, and their captions as rows of words that end with END."""
+    """Pictures uint8 [N, 3, SIDE, SIDE], and their captions as rows of words that end with END."""
 
     def __init__(self, pictures: Tensor, told: list[str]):
         captions = [words_of(each) for each in told]
@@ -93,7 +93,6 @@ def train(given: argparse.Namespace) -> None:
     torch.manual_seed(0)
     model: Any = load_model().image
     net = Captioner(model.module.visual, shown.words).requires_grad_()
-    net.eyes.attnpool = torch.nn.Identity()  # not used
     net.eyes.eval().to(memory_format=torch.channels_last)
     see, say = torch.compile(net.see, dynamic=False), torch.compile(net.say, dynamic=False)
 

@@ -1,6 +1,7 @@
 """A small captioner of the small world: what Florence-2 or a language model with eyes is to real pictures.
 
-It stands for a person's captioner in the tables: its captions are mostly right and partly wrong. Its eyes began as the embedded
+It stands for a person's captioner in the tables: its captions name style and ground rightly, and the things often
+wrongly. Its eyes began as the embedded
 model's and were trained on (`training.train_captioner`). No search uses it.
 
 Letters of shapes: N pictures or texts, T words, M places of the picture, D width, K words known.
@@ -17,12 +18,12 @@ from typing import Any
 import numpy as np
 import torch
 from open_clip import CLIP
-from open_clip.constants import OPENAI_DATASET_MEAN, OPENAI_DATASET_STD
 from PIL import Image
 from safetensors import safe_open
 from torch import Tensor, nn
 
 from pez_core.models.presets import EMBEDDED_FOLDER
+from training.model import normalized
 
 WEIGHTS = Path(__file__).with_name("captioner.safetensors")
 WIDTH, HEADS, LAYERS, LONGEST = 192, 4, 3, 48
@@ -40,12 +41,13 @@ def words_of(caption: str) -> list[str]:
 class Captioner(nn.Module):
     """Writes captions of pictures word by word.
 
-    eyes: a ModifiedResNet of open_clip with the embedded model's sizes. words: those it knows, START and END first.
+    eyes: a ModifiedResNet of open_clip with the embedded model's sizes; its pooling is taken out. words: those it knows, START and END first.
     """
 
     def __init__(self, eyes: nn.Module, words: Sequence[str]):
         super().__init__()
         self.known = tuple(words)
+        eyes.attnpool = nn.Identity()
         self.eyes = eyes
         self.near, self.far = nn.Linear(NEAR[0], WIDTH), nn.Linear(FAR[0], WIDTH)
         self.places = nn.Parameter(torch.randn(NEAR[1] + FAR[1], WIDTH) * 0.02)
@@ -61,8 +63,7 @@ class Captioner(nn.Module):
     def see(self, pictures: Tensor) -> Tensor:
         """What it sees [N, M, D] of pictures uint8 [N, 3, SIDE, SIDE]."""
         eyes: Any = self.eyes
-        mean, std = (torch.tensor(each)[:, None, None] for each in (OPENAI_DATASET_MEAN, OPENAI_DATASET_STD))
-        x = ((pictures.float() / 255 - mean) / std).contiguous(memory_format=torch.channels_last)
+        x = normalized(pictures.float() / 255).contiguous(memory_format=torch.channels_last)
         near = eyes.layer3(eyes.layer2(eyes.layer1(eyes.stem(x))))
         far = eyes.layer4(near)
         seen = torch.cat([self.near(near.flatten(2).mT), self.far(far.flatten(2).mT)], dim=1)
@@ -113,6 +114,5 @@ def load_captioner(path: Path = WEIGHTS) -> Captioner:
         words = json.loads(file.metadata()["words"])
         tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118 - not a dict
     made = Captioner(blank_eyes(), words)
-    made.eyes.attnpool = nn.Identity()  # not used, not in the file
     made.load_state_dict(tensors)
     return made.eval().requires_grad_(False)

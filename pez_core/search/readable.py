@@ -119,8 +119,10 @@ class ReadableSearch:
         if len(self._texts) == 1:
             return self._texts[0]
         ids = list(map(ids_of, self._texts))
-        read = self._reading.nll(list(map(self._reading.text, ids)))
-        entries = [self._entry(*each) for each in zip(self._texts, self._values(ids), read, strict=True)]
+        values = self._values(ids)
+        self._read(ids)
+        nll = [self._nll[each] for each in ids]
+        entries = map(self._entry, self._texts, values, nll)
         return max(entries, key=lambda entry: entry.worth(self._weight)).units
 
     def _start_from(self, own: Units) -> None:
@@ -308,9 +310,13 @@ class ReadableSearch:
             for units, value in zip(prompts, values, strict=True)
             if units and value > -torch.inf and ids_of(units) not in self.front
         ]
-        unread = [ids for units, _ in new if (ids := ids_of(units)) not in self._nll]
-        self._nll |= dict(zip(unread, self._reading.nll(list(map(self._reading.text, unread))), strict=True))
+        self._read([ids_of(units) for units, _ in new])
         self.front.add(self._entry(units, value, self._nll[ids_of(units)]) for units, value in new)
+
+    def _read(self, prompts: Sequence[Ids]) -> None:
+        """Has the language model read the prompts that it has not read."""
+        unread = [ids for ids in prompts if ids not in self._nll]
+        self._nll |= dict(zip(unread, self._reading.nll(list(map(self._reading.text, unread))), strict=True))
 
     def _entry(self, units: Units, value: float, nll: float) -> Entry:
         return Entry(units, value, nll, self._words(units), len(self._big) - _in_order(self._big, units))

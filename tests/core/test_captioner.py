@@ -43,7 +43,7 @@ def test_captions_are_drawn_by_the_seed(captioner):
 
 
 def test_a_word_does_not_depend_on_those_after_it(captioner):
-    (seen,) = (captioner.see(torch.zeros(1, 3, 64, 64, dtype=torch.uint8)),)
+    seen = captioner.see(torch.zeros(1, 3, 64, 64, dtype=torch.uint8))
     before = torch.tensor([[START, 7, 8, 9]])
     whole = captioner.say(seen, before)
     assert torch.allclose(whole[:, :2], captioner.say(seen, before[:, :2]), atol=1e-4)

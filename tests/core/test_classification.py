@@ -309,7 +309,8 @@ def test_memory_that_runs_short_while_texts_are_judged(monkeypatch):
 @pytest.mark.parametrize("method", ["pez", "swaps", "pez+swaps"])
 def test_a_search_from_own_words_is_never_worse_than_they_are(method: str):
     model, words = causal(), "red bird it was"
-    config = replace(FAST, method=method, start="words", words=words, compare_every=4, learning_rate=5)
+    several = f"boring dog actor red | {words}"
+    config = replace(FAST, method=method, start="words", words=several, restarts=2, compare_every=4, learning_rate=5)
     own = evaluate_prompt(model, calibrated_for(model, TASK, words, EXAMPLES, config), words, EXAMPLES)
     found = learn_classifier(model, TASK, EXAMPLES, EXAMPLES, config)
     assert found.accuracy >= own.accuracy

@@ -231,6 +231,14 @@ def test_the_best_of_several_texts_is_no_worse_without_readability(model, target
     assert found.similarity >= rescored(model, target, "penguin on a blue background") - 1e-6
 
 
+def test_texts_without_a_restart_are_named(model, target):
+    words = "a bird | a dog | a cat"
+    settings = config("pez", start="words", words=words, length=3, steps=1, restarts=2)
+    (warning,) = invert(model, target, settings).warnings
+    assert warning == "The start texts beyond number 2 are not used, for each takes a restart: raise the restarts."
+    assert invert(model, target, replace(settings, restarts=3)).warnings == ()
+
+
 def test_start_words_that_are_not_used_are_named(model, target):
     words = "penguin, a zebra on blue"
     result = invert(model, target, config("pez", start="words", words=words, length=3, steps=1, banned=("zebra",)))

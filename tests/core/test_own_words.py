@@ -132,7 +132,7 @@ def test_no_candidate_matches_or_reads_worse_than_the_words(model, captioned):
 
 
 def test_the_best_of_several_texts_is_the_start(model, captioned):
-    """Wherever it stands: no candidate matches or reads worse, and the words of the others may be in the prompt."""
+    """Wherever it stands: no candidate matches or reads worse."""
     targets, captions = captioned
     for place, target in enumerate(targets[:4]):
         others = captions[place + 1 : place + 3]
@@ -144,17 +144,6 @@ def test_the_best_of_several_texts_is_the_start(model, captioned):
         for each in result.candidates:
             assert each.similarity >= max(values) - 1e-5
             assert each.nll <= nll + 1e-4
-
-
-def test_words_of_several_texts_come_together(model, captioned):
-    """Each text names one half of the picture."""
-    targets, captions = captioned
-    caption = captions[0]
-    things, _, place = caption.partition(" on ")
-    halves = f"{things} on snow|a dog on {place}"
-    better = max(each.similarity for each in score(model, halves.split("|"), targets[0]))
-    found = invert(model, targets[0], replace(QUICK, words=halves))
-    assert found.similarity > better + 0.02
 
 
 def test_every_word_of_the_other_texts_is_tried_in_the_best_one(model, captioned, monkeypatch):
