@@ -14,7 +14,8 @@ in that judge, *painted* in all that know the picture's style. Captions with mor
 
 With --captions searches also begin with words: with the true caption, and with a wrong one, which says where another picture's
 things are ("a cat on grass" for a cat on paper). With --captioner they also begin with the captions of a small captioner
-(`benchmarks/captioner`), which are right in part: its likeliest one, and that one with N others drawn at random.
+(`benchmarks/captioner`), which are right in part: its likeliest one, and that one with N others drawn at random; the closest of
+these has a row too.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from dataclasses import replace
 from operator import add
 from typing import Any
 
+from PIL.Image import Image
 from torch import Tensor
 
 from benchmarks.captioner import load_captioner
@@ -56,6 +58,13 @@ def misplaced(captions: Sequence[str]) -> list[str]:
     split = [next((c.rpartition(word) for word in PLACES if word in c), (c, "", "")) for c in captions]
     others = [split[(i + FARTHER) % len(split)] for i in range(len(split))]
     return [things + word + place for (things, _, _), (_, word, place) in zip(split, others, strict=True)]
+
+
+def closest(model: ClipModel, pictures: Sequence[Image], texts: Sequence[Sequence[str]]) -> list[str]:
+    """Of the texts of each picture the one that matches it best. All have the same number of texts."""
+    features = model.encode_texts([text for each in texts for text in each]).unflatten(0, (len(texts), -1))
+    best = (features * model.encode_images(pictures)[:, None]).sum(-1).argmax(-1).tolist()
+    return [each[i] for each, i in zip(texts, best, strict=True)]
 
 
 class Table:
@@ -196,7 +205,9 @@ def main() -> None:
         likeliest = captioner.captions(pictures, 1, 0.0, SEED)
         drawn = captioner.captions(pictures, given.captioner, TEMPERATURE, SEED)
         texts["captioner's"] = [text for (text,) in likeliest]
-        texts[f"{given.captioner + 1} captions"] = list(map(BETWEEN.join, map(add, likeliest, drawn)))
+        several = list(map(add, likeliest, drawn))
+        ways[f"closest of {given.captioner + 1} captions"] = lambda: closest(model, pictures, several)
+        texts[f"{given.captioner + 1} captions"] = list(map(BETWEEN.join, several))
     for name, words in texts.items():
         if name in SHOWN_TOO:
             ways[SHOWN_TOO[name]] = lambda words=words: words

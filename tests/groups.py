@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import pytest
@@ -21,9 +22,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than cores: a worker whose test waits for a server or a page leaves its core to another."""
+    return (os.cpu_count() or 1) + 1
+
+
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """One worker runs a whole file, because to open ComfyUI's page takes seconds, and one all tests of the newest page.
 
+    The last worker begins with the last files, those of the core, which keep a core busy while the others wait.
     pytest-xdist's own `--dist loadgroup` writes a group into an item's private name, which pytest 9 no longer reads.
     """
     from xdist.scheduler.loadscope import LoadScopeScheduling
@@ -31,5 +39,10 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     class Groups(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
             return "the newest page" if is_of_the_newest_page(nodeid) else nodeid.partition("::")[0]
+
+        def _assign_work_unit(self, node: Any) -> None:
+            if len(self.nodes) > 1 and node is self.nodes[-1]:
+                self.workqueue.move_to_end(next(reversed(self.workqueue)), last=False)
+            super()._assign_work_unit(node)
 
     return Groups(config, log)

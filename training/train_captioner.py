@@ -3,8 +3,8 @@
     python -m training.train_captioner --minutes 38
 
 First draws `--scenes` pictures with captions, by `--threads` processes; then shows them for the minutes. It begins with the embedded
-model's image tower, or goes on from `--state` if that exists. The loss is in nats per word, with the end as one; that of scenes which
-it is not shown is printed too.
+model's image tower, or with the captioner in `--begin`, or goes on from `--state` if that exists. The loss is in nats per word, with
+the end as one; that of scenes which it is not shown is printed too.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ import torch.nn.functional as F
 from safetensors.torch import save_file
 from torch import Tensor
 
-from benchmarks.captioner import END, START, WEIGHTS, Captioner, words_of
+from benchmarks.captioner import END, START, WEIGHTS, Captioner, load_captioner, words_of
 from pez_core import load_model
 from training.world import World, caption
 
@@ -82,6 +82,18 @@ class Shown:
         return self.pictures[numbers], rows, torch.arange(rows.shape[1]) < lengths[:, None]
 
 
+@torch.no_grad()
+def take_over(net: Captioner, other: Captioner) -> None:
+    """Gives `net` the weights of another, those of a word to the same word. Words that the other does not know keep their own."""
+    numbers = {word: i for i, word in enumerate(other.known)}
+    both = [(i, numbers[word]) for i, word in enumerate(net.known) if i > END and word in numbers]
+    to, of = map(list, zip((START, START), (END, END), *both, strict=True))
+    own, theirs = net.state_dict(), other.state_dict()
+    for name in ("words", "bias"):
+        own[name][to] = theirs.pop(name)[of]
+    net.load_state_dict(own | theirs)
+
+
 def train(given: argparse.Namespace) -> None:
     torch.set_num_threads(given.threads)
     with get_context("spawn").Pool(given.threads) as pool:
@@ -93,6 +105,8 @@ def train(given: argparse.Namespace) -> None:
     torch.manual_seed(0)
     model: Any = load_model().image
     net = Captioner(model.module.visual, shown.words).requires_grad_()
+    if given.begin:
+        take_over(net, load_captioner(given.begin))
     net.eyes.eval().to(memory_format=torch.channels_last)
     see, say = torch.compile(net.see, dynamic=False), torch.compile(net.say, dynamic=False)
 
@@ -156,6 +170,7 @@ def main() -> None:
     parser.add_argument("--drawings", type=Path, default=Path(".drawings"))
     parser.add_argument("--out", type=Path, default=WEIGHTS)
     parser.add_argument("--state", type=Path, default=Path("out/captioner.state"))
+    parser.add_argument("--begin", type=Path, metavar="FILE", help="a captioner that was trained before")
     parser.add_argument("--scenes", type=int, default=260_096)
     parser.add_argument("--minutes", type=float, default=38)
     parser.add_argument("--threads", type=int, default=2)

@@ -72,6 +72,12 @@ def test_paintings_of_a_picture_s_caption_are_closer_than_those_of_another_s(mod
     assert len(table.line(others)) == len(table.head())
 
 
+def test_the_closest_of_several_captions_is_that_of_the_picture(model):
+    pictures, captions = (each[:4] for each in held_out("choose"))
+    several = [[captions[(i + step) % 4] for step in (1, 0, 2)] for i in range(4)]
+    assert readable.closest(model, pictures, several) == captions
+
+
 def test_a_search_can_use_only_words_that_the_judges_were_trained_on(model):
     judges = load_judges()
     limited = with_words_of(model, judges)

@@ -66,6 +66,18 @@ def test_rows_end_with_the_end_and_hold_out_the_last(monkeypatch):
     assert torch.cat(shown.held_out()).tolist() == [3]
 
 
+def test_what_another_knows_is_taken_over_word_by_word():
+    other = Captioner(blank_eyes(), ["", "", "a", "cat", "red"]).requires_grad_(False)
+    net = Captioner(blank_eyes(), ["", "", "cat", "dog"]).requires_grad_(False)
+    other.bias += torch.arange(5)
+    dog = net.words[3].clone()
+    train_captioner.take_over(net, other)
+    assert torch.equal(net.words[:3], other.words[[START, END, 3]])
+    assert torch.equal(net.words[3], dog)
+    assert net.bias.tolist() == [0, 1, 3, 0]
+    assert torch.equal(net.near.weight, other.near.weight)
+
+
 @pytest.mark.slow
 def test_a_trained_captioner_is_read_again(drawings, tmp_path, monkeypatch, capsys):
     for name, value in {"HELD_OUT": 8, "BATCH": 8, "WARM_UP": 1}.items():
@@ -73,7 +85,7 @@ def test_a_trained_captioner_is_read_again(drawings, tmp_path, monkeypatch, caps
     monkeypatch.setattr(torch, "compile", lambda function, **_: function)
     out = tmp_path / "captioner.safetensors"
     given = argparse.Namespace(
-        drawings=drawings, out=out, state=tmp_path / "state", scenes=32, minutes=0.05, threads=1, rate=1e-3
+        drawings=drawings, out=out, begin=None, state=tmp_path / "state", scenes=32, minutes=0.05, threads=1, rate=1e-3
     )
     train_captioner.train(given)
     made = load_captioner(out)
@@ -83,5 +95,8 @@ def test_a_trained_captioner_is_read_again(drawings, tmp_path, monkeypatch, caps
     assert torch.equal(load_captioner(out).near.weight, made.near.weight)
     ((text,),) = made.captions(held_out("choose")[0][:1], 1, 0.0, 0)
     assert set(words_of(text)) <= set(made.known)
+    given.begin, given.state, given.rate = out, tmp_path / "other", 0.0
+    train_captioner.train(given)
+    assert torch.equal(load_captioner(out).near.weight, made.near.weight)
     torch.manual_seed(0)
     assert not torch.allclose(made.near.weight, Captioner(blank_eyes(), made.known).near.weight, atol=1e-3)

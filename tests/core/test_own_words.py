@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -116,7 +117,7 @@ def captioned(model):
 
 def test_no_candidate_matches_or_reads_worse_than_the_words(model, captioned):
     gains = []
-    for target, caption in zip(*captioned, strict=True):
+    for target, caption in list(zip(*captioned, strict=True))[:4]:
         (before,) = score(model, [caption], target)
         (nll,) = nll_per_word(embedded_caption_model(), [caption])
         result = invert(model, target, replace(QUICK, words=caption))
@@ -209,14 +210,12 @@ def test_each_word_given_up_has_its_price(model, captioned, monkeypatch):
     """With a high price all content words of a caption stay, in their order; with none some go."""
     targets, captions = captioned
 
-    def left(price: float) -> list[bool]:
+    def left(price: float) -> Iterator[bool]:
         for module in (front, readable, reading):
             monkeypatch.setattr(module, "LOSS", price)
-        found = []
         for target, caption in zip(targets, captions, strict=True):
             words = iter(invert(model, target, replace(QUICK, words=caption)).prompt.split())
-            found.append(all(word in words for word in caption.lower().split() if word not in LITTLE))
-        return found
+            yield all(word in words for word in caption.lower().split() if word not in LITTLE)
 
     assert all(left(1.0))
     assert not all(left(0.0))

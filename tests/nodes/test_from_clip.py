@@ -43,6 +43,7 @@ def test_the_score_is_that_of_comfyuis_own_encoders(first):
     assert shown(first, "scores") == pytest.approx(shown(first, "theirs"), abs=1e-3)
 
 
+@pytest.mark.slow
 def test_a_batch_knows_its_weights_again(pair, first):
     """Two connected CLIPs of one kind have one name."""
     folder = pair.base / "input" / "from_clip"

@@ -30,13 +30,14 @@ def speak(page: Page, locale: str) -> None:
 @pytest.mark.parametrize(
     ("locale", "server", "vue", "idle", "chart", "choices"),
     [
-        (
+        pytest.param(
             "ja",
             "own frontend",
             False,
             "ここにプロンプトが表示されます。",
             "探索による推定値",
             ["高速 (fast)", "見つかった単語 (found)"],
+            marks=pytest.mark.slow,
         ),
         (
             "zh-TW",

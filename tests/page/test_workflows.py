@@ -19,6 +19,15 @@ WORKFLOWS = sorted((Path(__file__).parents[2] / "example_workflows").glob("*.jso
 BLUEPRINT = Path(__file__).parents[2] / "subgraphs" / "Recreate a picture (SD 1.5).json"
 # What takes their place is large too.
 LARGE = ("SDXL with the CLIP of the workflow", "picture to prompt for Z-Image, Qwen, Flux.2, Wan")
+# Their nodes are run by the tests of the nodes as well.
+LONG = (
+    "let the generator choose",
+    "one prompt for both encoders of SDXL",
+    "one prompt for each picture",
+    "one prompt for each tile",
+    "picture to prompt to picture, in rounds",
+    "prompts for a folder of pictures",
+)
 SMALL = "ViT-S-32-alt"  # stands in for the large model
 CHECKPOINT = "v1-5-pruned-emaonly-fp16.safetensors"
 UNKNOWN = """() => window.app.graph.nodes.map(each => each.type).filter(
@@ -155,9 +164,20 @@ def test_every_application_has_its_workflow():
     assert {path.stem for path in WORKFLOWS} == set(CHECKS)
 
 
+def test_every_workflow_opens_with_nodes_that_are_there(comfy, browser):
+    for path in WORKFLOWS:
+        content = json.loads(path.read_text("utf-8"))
+        page, errors = opened(browser, comfy.address, content)
+        assert page.evaluate(UNKNOWN) == [], path.stem
+        made = page.evaluate("async () => (await window.app.graphToPrompt()).output")
+        assert len(made) == len(content["nodes"]) - 1, path.stem  # without the note
+        assert not errors, path.stem
+        leave(page)
+
+
 @pytest.mark.parametrize(
     "path",
-    [pytest.param(path, marks=pytest.mark.slow) if path.stem in LARGE else path for path in WORKFLOWS],
+    [pytest.param(path, marks=pytest.mark.slow) if path.stem in (*LARGE, *LONG) else path for path in WORKFLOWS],
     ids=lambda path: path.stem,
 )
 def test_a_workflow_opens_and_runs(comfy, browser, weights, path):
