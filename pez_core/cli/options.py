@@ -103,7 +103,7 @@ def add_fields(parser: argparse.ArgumentParser, settings: Mapping[str, Setting],
                 setting.flag,
                 dest=name,
                 default=argparse.SUPPRESS,
-                action="append" if setting.kind == "words" else "store",
+                action="append" if setting.kind == "words" or setting.between else "store",
                 type=_TYPES.get(setting.kind, str),
                 choices=setting.choices or None,
                 metavar=setting.metavar or "N",
@@ -118,8 +118,8 @@ def fields_of(
     found: dict[str, Any] = {}
     for name, value in vars(given).items():
         if name in settings and name not in without:
-            never = settings[name].flag_never
-            found[name] = None if never is not None and value == never else value
+            never, between = settings[name].flag_never, settings[name].between
+            found[name] = None if never is not None and value == never else between.join(value) if between else value
     return found | ({"start": "words"} if "words" in found else {})
 
 

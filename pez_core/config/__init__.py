@@ -92,6 +92,9 @@ class InversionConfig:
         node=READING,
         first=0.2,
         flag="--readability",
+        flag_help="how much the prompt should read like a caption, from 0 to 1. 0: only the match counts. 0.2: reads better, and "
+        "the included painter paints as close to the picture from it. 0.5 suits generators that read through a language model. "
+        "1: most natural, matches least",
     )
     prefix: str = declared(
         "text",
@@ -144,6 +147,10 @@ class InversionConfig:
         "Your own words to start from instead of random ones: a caption, an older prompt. The search changes them where "
         "that fits the picture better. With a readability above 0 each word stays unless another matches clearly better, and "
         "the result reads no worse. Several texts are separated by |: the best one is the start.",
+        flag_help="your own words to start from instead of random ones: a caption, an older prompt. With --readability above 0 "
+        "each word stays unless another matches clearly better, the result reads no worse, and of several texts, separated "
+        "by |, the best one is the start; without it, restarts take them in turn. May be repeated: each is another text",
+        between=BETWEEN,
         widget="start_words",
         node=WORDS,
         flag="--from-words",
@@ -321,10 +328,11 @@ class InversionConfig:
 
     @property
     def own_texts(self) -> tuple[str, ...]:
-        """The texts of `words` to start from, several of them separated by BETWEEN; () for a search that starts otherwise."""
+        """The texts of `words` to start from, each once, several of them separated by BETWEEN; () for a search that starts
+        otherwise."""
         if self.start != "words":
             return ()
-        return tuple(filter(None, map(str.strip, self.words.split(BETWEEN)))) or (self.words,)
+        return tuple(dict.fromkeys(filter(None, map(str.strip, self.words.split(BETWEEN))))) or ("",)
 
     @classmethod
     def paper(cls, **changes: Any) -> InversionConfig:

@@ -33,7 +33,8 @@ class Setting:
     most: the widget's largest value, where that is less than `high`.
     options: further options of ComfyUI's widget.
     flag: the command line option; "" where there is none. metavar, flag_help: of that option, where they are not
-    the usual ones. flag_never: the option's value for None.
+    the usual ones. flag_never: the option's value for None. between: what joins its values where it is given several times;
+    "" where the last one counts.
     clean: applied to a text, or to each of the words; it may raise PezError.
     """
 
@@ -59,6 +60,7 @@ class Setting:
     metavar: str = ""
     flag_help: str = ""
     flag_never: Any = None
+    between: str = ""
     clean: Callable[[str], str] = str.strip
 
     @property

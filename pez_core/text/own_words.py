@@ -32,18 +32,34 @@ class OwnWords:
 def read_own_words(vocabulary: Vocabulary, template: Template, texts: Sequence[str], name: str) -> OwnWords:
     """The words of each text that may be in the template's prompts and fit into them; kept phrases that it lacks come last.
 
+    Texts without such words are left out, and those of which the model knows no word if it knows one of another.
+
     name: the model's, for messages.
 
-    Raises PezError if no word of a text is left.
+    Raises PezError if no text is left.
     """
-    read, spelled, warnings = [], {}, []
-    for text in texts:
-        fitting, told = _words_of(vocabulary, template, text, name)
-        ids = [tuple(vocabulary.encode(word)) for word in fitting]
-        read.append(tuple(_units(ids, template.kept)))
-        spelled |= dict(zip(ids, fitting, strict=True))
-        warnings += told
-    return OwnWords(tuple(read), template.spelling(spelled), tuple(warnings))
+    read: list[tuple[str, list[str]]] = []
+    warnings: list[str] = []
+    for place, text in enumerate(texts):
+        try:
+            fitting, told = _words_of(vocabulary, template, text, name)
+        except PezError as error:
+            if not read and place == len(texts) - 1:
+                raise
+            warnings.append(str(error))
+        else:
+            read.append((text, fitting))
+            warnings += told
+    known = [(text, words) for text, words in read if len(vocabulary.unknown_words(" ".join(words))) < len(set(words))]
+    if known and len(known) < len(read):
+        named = shorten(", ".join(repr(text) for text, words in read if (text, words) not in known))
+        warnings.append(f"Not started from, for {name} knows none of their words: {named}.")
+    units, spelled = [], {}
+    for _, words in known or read:
+        ids = [tuple(vocabulary.encode(word)) for word in words]
+        units.append(tuple(_units(ids, template.kept)))
+        spelled |= dict(zip(ids, words, strict=True))
+    return OwnWords(tuple(units), template.spelling(spelled), tuple(warnings))
 
 
 def _words_of(vocabulary: Vocabulary, template: Template, text: str, name: str) -> tuple[list[str], list[str]]:

@@ -96,14 +96,27 @@ class Template:
         return [fit and not self.ban_in(text) for fit, text in zip(fits, texts, strict=True)]
 
     def starts_of(self, texts: Sequence[str], restarts: int) -> tuple[list[list[int]], tuple[str, ...]]:
-        """The `start_ids` of the texts that restarts take in turn, at most as many as there are restarts, and warnings."""
-        read = [self.start_ids(text) for text in texts]
-        warnings = [warning for _, told in read[:restarts] for warning in told]
-        if len(read) > restarts:
-            warnings.append(
-                f"The start texts beyond number {restarts} are not used, for each takes a restart: raise the restarts."
-            )
-        return [ids for ids, _ in read[:restarts]], tuple(warnings)
+        """The `start_ids` of the texts that restarts take in turn, at most as many as there are restarts, and warnings.
+
+        Raises PezError if none can be used.
+        """
+        found: list[list[int]] = []
+        warnings: list[str] = []
+        for place, text in enumerate(texts):
+            if len(found) == restarts:
+                named = shorten(", ".join(map(repr, texts[place:])))
+                warnings.append(f"Not started from, for each takes a restart: {named}. Raise the restarts.")
+                break
+            try:
+                ids, told = self.start_ids(text)
+            except PezError as error:
+                if not found and place == len(texts) - 1:
+                    raise
+                told = (str(error),)
+            else:
+                found.append(ids)
+            warnings += told
+        return found, tuple(warnings)
 
     def start_ids(self, words: str) -> tuple[list[int], tuple[str, ...]]:
         """The ids of the user's start words, without those that the search may not use, at most as many as the length, and

@@ -246,10 +246,10 @@ class Vocabulary:
         return mask
 
     def unknown_words(self, text: str) -> list[str]:
-        """The words of a text that the weights were not trained on (only the embedded model has such)."""
+        """The words of a text that the weights were not trained on, each once (only the embedded model has such)."""
         if self.known is None:
             return []
-        words = text.split()
+        words = list(dict.fromkeys(text.split()))
         return [
             word for word, ids in zip(words, self.encode_all(words), strict=True) if not all(self.known[i] for i in ids)
         ]

@@ -138,14 +138,14 @@ def test_settings_arrive(capsys, penguin):
 def test_options_become_settings(capsys):
     given = [
         "--length=5", "--seed", "7", "--prefix", "-a  photo", "--suffix=--", "--ban", "Cat", "--ban", "-dog*", "--keep", "oil",
-        "--from-words", "a bird", "--steps", "9", "--restarts", "3", "--method", "pez", "--swap-from", "any",
+        "--from-words", "a bird", "--from-words", "a dog", "--steps", "9", "--restarts", "3", "--method", "pez", "--swap-from", "any",
         "--vocabulary", "any", "--learning-rate", "1e-1", "--weight-decay", ".2", "--batch-size", "2", "--patience", "0",
         "--time-limit", "60", "--precision", "fp32",
     ]  # fmt: skip
     parsed = make_parser().parse_args(["invert", "x.png", "--preset", "fast", *given])
     assert config_of(parsed) == InversionConfig.preset(
         "fast", length=5, seed=7, prefix="-a photo", suffix="--", banned=("cat", "-dog*"), keep=("oil",), start="words",
-        words="a bird", steps=9, restarts=3, method="pez", swap_from="any", vocabulary="any", learning_rate=0.1,
+        words="a bird|a dog", steps=9, restarts=3, method="pez", swap_from="any", vocabulary="any", learning_rate=0.1,
         weight_decay=0.2, batch_size=2, patience=None, time_limit=60.0, precision="fp32",
     )  # fmt: skip
     assert config_of(make_parser().parse_args(["invert", "x.png", "--from-tokens"])).start == "tokens"

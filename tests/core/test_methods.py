@@ -235,8 +235,27 @@ def test_texts_without_a_restart_are_named(model, target):
     words = "a bird | a dog | a cat"
     settings = config("pez", start="words", words=words, length=3, steps=1, restarts=2)
     (warning,) = invert(model, target, settings).warnings
-    assert warning == "The start texts beyond number 2 are not used, for each takes a restart: raise the restarts."
+    assert warning == "Not started from, for each takes a restart: 'a cat'. Raise the restarts."
     assert invert(model, target, replace(settings, restarts=3)).warnings == ()
+    again = replace(settings, words="a bird | a bird | | a dog |")
+    assert invert(model, target, again).warnings == ()
+    assert again.own_texts == ("a bird", "a dog")
+
+
+def test_a_text_that_cannot_be_used_leaves_its_restart_to_the_next(model, target):
+    settings = config("pez", start="words", words="zebra | a bird", length=3, steps=1, restarts=1, banned=("zebra",))
+    (warning,) = invert(model, target, settings).warnings
+    assert warning.startswith("The search cannot start from the words 'zebra': it may use none of their tokens.")
+    with pytest.raises(PezError, match="cannot start from the words 'okapi'"):
+        invert(model, target, replace(settings, words="zebra | okapi", banned=("zebra", "okapi")))
+
+
+@pytest.mark.parametrize("readability", [0, 0.5])
+@pytest.mark.parametrize("words", ["|", " | | "])
+def test_nothing_between_separators_is_no_text(model, target, words, readability):
+    settings = config("pez", start="words", words=words, length=3, steps=1, readability=readability)
+    with pytest.raises(PezError, match="there are none"):
+        invert(model, target, settings)
 
 
 def test_start_words_that_are_not_used_are_named(model, target):

@@ -168,11 +168,29 @@ def test_each_of_several_texts_is_spelled_as_it_was(model):
     assert [found.template.text([i for unit in text for i in unit]) for text in found.texts] == texts
 
 
-def test_each_text_that_cannot_be_used_is_named(model, captioned):
+def test_a_text_that_cannot_be_used_is_named_and_the_search_goes_on_with_the_others(model, captioned):
     targets, captions = captioned
+    settings = replace(QUICK, words=f"{captions[0]} | zebra", banned=("zebra",))
+    result = invert(model, targets[0], settings)
+    assert result.warnings[0].startswith("The search cannot start from the words 'zebra': it may use none of them.")
+    alone = invert(model, targets[0], replace(settings, words=captions[0]))
+    assert [each.text for each in result.candidates] == [each.text for each in alone.candidates]
     with pytest.raises(PezError, match="cannot start from the words 'zebra': it may use none"):
-        invert(model, targets[0], replace(QUICK, words=f"{captions[0]} | zebra", banned=("zebra",)))
-    assert warnings_of(model, replace(QUICK, words="a bird | a xylophone"))
+        invert(model, targets[0], replace(settings, words="okapi | zebra", banned=("zebra", "okapi")))
+
+
+def test_a_text_of_unknown_words_is_the_start_only_where_no_other_is(model):
+    template = template_for(model, QUICK)
+    found = read_own_words(model.vocabulary, template, ["zzzz qqqq", "a zzzz bird", "zzzz"], model.name)
+    assert [found.template.text([i for unit in text for i in unit]) for text in found.texts] == ["a zzzz bird"]
+    assert found.warnings[-1] == "Not started from, for embedded knows none of their words: 'zzzz qqqq', 'zzzz'."
+    only = read_own_words(model.vocabulary, template, ["zzzz", "qqqq"], model.name)
+    assert len(only.texts) == 2
+
+
+def test_an_unknown_word_is_named_once(model):
+    (warning,) = warnings_of(model, replace(QUICK, words="a zzzz bird zzzz"))
+    assert warning == "embedded does not know 'zzzz' (in your own words), so scores ignore the meaning."
 
 
 def test_a_prompt_may_be_as_long_as_the_words(model, captioned):
