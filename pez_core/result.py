@@ -79,6 +79,7 @@ class InversionResult:
     stopped: why the run ended: "steps", "patience", "time limit", or "asked to" (by the caller).
     warnings: what a person should know of the prompts, in sentences.
     measure: what the exact scores are: "similarity", or "accuracy" for prompts that classify.
+    began_with: of several texts of the user's own, the one that a readable search began with; "" otherwise.
     """
 
     candidates: tuple[Candidate, ...]
@@ -92,6 +93,7 @@ class InversionResult:
     stopped: str
     warnings: tuple[str, ...] = ()
     measure: str = "similarity"
+    began_with: str = ""
 
     @property
     def prompt(self) -> str:
@@ -114,7 +116,7 @@ class InversionResult:
         return self.candidates[place], *self.candidates[:place], *self.candidates[place + 1 :]
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values for `json.dumps`, without the trace."""
+        """Plain values for `json.dumps`, without the trace; `began_with` only if there is one."""
         return {
             "prompt": self.prompt,
             "similarity": self.similarity,
@@ -127,4 +129,5 @@ class InversionResult:
             "seed": self.seed,
             "stopped": self.stopped,
             "warnings": list(self.warnings),
+            **({"began_with": self.began_with} if self.began_with else {}),
         }

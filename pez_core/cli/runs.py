@@ -83,6 +83,8 @@ def print_result(result: InversionResult) -> None:
         say(f"            {similarity:.4f}  {name}")
     if result.candidates[0].nll is not None:
         say(f"reads       {result.candidates[0].nll:.2f} nats per word (lower is more natural)")
+    if result.began_with:
+        say(f"began with  {result.began_with}")
     why = "stopped" if result.stopped == ASKED else result.stopped
     say(f"steps       {result.steps} in {result.seconds:.1f} s ({why}), model {result.model}")
     for candidate in result.candidates[1:4]:  # --json has them all

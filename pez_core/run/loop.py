@@ -457,4 +457,5 @@ class Run:
             model=self._name,
             stopped=problem.ended,
             measure=self._judge.measure,
+            began_with=self._reader.began_with(problem) if self._reader else "",
         )

@@ -12,7 +12,7 @@ from ..objectives.fluency import word_count
 from ..objectives.protocol import Objective
 from ..objectives.reading import Reading
 from ..result import Candidate
-from ..search.front import LEAST_WEIGHT, LOSS, MOST_WEIGHT, Entry, Front, Units, price, weight_of
+from ..search.front import LEAST_WEIGHT, LOSS, MOST_WEIGHT, Entry, Front, Units, ids_of, price, weight_of
 from ..search.readable import ROOTS, ROUNDS, SLACK, ReadableSearch
 from .problem import Problem
 
@@ -36,6 +36,7 @@ class Reader:
         words = (ROOTS if own else 1) * max(SLACK * config.length, longest)
         self.most_steps = 1 + words + ROUNDS * config.depth
         self._fronts: dict[int, Front] = {}
+        self._started: dict[int, Units] = {}
         self._lost: dict[str, int] = {}  # of the user's own words, by the prompts that were offered
 
     def steps(self, objective: Objective, problem: Problem, generator: torch.Generator) -> Iterator[Entry]:
@@ -57,8 +58,14 @@ class Reader:
         passes = problem.passes
         for _ in search.steps():
             problem.passes = passes + search.passes
+            self._started[problem.number] = search.start
             if len(search.front):
                 yield search.front.best(self._weight)
+
+    def began_with(self, problem: Problem) -> str:
+        """Of several texts of the user's own, the one that the problem's search began with; "" otherwise."""
+        units = self._started.get(problem.number, ())
+        return self._reading.text(ids_of(units)) if len(self._own) > 1 and units else ""
 
     def offer(self, problem: Problem, accept: Callable[[str], bool] | None) -> None:
         """Makes the best prompts for several weights what the problem has met, valued by the chosen weight.

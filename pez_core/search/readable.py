@@ -95,7 +95,7 @@ class ReadableSearch:
         self._weight, self._weights = weight, sorted({*POLISH_WEIGHTS, weight})
         self._texts, self._starts = own, [*map(self._units, found), *own]
         self._length, self._room = length, min(SLACK * length, reading.room)
-        self._own: Units = ()
+        self.start: Units = ()  # the one of the user's own texts that it starts from
         self._big: list[Ids] = []
         self._followed: dict[Ids, Tensor] = {}  # what may follow [A], after prompts that were read before
         self._nll: dict[Ids, float] = {}  # nats per word of prompts that the language model has read
@@ -107,8 +107,8 @@ class ReadableSearch:
         if self._texts:
             self._start_from(self._best_text())
         self._meet(self._starts, self._values(list(map(ids_of, self._starts))))
-        if self._own and ids_of(self._own) in self.front:
-            self.front.floor = self.front[ids_of(self._own)]
+        if self.start and ids_of(self.start) in self.front:
+            self.front.floor = self.front[ids_of(self.start)]
         yield
         yield from self._beam()
         if len(self.front):  # bans may forbid every prompt
@@ -126,7 +126,7 @@ class ReadableSearch:
         return max(entries, key=lambda entry: entry.worth(self._weight)).units
 
     def _start_from(self, own: Units) -> None:
-        self._own, self._big = own, [unit for unit in own if not self._is_little(unit)]
+        self.start, self._big = own, [unit for unit in own if not self._is_little(unit)]
         self._length = max(self._length, sum(map(len, self._big)))
         self._room = max(self._room, len(ids_of(own)))
 
@@ -146,9 +146,9 @@ class ReadableSearch:
 
     def _beam(self) -> Iterator[None]:
         """Writes on from the user's own words and from beginnings of them, or else from the kept phrases, which the polish moves."""
-        whole = len(self._own)
+        whole = len(self.start)
         for length in sorted({whole * part // ROOTS for part in range(1, ROOTS + 1)}, reverse=True):
-            root, missing = self._own[:length], list(self._kept)
+            root, missing = self.start[:length], list(self._kept)
             for unit in root:
                 if unit in missing:
                     missing.remove(unit)
@@ -301,7 +301,7 @@ class ReadableSearch:
 
     def _given(self, unit: Ids) -> int:
         """How often the user gave a word or phrase."""
-        return max(self._kept.count(unit), self._own.count(unit))
+        return max(self._kept.count(unit), self.start.count(unit))
 
     def _meet(self, prompts: Sequence[Units], values: Sequence[float]) -> None:
         """Reads prompts that are new and may be returned, and records them."""

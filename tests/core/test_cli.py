@@ -96,6 +96,13 @@ def test_presets_methods_and_own_words(capsys, penguin):
     assert "fast" in err
 
 
+def test_of_several_texts_the_one_that_was_the_start_is_said(capsys, penguin):
+    texts = ("--from-words", "a pizza", "--from-words", "a penguin in snow", "--readability", "0.5")
+    status, out, _ = run(capsys, "invert", str(penguin), *QUICK, *texts)
+    assert status == 0
+    assert "began with  a penguin in snow\n" in out
+
+
 def test_each_gives_a_prompt_for_each_picture(capsys, penguin, tmp_path):
     pizza = penguin.with_name("pizza.png")
     plot = tmp_path / "run.png"

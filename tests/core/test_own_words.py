@@ -145,6 +145,8 @@ def test_the_best_of_several_texts_is_the_start(model, captioned):
         for each in result.candidates:
             assert each.similarity >= max(values) - 1e-5
             assert each.nll <= nll + 1e-4
+        assert result.began_with == result.to_json()["began_with"] == texts[place % 3].lower()
+    assert invert(model, targets[0], replace(QUICK, words=texts[0])).began_with == ""
 
 
 def test_every_word_of_the_other_texts_is_tried_in_the_best_one(model, captioned, monkeypatch):
