@@ -88,6 +88,14 @@ def test_a_worker_runs_whole_files_and_one_all_of_the_newest_page_and_the_last_b
     assert first[6:] + last[6:] == ["newest"] * 12
 
 
+def test_every_hook_of_the_groups_is_taken():
+    """pytest sees those that its conftest names."""
+    written = ast.parse((TESTS / "groups.py").read_text("utf-8")).body
+    hooks = {each.name for each in written if isinstance(each, ast.FunctionDef) and each.name.startswith("pytest_")}
+    assert hooks
+    assert {f"groups.{name}" for name in hooks} <= set(imports(TESTS / "conftest.py"))
+
+
 def test_tests_of_the_core_need_nothing_of_the_page():
     of_the_page = {"comfyui_frontend_package", "websocket", "playwright"}
     assert not of_the_page & imported_by(TESTS / "conftest.py", *(TESTS / "core").glob("*.py"))
