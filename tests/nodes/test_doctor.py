@@ -51,6 +51,7 @@ def test_its_lines_are_told_as_they_come_and_the_bar_is_filled(comfy):
     assert (last["value"], last["max"]) == (len(CHECKS), len(CHECKS))
 
 
+@pytest.mark.slow
 def test_it_looks_again_each_time(comfy):
     assert all(comfy.run(examining()).of("pez.report") for _ in range(2))
 

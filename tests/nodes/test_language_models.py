@@ -58,6 +58,7 @@ def test_a_text_reads_as_transformers_reads_it(tiny, given):
         assert everything == pytest.approx(1, abs=1e-4)
 
 
+@pytest.mark.slow
 def test_the_model_in_a_clip_and_the_same_in_a_folder_find_the_same(tiny):
     one, other = (
         tiny.run(readable(**given)).output("invert")["pez"] for given in ({"clip": "Qwen3_4B"}, {"name": "tiny"})

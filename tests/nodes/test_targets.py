@@ -104,6 +104,7 @@ def combined(second: dict) -> dict:
     return made
 
 
+@pytest.mark.slow
 def test_two_models_as_one(comfy, model, penguin, second_model):
     run = comfy.run(combined(second_model))
     assert not run.error

@@ -84,9 +84,8 @@ def test_panel_and_choices_are_in_the_language_of_the_page(server, browser, loca
     leave(page)
 
 
-@pytest.mark.parametrize(
-    "body", [pytest.param(None, id="no answer"), pytest.param("no JSON", id="a wrong answer", marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("body", [pytest.param(None, id="no answer"), pytest.param("no JSON", id="a wrong answer")])
 def test_the_panel_speaks_english_without_translations(comfy, browser, body):
     def answered(route: Route) -> None:
         if body is None:
@@ -108,7 +107,7 @@ def test_the_panel_speaks_english_without_translations(comfy, browser, body):
 @pytest.mark.parametrize(
     ("locale", "line"),
     [
-        ("fr", "Cherche un court prompt de vrais mots"),
+        pytest.param("fr", "Cherche un court prompt de vrais mots", marks=pytest.mark.slow),
         pytest.param("ko", "Searches for a short prompt of real words", marks=pytest.mark.slow),
     ],
 )

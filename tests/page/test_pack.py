@@ -302,6 +302,7 @@ def test_load_model_shows_its_name_only_where_it_is_used(comfy, browser):
     page.close()
 
 
+@pytest.mark.slow
 def test_a_save_that_failed_does_not_hold_up_the_next(comfy, browser):
     page, errors = opened(browser, comfy.address, workflow())
     wrong = {"times": 0}
@@ -326,6 +327,7 @@ def test_a_save_that_failed_does_not_hold_up_the_next(comfy, browser):
     page.close()
 
 
+@pytest.mark.slow
 def test_the_chart_of_a_long_search(comfy, browser):
     page, errors = opened(browser, comfy.address, workflow())
     low, high = page.evaluate(

@@ -19,7 +19,7 @@ PLACE = """() => {
 }"""
 
 
-@pytest.mark.parametrize("vue", [False, True], ids=["classic", "vue"])
+@pytest.mark.parametrize("vue", [pytest.param(False, marks=pytest.mark.slow), True], ids=["classic", "vue"])
 def test_from_an_empty_graph_to_a_prompt(server, browser, vue):
     page, errors = opened(browser, server.address, EMPTY, vue)
     page.evaluate("() => Object.assign(window.app.canvas.ds, { scale: 1, offset: [0, 0] })")

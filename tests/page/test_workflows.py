@@ -27,6 +27,8 @@ LONG = (
     "one prompt for each tile",
     "picture to prompt to picture, in rounds",
     "prompts for a folder of pictures",
+    "switch a style by the mood of a prompt",
+    "two concepts joined",
 )
 SMALL = "ViT-S-32-alt"  # stands in for the large model
 CHECKPOINT = "v1-5-pruned-emaonly-fp16.safetensors"
