@@ -6,6 +6,7 @@ import json
 import re
 from typing import Any
 
+import pytest
 from chromium import leave, opened
 from playwright.sync_api import Page, expect
 from search_page import (
