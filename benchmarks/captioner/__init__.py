@@ -1,8 +1,7 @@
 """A small captioner of the small world: what Florence-2 or a language model with eyes is to real pictures.
 
-It stands for a person's captioner in the tables: its captions name style and ground rightly, and the things often
-wrongly. Its eyes began as the embedded
-model's and were trained on (`training.train_captioner`). No search uses it.
+It stands for a person's captioner in the tables: its captions name style and ground rightly, and the things often wrongly. Its
+eyes began as the embedded model's and were trained on (`training.train_captioner`). No search uses it.
 
 Letters of shapes: N pictures or texts, T words, M places of the picture, D width, K words known.
 """

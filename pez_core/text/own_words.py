@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..errors import PezError, shorten
-from .template import Template
+from .template import Template, of_usable
 from .vocabulary import Vocabulary
 
 MARKS = ".,;:!?"
@@ -38,24 +38,16 @@ def read_own_words(vocabulary: Vocabulary, template: Template, texts: Sequence[s
 
     Raises PezError if no text is left.
     """
-    read: list[tuple[str, list[str]]] = []
-    warnings: list[str] = []
-    for place, text in enumerate(texts):
-        try:
-            fitting, told = _words_of(vocabulary, template, text, name)
-        except PezError as error:
-            if not read and place == len(texts) - 1:
-                raise
-            warnings.append(str(error))
-        else:
-            read.append((text, fitting))
-            warnings += told
-    known = [(text, words) for text, words in read if len(vocabulary.unknown_words(" ".join(words))) < len(set(words))]
-    if known and len(known) < len(read):
-        named = shorten(", ".join(repr(text) for text, words in read if (text, words) not in known))
+    read, warnings = of_usable(texts, lambda text: _words_of(vocabulary, template, text, name))
+    warnings += [warning for _, (_, told) in read for warning in told]
+    words_of = {text: words for text, (words, _) in read}
+    unknown = {text for text, words in words_of.items() if {*vocabulary.unknown_words(" ".join(words))} == set(words)}
+    if 0 < len(unknown) < len(words_of):
+        named = shorten(", ".join(repr(text) for text in words_of if text in unknown))
         warnings.append(f"Not started from, for {name} knows none of their words: {named}.")
+        words_of = {text: words for text, words in words_of.items() if text not in unknown}
     units, spelled = [], {}
-    for _, words in known or read:
+    for words in words_of.values():
         ids = [tuple(vocabulary.encode(word)) for word in words]
         units.append(tuple(_units(ids, template.kept)))
         spelled |= dict(zip(ids, words, strict=True))

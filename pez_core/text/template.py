@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import copy
 import html
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
+from typing import TypeVar
 
 from ..errors import PezError, shorten
 from .bans import Ban, Bans
@@ -13,6 +14,7 @@ from .comfyui import SPECIAL_TOKENS
 from .spans import pieces
 from .vocabulary import Vocabulary
 
+T = TypeVar("T")
 Spelling = tuple[tuple[int, ...], str]
 """Ids in a row, and their text."""
 
@@ -100,23 +102,13 @@ class Template:
 
         Raises PezError if none can be used.
         """
-        found: list[list[int]] = []
-        warnings: list[str] = []
-        for place, text in enumerate(texts):
-            if len(found) == restarts:
-                named = shorten(", ".join(map(repr, texts[place:])))
-                warnings.append(f"Not started from, for each takes a restart: {named}. Raise the restarts.")
-                break
-            try:
-                ids, told = self.start_ids(text)
-            except PezError as error:
-                if not found and place == len(texts) - 1:
-                    raise
-                told = (str(error),)
-            else:
-                found.append(ids)
-            warnings += told
-        return found, tuple(warnings)
+        read, warnings = of_usable(texts, self.start_ids)
+        used, others = read[:restarts], read[restarts:]
+        warnings += [warning for _, (_, told) in used for warning in told]
+        if others:
+            named = shorten(", ".join(repr(text) for text, _ in others))
+            warnings.append(f"Not started from, for each takes a restart: {named}. Raise the restarts.")
+        return [ids for _, (ids, _) in used], tuple(warnings)
 
     def start_ids(self, words: str) -> tuple[list[int], tuple[str, ...]]:
         """The ids of the user's start words, without those that the search may not use, at most as many as the length, and
@@ -210,6 +202,22 @@ def _by_first(spellings: Sequence[Spelling]) -> dict[int, list[Spelling]]:
     for each in sorted(spellings, key=lambda pair: -len(pair[0])):
         found.setdefault(each[0][0], []).append(each)
     return found
+
+
+def of_usable(texts: Sequence[str], read: Callable[[str], T]) -> tuple[list[tuple[str, T]], list[str]]:
+    """The texts that can be read, each with what `read` makes of it, and why the others cannot, in sentences.
+
+    Raises the PezError of the last one if none can be read.
+    """
+    found, errors = [], []
+    for text in texts:
+        try:
+            found.append((text, read(text)))
+        except PezError as error:
+            errors.append(error)
+    if errors and not found:
+        raise errors[-1]
+    return found, list(map(str, errors))
 
 
 @lru_cache(maxsize=8)
