@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
 import torch
@@ -22,7 +23,8 @@ class Likeness:
 
     def __init__(self, model: ClipModel, device: torch.device):
         whole: Any = model.image.towers[0].module
-        self._tower: Any = whole.visual.eval().to(device=device, memory_format=torch.channels_last)
+        # a copy: another layout of the weights changes the last digits of what the model says
+        self._tower: Any = deepcopy(whole.visual).eval().to(device=device, memory_format=torch.channels_last)
 
     def __call__(self, pictures: Tensor, wanted: Tensor) -> Tensor:
         """The distances [N] of pictures [N, 3, S, S] from those wanted, both with values -1 to 1; 0 for the same."""

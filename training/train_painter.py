@@ -213,6 +213,8 @@ def main() -> None:
     parser.add_argument(
         "--compile", action="store_true", help="torch.compile: a minute to begin with, then faster steps"
     )
+    torch.backends.cudnn.benchmark = True
+    torch.set_float32_matmul_precision("high")
     train(parser.parse_args())
 
 
@@ -231,8 +233,6 @@ def train(given: argparse.Namespace) -> None:
         torch.manual_seed(seed)
     size = sum(p.numel() for p in training.net.parameters())
     print(f"{size / 1e6:.2f} million parameters, from step {training.step}, after {training.seconds:.0f} s", flush=True)
-    torch.backends.cudnn.benchmark = True
-    torch.set_float32_matmul_precision("high")
     net: Any = torch.compile(training.net) if given.compile else training.net
     likeness = Likeness(model, device) if given.likeness else None
     given.state.mkdir(parents=True, exist_ok=True)

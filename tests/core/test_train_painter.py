@@ -11,6 +11,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from painters import SMALL
+from stand_ins import random_picture
 
 from pez_core import paint
 from pez_core.models.painter import load_painter, read
@@ -76,7 +77,9 @@ def test_the_likeness_to_the_picture_itself_is_whole_and_can_be_learned(pool, mo
     torch.manual_seed(0)
     pool.refill(least=8)
     pictures, rows = pool.batch(8)
+    expected = model.encode_images([random_picture(1)])
     likeness, wanted = Likeness(model, CPU), pictures.float() / 127.5 - 1
+    assert torch.equal(model.encode_images([random_picture(1)]), expected)  # it leaves the model as it is
     assert likeness(wanted, wanted).abs().max() < 1e-5
     blurred = F.avg_pool2d(wanted, 9, 1, 4, count_include_pad=False)
     assert (likeness(blurred, wanted) > 0.01).all()
