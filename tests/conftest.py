@@ -9,7 +9,11 @@ from pathlib import Path
 import pytest
 import torch
 from comfy_server import Comfy, served
-from groups import pytest_collection_modifyitems, pytest_xdist_make_scheduler  # noqa: F401 - hooks
+from groups import (  # noqa: F401 - hooks
+    pytest_collection_modifyitems,
+    pytest_xdist_auto_num_workers,
+    pytest_xdist_make_scheduler,
+)
 
 if not torch.cuda.is_available():
     os.environ["TRITON_INTERPRET"] = "1"  # the fused kernels then run on the CPU; read when open_clip imports Triton

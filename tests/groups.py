@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import pytest
@@ -21,10 +22,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores, because who tests a page waits for it much of the time."""
+    return (os.cpu_count() or 1) + 1
+
+
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """One worker runs a whole file, because to open ComfyUI's page takes seconds, and one all tests of the newest page.
 
-    The last worker begins with the last files, those of the core, which keep a core busy while the others wait.
+    Half of the workers take the first files, those of page and nodes, the others the last ones, those of the core, so that few start a
+    ComfyUI, and a core is busy while a page is waited for.
     pytest-xdist's own `--dist loadgroup` writes a group into an item's private name, which pytest 9 no longer reads.
     """
     from xdist.scheduler.loadscope import LoadScopeScheduling
@@ -34,7 +42,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
             return "the newest page" if is_of_the_newest_page(nodeid) else nodeid.partition("::")[0]
 
         def _assign_work_unit(self, node: Any) -> None:
-            if len(self.nodes) > 1 and node is self.nodes[-1]:
+            if self.nodes.index(node) >= len(self.nodes) // 2:
                 self.workqueue.move_to_end(next(reversed(self.workqueue)), last=False)
             super()._assign_work_unit(node)
 
