@@ -4,16 +4,20 @@ SAMPLE ?= pez_core/embedded/samples/penguin.png
 
 TESTS = OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/page tests/nodes tests/core -n auto --no-loadscope-reorder
 
-.PHONY: demo test test-all lint locales
+.PHONY: demo test test-all tests tests-all lint locales
 
 demo: .venv/.run-ready
 	@mkdir -p out
 	@$(BIN)/python -m pez_core invert $(SAMPLE) --readability 0.2 --paint --plot out/demo.png
 
-test: .venv/.test-ready lint
+# Linters run beside the tests, which wait for a page now and then.
+test test-all: .venv/.test-ready
+	@$(MAKE) --no-print-directory -j 2 lint $(@:test%=tests%)
+
+tests: .venv/.test-ready
 	$(TESTS) -m "not slow"
 
-test-all: .venv/.test-ready lint
+tests-all: .venv/.test-ready
 	$(TESTS)
 
 locales: .venv/.run-ready

@@ -42,7 +42,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
             return "the newest page" if is_of_the_newest_page(nodeid) else nodeid.partition("::")[0]
 
         def _assign_work_unit(self, node: Any) -> None:
-            if self.nodes.index(node) >= len(self.nodes) // 2:
+            if self.nodes.index(node) >= max(1, len(self.nodes) // 2):
                 self.workqueue.move_to_end(next(reversed(self.workqueue)), last=False)
             super()._assign_work_unit(node)
 

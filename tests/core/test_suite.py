@@ -64,11 +64,11 @@ def test_tests_of_nodes_are_skipped_with_that_line(comfyui_with, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_worker_runs_whole_files_and_one_all_of_the_newest_page_and_the_last_begins_at_the_end(tmp_path):
+def test_a_worker_runs_whole_files_and_one_all_of_the_newest_page_and_most_begin_at_the_end(tmp_path):
     pytest.importorskip("xdist")
     page = tmp_path / "tests" / "page"
     page.mkdir(parents=True)
-    for name in ("one", "two"):
+    for name in ("one", "two", "three"):
         (page / f"test_{name}.py").write_text(
             "import os, pytest\n"
             '@pytest.mark.parametrize("server", ["own", "newest"])\n'
@@ -78,14 +78,14 @@ def test_a_worker_runs_whole_files_and_one_all_of_the_newest_page_and_the_last_b
             "    with open(os.environ['PYTEST_XDIST_WORKER'] + '.ran', 'a') as ran:\n"
             "        print(file, file=ran)\n"
         )
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "groups", "-n", "2", "--no-loadscope-reorder"]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "groups", "-n", "3", "--no-loadscope-reorder"]
     command += ["--rootdir", ".", "tests"]
     given = {**os.environ, "PYTHONPATH": str(TESTS)}
     subprocess.run(command, cwd=tmp_path, env=given, check=True, capture_output=True)
-    first, last = ((tmp_path / f"gw{i}.ran").read_text().split() for i in range(2))
+    first, *others = ((tmp_path / f"gw{i}.ran").read_text().split() for i in range(3))
     assert first[:6] == ["one"] * 6
-    assert last[:6] == ["two"] * 6
-    assert first[6:] + last[6:] == ["newest"] * 12
+    assert [each[:6] for each in others] == [["three"] * 6, ["two"] * 6]
+    assert sum((each[6:] for each in (first, *others)), []) == ["newest"] * 18
 
 
 def test_every_hook_of_the_groups_is_taken():
