@@ -47,8 +47,8 @@ def encoded(weights: CausalWeights, before: int, length: int, count: int, dtype:
         (False, 1, 16, 1),
         (True, 1, 4, 5),
         (False, 9, 3, 2),
-        (True, 9, 3, 2),
-        (True, 20, 40, 1),
+        pytest.param(True, 9, 3, 2, marks=pytest.mark.slow),
+        pytest.param(True, 20, 40, 1, marks=pytest.mark.slow),
         (False, 1, 1, 1),
     ],
 )

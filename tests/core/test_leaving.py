@@ -29,6 +29,7 @@ CONFIGS = {
     "random": replace(PLATEAU, method="random", steps=103, length=3),
 }
 """One stage each, with ends by the plateau and by the steps, also by a number of steps that is no multiple of ten."""
+SELDOM = ("adafactor", "kept words", "autoprompt-sgd", "fluentprompt")
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +37,9 @@ def targets(model) -> list[Target]:
     return [make_target(model, [PictureSource.of(sample)]) for sample in SAMPLES]
 
 
-@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(each, marks=pytest.mark.slow) if each in SELDOM else each for each in CONFIGS]
+)
 def test_each_finds_what_it_finds_alone(model, targets, name):
     config = CONFIGS[name]
     places, waiting = [0, 1], [2, 3]
