@@ -276,7 +276,14 @@ def test_starting_from_the_best_tokens_begins_higher(model, target):
     assert first["tokens"].trace[0] > first["random"].trace[0]
 
 
-@pytest.mark.parametrize("name", [name for name in SEARCH_PRESETS if name != "paper"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(each, marks=pytest.mark.slow) if each == "thorough" else each
+        for each in SEARCH_PRESETS
+        if each != "paper"
+    ],
+)
 def test_presets_are_whole_configurations(model, target, name):
     result = invert(model, target, InversionConfig.preset(name, length=4))
     assert fits_best(model, result.prompt) == "penguin"

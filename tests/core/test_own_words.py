@@ -201,7 +201,9 @@ def test_a_prompt_may_be_as_long_as_the_words(model, captioned):
     assert len(result.prompt.split()) > 4
 
 
-@pytest.mark.parametrize("readability", [0.01, 0.5, 1.0])
+@pytest.mark.parametrize(
+    "readability", [pytest.param(0.01, marks=pytest.mark.slow), 0.5, pytest.param(1.0, marks=pytest.mark.slow)]
+)
 def test_kept_and_banned_words_hold_beside_own_words(model, captioned, readability):
     targets, captions = captioned
     fixed = replace(QUICK, words=captions[1], keep=("snow", "snow"), banned=("a",), readability=readability)

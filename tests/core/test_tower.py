@@ -23,7 +23,7 @@ from transformers import RobertaConfig
 from pez_core import ClipModel, PezError, Vocabulary
 from pez_core.towers import Alike, TextTower, causal
 
-CAUSAL = ["ViT-B-32", "ViT-L-14", "ViT-H-14"]
+CAUSAL = ["ViT-B-32", "ViT-L-14", pytest.param("ViT-H-14", marks=pytest.mark.slow)]
 
 
 @lru_cache

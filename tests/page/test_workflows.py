@@ -26,6 +26,7 @@ LONG = (
     "one prompt for each picture",
     "one prompt for each tile",
     "picture to prompt to picture, in rounds",
+    "positive and negative prompt, weighted",
     "prompts for a folder of pictures",
     "switch a style by the mood of a prompt",
     "two concepts joined",
