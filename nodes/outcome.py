@@ -47,6 +47,7 @@ def outcome(kind: str, found: NodeResult) -> dict[str, Any]:
         "warnings": list(result.warnings),
         "pictures": len(found.pictures),
         "thumbnail": thumbnail(found.pictures),
+        **({"began_with": result.began_with} if result.began_with else {}),
     }
 
 

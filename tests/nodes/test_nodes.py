@@ -142,6 +142,12 @@ def test_warnings_are_part_of_the_outcome(comfy):
     assert "of xylophone" in about_start
 
 
+def test_the_outcome_says_with_which_of_several_texts_the_search_began(comfy):
+    for words, expected in (("a dog in snow | a penguin", "a penguin"), ("a penguin", None)):
+        (found,) = comfy.run(graph(start_words=words, readability=0.5)).output("invert")["pez"]
+        assert found.get("began_with") == expected
+
+
 def test_a_batch_gives_one_prompt_or_one_each(comfy):
     made = graph()
     made["second"] = {"class_type": "LoadImage", "inputs": {"image": "pizza.png"}}

@@ -297,6 +297,25 @@ def test_several_pictures_stop_one_by_one_and_are_shown_as_rows(comfy, browser):
     leave(page)
 
 
+def test_it_says_with_which_of_several_texts_the_search_began(comfy, browser):
+    page, errors = opened(browser, comfy.address, workflow(pictures="one prompt for each"))
+    began = panel(page).locator(".pez-began")
+    say(page, "pez.state", state="searching")
+    give(page, outcome(began_with="a penguin, <b>a fish</b>"))
+    expect(began).to_have_text("began with: a penguin, <b>a fish</b>")
+    expect(panel(page).locator(".pez-which").last).to_have_text("candidate 1 of 3")
+    panel(page).locator("summary").click()
+    panel(page).locator(".pez-choice").nth(1).click()
+    expect(began).to_have_text("began with: a penguin, <b>a fish</b>")  # so did the search for the others
+    say(page, "pez.state", state="searching", run="cd")
+    expect(began).to_have_count(0)
+    give(page, outcome("first one", began_with="one"), outcome("second one"))
+    expect(panel(page).locator(".pez-row").nth(0)).to_contain_text("began with: one")
+    expect(began).to_have_count(1)
+    assert not errors
+    leave(page)
+
+
 DAMAGED: list[Any] = [
     [{}],
     "text",
@@ -310,6 +329,7 @@ DAMAGED: list[Any] = [
     [outcome() | {"candidates": [3]}],
     [outcome() | {"text": {"x": 1}}],
     [outcome() | {"warnings": None}],
+    [outcome() | {"began_with": {"x": 1}}],
     [{"text": "a b", "similarity": 0.5}],
 ]
 

@@ -33,7 +33,8 @@ function isOutcome(value) {
     isList(value.trace, isPoint) &&
     isList(value.warnings, isText) &&
     MEASURES.includes(value.measure ?? MEASURES[0]) && // older ones have none
-    isNumber(value.without ?? 0)
+    isNumber(value.without ?? 0) &&
+    isText(value.began_with ?? "")
   );
 }
 

@@ -8,7 +8,7 @@ import { Dial } from "./dial.js";
 import { keepReadable } from "./colors.js";
 import { button, copyButton, made, setText, show } from "./elements.js";
 import { estimate, isAccuracy, score } from "./format.js";
-import { drawPrompt, spokenContributions } from "./prompt.js";
+import { beganWith, drawPrompt, spokenContributions } from "./prompt.js";
 import { picture, Rows } from "./rows.js";
 import { Run } from "./run.js";
 import { outcomeStatus, runStatus } from "./status.js";
@@ -213,7 +213,7 @@ export class Panel {
     const known = exact ? score(similarity, measure) : say("about", { value: typeof about === "number" ? estimate(about, measure) : "…" });
     const shown = isAccuracy(measure) ? say("accurate", { value: known }) : known;
     const line = made("div", "pez-prompt", {}, words, " ", made("span", "pez-similarity", {}, shown));
-    line.append(made("span", "pez-hidden", {}, spokenContributions(tokens)), this.without(), this.which());
+    line.append(made("span", "pez-hidden", {}, spokenContributions(tokens)), this.without(), beganWith(this.outcomes?.[0]), this.which());
     return line;
   }
 

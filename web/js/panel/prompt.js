@@ -41,3 +41,8 @@ export function spokenContributions(tokens) {
   const words = tokens.map(({ text, contribution }) => `${text} ${fixed(contribution, 2)}`).join(", ");
   return say("contributions", { words });
 }
+
+// Of several texts of a person's own, the one that the search began with.
+export function beganWith(outcome) {
+  return outcome?.began_with ? made("span", "pez-which pez-began", {}, say("began with", { text: outcome.began_with })) : "";
+}

@@ -3,7 +3,7 @@
 import { Candidates } from "./candidates.js";
 import { copyButton, made, setText } from "./elements.js";
 import { score } from "./format.js";
-import { drawPrompt } from "./prompt.js";
+import { beganWith, drawPrompt } from "./prompt.js";
 import { say } from "./words.js";
 
 export class Rows {
@@ -21,7 +21,7 @@ export class Rows {
   draw(prompts, outcomes, marked, which) {
     while (this.rows.length > prompts.length) this.rows.pop().element.remove();
     while (this.rows.length < prompts.length) this.add(new Row(this.rows.length + 1, this.choose)); // others keep the focus
-    this.rows.forEach((each, i) => each.draw(prompts[i], outcomes?.[i].candidates ?? [], marked));
+    this.rows.forEach((each, i) => each.draw(prompts[i], outcomes?.[i], marked));
     setText(this.which, which);
   }
 
@@ -43,15 +43,16 @@ class Row {
     this.element = made("li", "pez-row", {}, body, this.copy);
   }
 
-  draw({ text, delivered, similarity, tokens, thumbnail, name }, candidates, marked) {
+  draw({ text, delivered, similarity, tokens, thumbnail, name }, outcome, marked) {
     this.delivered = delivered;
     setText(this.name, name);
     this.name.hidden = !name;
     const words = made("span", "pez-text");
     drawPrompt(words, text, tokens);
-    this.prompt.replaceChildren(words, " ", made("span", "pez-similarity", {}, score(similarity, "similarity")));
+    this.prompt.replaceChildren(words, " ", made("span", "pez-similarity", {}, score(similarity, "similarity")), beganWith(outcome));
     this.element.querySelector(":scope > .pez-picture")?.remove();
     this.element.prepend(...picture(thumbnail, this.number));
+    const candidates = outcome?.candidates ?? [];
     this.candidates.draw(candidates, Math.min(marked, candidates.length), "similarity");
   }
 }

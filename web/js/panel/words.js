@@ -27,6 +27,7 @@ const ENGLISH = {
   "most readable": "most readable",
   which: "candidate {number} of {count}",
   "which next": "candidate {number} of {count}, used from the next run",
+  "began with": "began with: {text}",
   "which of each": "candidate {number} in every row",
   "which of each next": "candidate {number} in every row, used from the next run",
   loading: "Loading the model {model} …",
