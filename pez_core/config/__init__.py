@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import PezError
+from ..errors import PezError, shorten
 from ..search.methods import METHODS
 from ..text.bans import Ban
 from .setting import AS_PRESET, MAX_SEED, RARE, READING, SEARCHING, WORDS, Setting, declared, settings_of
@@ -329,10 +329,18 @@ class InversionConfig:
     @property
     def own_texts(self) -> tuple[str, ...]:
         """The texts of `words` to start from, each once, several of them separated by BETWEEN; () for a search that starts
-        otherwise."""
+        otherwise.
+
+        Raises PezError if there is none.
+        """
         if self.start != "words":
             return ()
-        return tuple(dict.fromkeys(filter(None, map(str.strip, self.words.split(BETWEEN))))) or ("",)
+        texts = tuple(dict.fromkeys(filter(None, map(str.strip, self.words.split(BETWEEN)))))
+        if not texts:
+            raise PezError(
+                f"The search cannot start from the words {shorten(self.words)!r}: there are none. Give some, or start at random."
+            )
+        return texts
 
     @classmethod
     def paper(cls, **changes: Any) -> InversionConfig:
