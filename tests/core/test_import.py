@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 import pez_core
 
 AFTER = "import sys; print([name for name in {names} if name in sys.modules])"
@@ -19,6 +21,7 @@ def test_the_library_alone_imports_no_torch():
     assert loaded("import pez_core", "torch", "PIL", "open_clip") == "[]"
 
 
+@pytest.mark.slow
 def test_only_a_model_needs_open_clip():
     used = "from pez_core import ClipModel, InversionConfig, PezError, Target, escape_for_comfyui, invert"
     before = f"{used}\nimport pez_core.cli.commands\n{AFTER.format(names=['open_clip', 'torchvision', 'transformers'])}"

@@ -135,7 +135,7 @@ def test_no_candidate_matches_or_reads_worse_than_the_words(model, captioned):
 def test_the_best_of_several_texts_is_the_start(model, captioned):
     """Wherever it stands: no candidate matches or reads worse."""
     targets, captions = captioned
-    for place, target in enumerate(targets[:4]):
+    for place, target in enumerate(targets[:3]):
         others = captions[place + 1 : place + 3]
         texts = [*others[: place % 3], captions[place], *others[place % 3 :]]
         values = [each.similarity for each in score(model, texts, target)]
@@ -235,7 +235,7 @@ def test_each_word_given_up_has_its_price(model, captioned, monkeypatch):
     def left(price: float) -> Iterator[bool]:
         for module in (front, readable, reading):
             monkeypatch.setattr(module, "LOSS", price)
-        for target, caption in zip(targets, captions, strict=True):
+        for target, caption in list(zip(targets, captions, strict=True))[:4]:
             words = iter(invert(model, target, replace(QUICK, words=caption)).prompt.split())
             yield all(word in words for word in caption.lower().split() if word not in LITTLE)
 

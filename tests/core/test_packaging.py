@@ -96,6 +96,7 @@ def is_own(file: Path) -> bool:
     return file.is_file() and file.suffix != ".pyc"
 
 
+@pytest.mark.slow
 def test_license_and_types_are_installed(installed, tmp_path):
     code = "import importlib.metadata as m; d = m.distribution('pez-inversion'); print(d.metadata['License-Expression'], *d.files)"
     listed = run(installed, "-c", code, at=tmp_path).split()

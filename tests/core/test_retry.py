@@ -215,6 +215,7 @@ if __name__ == "__main__":
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks for the worker in /proc")
+@pytest.mark.slow
 def test_a_worker_in_the_middle_of_work_ends_with_a_job_that_is_killed(tmp_path):
     (tmp_path / "job.py").write_text(ENDLESS)
     here = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
