@@ -56,6 +56,13 @@ NO_MORE_FRAMES = """() => {
     }
 }"""
 
+# A run tells of its end a moment after its last node has told what it found.
+NOTES_RUNS = """() => {
+    const note = (event, running) => window.app.api.addEventListener(event, () => { window.running = running })
+    note("execution_start", true)
+    for (const end of ["execution_success", "execution_error", "execution_interrupted"]) note(end, false)
+}"""
+
 _kept: dict[Page, Kept] = {}
 _left: dict[tuple[str, bool], Page] = {}
 
@@ -77,7 +84,8 @@ def opened(browser: Browser, address: str, workflow: dict[str, Any], vue: bool =
 
 
 def leave(page: Page) -> None:
-    """For the next test."""
+    """For the next test. Nodes show nothing while a run of another workflow is under way, so that this waits for its end."""
+    page.wait_for_function("() => !window.running")
     page.unroute_all()
     page.mouse.move(0, 0)
     page.evaluate(
@@ -101,6 +109,7 @@ def _opened(browser: Browser, address: str, vue: bool) -> Page:
     page.goto(f"http://{address}")
     page.wait_for_function("() => window.app?.extensionManager && window.app.graph", timeout=90_000)
     page.wait_for_function("() => window.LiteGraph?.registered_node_types?.PEZInvert", timeout=90_000)
+    page.evaluate(NOTES_RUNS)
     page.evaluate("vue => window.app.extensionManager.setting.set('Comfy.VueNodes.Enabled', vue)", vue)
     _kept[page] = kept
     return page
