@@ -23,7 +23,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """One more than there are cores, because who tests a page waits for it much of the time."""
+    """One more than there are cores, for a worker that tests a page waits for it now and then."""
     return (os.cpu_count() or 1) + 1
 
 

@@ -32,9 +32,8 @@ def run(monkeypatch: pytest.MonkeyPatch, texts: Path, minutes: float, *more: str
     out = texts.with_name("captions.safetensors")
     given = [*[str(texts)] * times, "--out", str(out), "--minutes", str(minutes), *more]
     monkeypatch.setattr(sys, "argv", ["train_caption_model", *given])
-    monkeypatch.setattr(
-        torch, "set_float32_matmul_precision", lambda precision: None
-    )  # would hold for the tests after it
+    # It would hold for the tests after this one.
+    monkeypatch.setattr(torch, "set_float32_matmul_precision", lambda precision: None)
     main()
     return out
 
