@@ -2,7 +2,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 SAMPLE ?= pez_core/embedded/samples/penguin.png
 
-TESTS = OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/page tests/nodes tests/core -n auto --no-loadscope-reorder
+PARTS ?= tests/page tests/nodes tests/core
+
+TESTS = OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PARTS) -n auto --no-loadscope-reorder
 
 .PHONY: demo test test-all tests tests-all lint locales
 

@@ -5,20 +5,19 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-import torch
 from comfy_server import Comfy, served
 from groups import (  # noqa: F401 - hooks
+    pytest_collection_finish,
     pytest_collection_modifyitems,
     pytest_xdist_auto_num_workers,
     pytest_xdist_make_scheduler,
 )
 
-if not torch.cuda.is_available():
-    os.environ["TRITON_INTERPRET"] = "1"  # the fused kernels then run on the CPU; read when open_clip imports Triton
-
-from pez_core import ClipModel, load_model
+if TYPE_CHECKING:
+    from pez_core import ClipModel
 
 ROOT = Path(__file__).parents[1]
 
@@ -31,12 +30,21 @@ class _RootIsNoPackage:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if not config.getoption("numprocesses", None):  # what only hands tests out to workers need not wait for torch
+        import torch
+
+        if not torch.cuda.is_available():
+            os.environ["TRITON_INTERPRET"] = (
+                "1"  # the fused kernels then run on the CPU; read when open_clip imports Triton
+            )
     config.pluginmanager.register(_RootIsNoPackage())  # a plugin, because a conftest has no effect above its own folder
 
 
 @pytest.fixture(scope="session")
 def model() -> ClipModel:
     """The embedded model."""
+    from pez_core import load_model
+
     return load_model()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from typing import Any
 
@@ -21,10 +22,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("slow")
 
 
+def pytest_collection_finish() -> None:
+    """Python's collector need not look through half a million objects of imported modules again and again: that takes 3% of the time."""
+    gc.freeze()
+
+
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_auto_num_workers() -> int:
-    """One more than there are cores, for a worker that tests a page waits for it now and then."""
-    return (os.cpu_count() or 1) + 1
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """As many as there are cores, and one more unless only the core is tested: a worker that tests a page waits for it now and then."""
+    only_core = all(argument.startswith("tests/core") for argument in config.args)
+    return (os.cpu_count() or 1) + (not only_core)
 
 
 @pytest.hookimpl(optionalhook=True)

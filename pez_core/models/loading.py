@@ -17,6 +17,7 @@ import open_clip
 import torch
 from open_clip.convert import convert_state_dict
 from open_clip.factory import load_checkpoint
+from open_clip.tokenizer import SimpleTokenizer
 from open_clip.transform import PreprocessCfg, image_transform_v2
 from safetensors import SafetensorError
 from safetensors.torch import load_file
@@ -103,7 +104,7 @@ def load_folder(folder: Path, name: str) -> ClipModel:
         ) from error
     known = torch.zeros(module.vocab_size, dtype=torch.bool)
     known[ids] = True
-    vocabulary = Vocabulary(open_clip.get_tokenizer("ViT-B-32"), module.vocab_size, known)
+    vocabulary = Vocabulary(_tokenizer_of("ViT-B-32"), module.vocab_size, known)
     return ClipModel.of_open_clip(module, _preprocess(module), vocabulary, name)
 
 
@@ -230,13 +231,26 @@ def vocabulary_of(architecture: str) -> Vocabulary:
         raise PezError(f"There is no architecture {architecture!r}.{_nearest(architecture)}")
     text = config["text_cfg"]
     try:
-        tokenizer = open_clip.get_tokenizer(architecture)
+        tokenizer = _tokenizer_of(architecture)
     except (OSError, ImportError) as error:
         raise PezError(
             f"The tokenizer of {architecture} ({text.get('hf_tokenizer_name', 'from Hugging Face')}) is not on this "
             f"machine and could not be fetched: {first_line(error)}"
         ) from error
     return Vocabulary(tokenizer, text.get("vocab_size", 49408))
+
+
+_tokenizers: dict[str, SimpleTokenizer] = {}
+
+
+def _tokenizer_of(architecture: str) -> Any:
+    """The architecture's tokenizer. open_clip's own is made once: that takes 65 ms, and what it has split it remembers."""
+    if architecture not in _tokenizers:
+        tokenizer = open_clip.get_tokenizer(architecture)
+        if not isinstance(tokenizer, SimpleTokenizer):  # those of Hugging Face change while they are used
+            return tokenizer
+        _tokenizers[architecture] = tokenizer
+    return _tokenizers[architecture]
 
 
 def _nearest(name: str) -> str:

@@ -152,13 +152,9 @@ class Vocabulary:
     def _reads(self) -> bytes:
         """The same for vocabularies of V tokens that read alike for sure: with open_clip's own tokenizer and the same tokens.
         Empty for those with another tokenizer."""
-        names = ("encoder", "bpe_ranks", "pat", "clean_fn")
-        tokens, merges, pattern, clean = (getattr(self._tokenizer, name, None) for name in names)
-        if not (isinstance(tokens, dict) and isinstance(merges, dict)):
+        if not all(isinstance(getattr(self._tokenizer, name, None), dict) for name in ("encoder", "bpe_ranks")):
             return b""
-        told = [list(tokens.items()), list(merges.items()), getattr(pattern, "pattern", ""), clean]
-        told += [type(self), type(self._tokenizer), self.size]
-        return hashlib.sha256(repr(told).encode()).digest()
+        return hashlib.sha256(repr([_rules_of(self._tokenizer), type(self), self.size]).encode()).digest()
 
     @cached_property
     def token_texts(self) -> list[str]:
@@ -262,6 +258,15 @@ class _Asked:
     reads: bytes
     known: bytes
     vocabulary: Vocabulary = field(compare=False)
+
+
+@lru_cache(maxsize=8)
+def _rules_of(tokenizer: Any) -> bytes:
+    """The same for byte-pair tokenizers that split texts into the same ids."""
+    pattern = getattr(getattr(tokenizer, "pat", None), "pattern", "")
+    told = [list(tokenizer.encoder.items()), list(tokenizer.bpe_ranks.items()), pattern]
+    told += [getattr(tokenizer, "clean_fn", None), type(tokenizer)]
+    return hashlib.sha256(repr(told).encode()).digest()
 
 
 # Over all of CLIP's tokens both take almost a second, and most models have the same: SDXL's two, or ViT-L-14 and ComfyUI's CLIP.

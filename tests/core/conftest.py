@@ -1,4 +1,7 @@
-"""Models that the core's tests share."""
+"""Models that the core's tests share.
+
+What takes seconds to import is imported within the fixtures: the process that hands tests out to workers loads this too.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +9,15 @@ import shutil
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import open_clip
 import pytest
 import tqdm
-from drawings import draw_shapes
 
-from pez_core import ClipModel, Target, Vocabulary
-from pez_core.models.presets import EMBEDDED_FOLDER
+if TYPE_CHECKING:
+    from pez_core import ClipModel, Target, Vocabulary
 
-SAMPLES = EMBEDDED_FOLDER / "samples"
+SAMPLES = Path(__file__).parents[2] / "pez_core" / "embedded" / "samples"
 
 
 @pytest.fixture(scope="session")
@@ -25,18 +27,26 @@ def penguin() -> Path:
 
 @pytest.fixture(scope="session")
 def target(model: ClipModel, penguin: Path) -> Target:
+    from pez_core import Target
+
     return Target.from_images(model, penguin)
 
 
 @pytest.fixture(scope="session")
 def openai_vocabulary() -> Vocabulary:
     """All of OpenAI's byte-pair tokens, as the large models use them."""
+    import open_clip
+
+    from pez_core import Vocabulary
+
     return Vocabulary(open_clip.get_tokenizer("ViT-B-32"), 49408)
 
 
 @pytest.fixture(scope="session")
 def drawings(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Drawings of the small world: colored shapes."""
+    from drawings import draw_shapes
+
     return draw_shapes(tmp_path_factory.mktemp("drawings"))
 
 

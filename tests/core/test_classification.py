@@ -193,8 +193,16 @@ def test_pez_takes_the_steps_of_the_published_loop():
 MODELS = {**{kind: lambda kind=kind: causal(kind) for kind in KINDS}, "caption": embedded_caption_model}
 
 
-@pytest.mark.parametrize("method", ["pez", "swaps"])
-@pytest.mark.parametrize("kind", MODELS)
+@pytest.mark.parametrize(
+    ("kind", "method"),
+    [
+        pytest.param(kind, method, marks=pytest.mark.slow)
+        if method == "swaps" and kind != "caption"
+        else (kind, method)
+        for kind in MODELS
+        for method in ("pez", "swaps")
+    ],
+)
 def test_a_step_stays_on_its_device_and_copies_nothing_to_it(kind: str, method: str, monkeypatch: pytest.MonkeyPatch):
     """As a CUDA graph needs it. A device without values: reading one raises, and so does a tensor that is still on the CPU."""
     if kind == "opt" and version("transformers").startswith("4."):

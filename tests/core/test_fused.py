@@ -44,7 +44,7 @@ def encoded(weights: CausalWeights, before: int, length: int, count: int, dtype:
 @pytest.mark.parametrize(
     ("quick_gelu", "before", "length", "count"),
     [
-        (False, 1, 16, 1),
+        pytest.param(False, 1, 16, 1, marks=pytest.mark.slow),
         (True, 1, 4, 5),
         (False, 9, 3, 2),
         pytest.param(True, 9, 3, 2, marks=pytest.mark.slow),

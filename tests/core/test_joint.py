@@ -6,6 +6,7 @@ import open_clip
 import pytest
 import torch
 import torch.nn.functional as F
+from every_method import every_method
 from objectives import first, matching
 from stand_ins import hugging_face_tokenizer, random_picture, small
 
@@ -16,7 +17,6 @@ from pez_core.models.fingerprint import fingerprint
 from pez_core.models.loading import load_folder
 from pez_core.objectives.protocol import Space
 from pez_core.run.memory import search_bytes
-from pez_core.search import METHODS
 from pez_core.search.draws import BYTES
 from pez_core.search.projection import Projection
 from pez_core.towers import Alike
@@ -102,7 +102,7 @@ def test_searching_for_both_beats_searching_for_one_when_both_count(model, judge
     assert means[both.name] > max(means[model.name], means[judge.name]) + 0.01, means
 
 
-@pytest.mark.parametrize("method", METHODS)
+@every_method
 def test_every_method_searches_for_both(joint, penguin, method):
     settings = InversionConfig(method=method, length=4, restarts=4, steps=8, explore=4, halving=2, keep=("bird",))
     target = Target.from_images(joint, penguin)

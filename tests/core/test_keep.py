@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import pytest
+from every_method import every_method
 
 from pez_core import InversionConfig, PezError, invert
-from pez_core.search import METHODS
 
 
 def config(**changes) -> InversionConfig:
     return InversionConfig(**{"length": 6, "restarts": 4, "steps": 12, "explore": 6, "halving": 2, **changes})
 
 
-@pytest.mark.parametrize("method", METHODS)
+@every_method
 @pytest.mark.parametrize("keep", [("penguin",), ("hairstyle",), ("oil painting", "sky"), ("don't",)])
 def test_kept_words_are_in_every_candidate_as_they_were_written(model, target, method, keep):
     result = invert(model, target, config(method=method, keep=keep))

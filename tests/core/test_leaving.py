@@ -29,7 +29,7 @@ CONFIGS = {
     "random": replace(PLATEAU, method="random", steps=103, length=3),
 }
 """One stage each, with ends by the plateau and by the steps, also by a number of steps that is no multiple of ten."""
-SELDOM = ("adafactor", "kept words", "autoprompt-sgd", "fluentprompt")
+SELDOM = ("adafactor", "kept words", "autoprompt", "autoprompt-sgd", "fluentprompt")
 
 
 @pytest.fixture(scope="module")

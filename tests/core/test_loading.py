@@ -224,6 +224,11 @@ def test_a_file_of_damaged_values_is_refused(real_shapes, tmp_path):
         load_model("ViT-B-32", tmp_path / "b32.pt")
 
 
+def test_the_tokenizer_of_models_that_are_loaded_again_is_the_same():
+    """To make one takes as long as to read the embedded weights."""
+    assert load_model().vocabulary._tokenizer is load_model().vocabulary._tokenizer
+
+
 def test_loading_leaves_the_random_state_alone():
     before = torch.get_rng_state()
     load_model()

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from every_method import every_method
 from objectives import matching
 from stand_ins import fits_best
 
@@ -38,9 +39,6 @@ def rescored(model, target, text: str) -> float:
     return target.similarity(model.encode_texts([text])).item()
 
 
-every_method = pytest.mark.parametrize("method", METHODS)
-
-
 class Watched(InversionConfig):
     """Remembers which of its fields were read."""
 
@@ -49,7 +47,7 @@ class Watched(InversionConfig):
         return super().__getattribute__(name)
 
 
-@every_method
+@pytest.mark.parametrize("method", METHODS)
 def test_a_method_reads_the_settings_that_it_names(model, target, method):
     watched = Watched(method=method, length=3, restarts=4, steps=4, explore=2, halving=1)
     watched.__dict__["read"].clear()  # those that were checked
@@ -122,7 +120,8 @@ def test_passes_are_those_that_went_through_the_encoder(model, target, method, m
 
 
 @pytest.mark.parametrize(
-    "method", [method for method in METHODS if method != "fluentprompt"]
+    "method",
+    ["pez", "swaps", "pez+swaps", pytest.param("autoprompt", marks=pytest.mark.slow), "autoprompt-sgd", "random"],
 )  # its temperature depends on the number of steps
 def test_more_budget_never_returns_worse(model, target, method):
     few, more, many = (invert(model, target, config(method, steps=steps)) for steps in (9, 19, 40))

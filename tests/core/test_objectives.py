@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from every_method import every_method
 from objectives import Nearness
 from stand_ins import random_picture
 
@@ -62,7 +63,12 @@ CONFIGS = {
 }
 
 
-@pytest.mark.parametrize("name", CONFIGS)
+SELDOM = ("from tokens", "any")
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(each, marks=pytest.mark.slow) if each in SELDOM else each for each in CONFIGS]
+)
 def test_pictures_in_one_run_get_what_each_gets_alone(model, pictures, name):
     config, targets = CONFIGS[name], pictures if name == "sixteen" else pictures[:4]
     together = invert_all(model, targets, config)
@@ -77,7 +83,7 @@ def test_pictures_in_one_run_get_what_each_gets_alone(model, pictures, name):
         assert one.trace == pytest.approx(other.trace, abs=1e-5)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@every_method
 def test_every_method_serves_several_targets_at_once(model, method):
     """Targets of different numbers of pictures, of which some are drawn."""
     targets = [

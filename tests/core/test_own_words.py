@@ -117,7 +117,7 @@ def captioned(model):
 
 def test_no_candidate_matches_or_reads_worse_than_the_words(model, captioned):
     gains = []
-    for target, caption in list(zip(*captioned, strict=True))[:4]:
+    for target, caption in list(zip(*captioned, strict=True))[:3]:
         (before,) = score(model, [caption], target)
         (nll,) = nll_per_word(embedded_caption_model(), [caption])
         result = invert(model, target, replace(QUICK, words=caption))
@@ -135,17 +135,17 @@ def test_no_candidate_matches_or_reads_worse_than_the_words(model, captioned):
 def test_the_best_of_several_texts_is_the_start(model, captioned):
     """Wherever it stands: no candidate matches or reads worse."""
     targets, captions = captioned
-    for place, target in enumerate(targets[:3]):
-        others = captions[place + 1 : place + 3]
-        texts = [*others[: place % 3], captions[place], *others[place % 3 :]]
+    for place in (0, 2):
+        target, others = targets[place], captions[place + 1 : place + 3]
+        texts = [*others[:place], captions[place], *others[place:]]
         values = [each.similarity for each in score(model, texts, target)]
-        assert max(values) == values[place % 3]
+        assert max(values) == values[place]
         (nll,) = nll_per_word(embedded_caption_model(), [captions[place]])
         result = invert(model, target, replace(QUICK, words=" | ".join(texts)))
         for each in result.candidates:
             assert each.similarity >= max(values) - 1e-5
             assert each.nll <= nll + 1e-4
-        assert result.began_with == result.to_json()["began_with"] == texts[place % 3].lower()
+        assert result.began_with == result.to_json()["began_with"] == texts[place].lower()
     assert invert(model, targets[0], replace(QUICK, words=texts[0])).began_with == ""
 
 
@@ -235,7 +235,7 @@ def test_each_word_given_up_has_its_price(model, captioned, monkeypatch):
     def left(price: float) -> Iterator[bool]:
         for module in (front, readable, reading):
             monkeypatch.setattr(module, "LOSS", price)
-        for target, caption in list(zip(targets, captions, strict=True))[:4]:
+        for target, caption in list(zip(targets, captions, strict=True))[:2]:
             words = iter(invert(model, target, replace(QUICK, words=caption)).prompt.split())
             yield all(word in words for word in caption.lower().split() if word not in LITTLE)
 

@@ -9,14 +9,14 @@ import pytest
 import torch
 from caption_models import random_caption_model
 
-from pez_core import InversionConfig, PezError, Target, invert, invert_all, score
+from pez_core import InversionConfig, PezError, Target, Vocabulary, invert, invert_all, score
 from pez_core import inversion as verb
 from pez_core.inversion import template_for
 from pez_core.models.language import installed_language_model, load_language_model
 from pez_core.models.presets import EMBEDDED_FOLDER
 from pez_core.objectives.fluency import nll_per_word
 from pez_core.objectives.match import MatchObjective
-from pez_core.objectives.reading import LITTLE, Reading
+from pez_core.objectives.reading import LITTLE, Reading, _first_tokens
 from pez_core.search.front import LEAST_WEIGHT, MOST_WEIGHT, USUAL, Entry, Front, price, weight_of
 from pez_core.search.readable import SCORED
 
@@ -250,6 +250,19 @@ def test_a_word_follows_with_the_probability_that_the_language_model_gives_it(mo
     assert nll == pytest.approx(reading.nll(["a photo of", "a photo of red"]), abs=1e-5)
     tokens, _, _ = language.following(torch.tensor([[320, 1125, 539, 736]]), torch.tensor([[False] * 4 + [True]]))
     assert float(log[1, 1]) == pytest.approx(float(tokens[0, 1929]), abs=1e-4)
+
+
+def test_only_words_that_can_be_searched_are_looked_up_in_the_language_model(model, language, monkeypatch):
+    """The embedded model can search 3,000 of its 49,000 tokens."""
+    asked = []
+    whole = language.encode_all
+    monkeypatch.setattr(language, "encode_all", lambda texts: asked.extend(texts) or whole(texts))
+    own = Vocabulary(model.vocabulary._tokenizer, model.vocabulary.size, model.vocabulary.known)
+    usable = own.usable.nonzero()[:, 0]
+    firsts = _first_tokens(language, own)
+    assert asked == [own.token_texts[i] for i in usable.tolist()]
+    assert 1_000 < len(asked) < 10_000
+    assert firsts[usable].tolist() == [(ids or [0])[0] for ids in whole(asked)]
 
 
 def test_a_prompt_is_read_once_for_all_of_its_beginnings(model, language, monkeypatch):

@@ -108,7 +108,8 @@ def test_no_step_looks_at_values_or_copies_from_the_host(model, pictures, config
 
 @pytest.mark.parametrize("config", ELSEWHERE.values(), ids=ELSEWHERE)
 @pytest.mark.parametrize(
-    "architecture", ["ViT-B-32", "ViT-B-16-plus-240", pytest.param("coca_ViT-B-32", marks=pytest.mark.slow)]
+    "architecture",
+    ["ViT-B-32", *(pytest.param(name, marks=pytest.mark.slow) for name in ("ViT-B-16-plus-240", "coca_ViT-B-32"))],
 )
 def test_a_step_stays_on_its_device(architecture, config):
     """On a device without values: a tensor still on the CPU would raise, and so would reading a value."""

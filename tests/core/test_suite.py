@@ -9,9 +9,11 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from comfy_server import CannotTest, find_comfyui, served
+from groups import pytest_xdist_auto_num_workers
 
 TESTS = Path(__file__).parents[1]
 EVERYTHING = {
@@ -85,6 +87,15 @@ def test_a_worker_runs_whole_files_and_one_all_of_the_newest_page_and_most_begin
     ran = [(tmp_path / f"gw{i}.ran").read_text().split() for i in range(3)]  # the first to be ready is served first
     assert sorted(each[:6] for each in ran) == [["one"] * 6, ["three"] * 6, ["two"] * 6]
     assert sorted(each[6:] for each in ran) == [[], [], ["newest"] * 18]
+
+
+@pytest.mark.parametrize(
+    ("parts", "more"),
+    [(["tests/page", "tests/core"], 1), (["tests/core"], 0), (["tests/core/test_cli.py::test_it"], 0)],
+)
+def test_one_worker_more_than_cores_where_a_page_is_waited_for(monkeypatch, parts, more):
+    monkeypatch.setattr(os, "cpu_count", lambda: 4)
+    assert pytest_xdist_auto_num_workers(SimpleNamespace(args=parts)) == 4 + more
 
 
 def test_every_hook_of_the_groups_is_taken():
