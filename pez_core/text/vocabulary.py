@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
+from string import punctuation
 from typing import Any
 
 import torch
@@ -242,13 +243,23 @@ class Vocabulary:
         return mask
 
     def unknown_words(self, text: str) -> list[str]:
-        """The words of a text that the weights were not trained on, each once (only the embedded model has such)."""
-        if self.known is None:
+        """The words of a text that the weights were not trained on, each once (only the embedded model has such).
+
+        Punctuation does not count: of "snow!" the word is known.
+        """
+        if not self._unknown:
             return []
         words = list(dict.fromkeys(text.split()))
-        return [
-            word for word, ids in zip(words, self.encode_all(words), strict=True) if not all(self.known[i] for i in ids)
-        ]
+        encoded = self.encode_all(words)
+        return [word for word, ids in zip(words, encoded, strict=True) if not self._unknown.isdisjoint(ids)]
+
+    @cached_property
+    def _unknown(self) -> set[int]:
+        """The tokens that the weights were not trained on, without those of punctuation."""
+        if self.known is None:
+            return set()
+        tokens = (~self.known).nonzero()[:, 0].tolist()
+        return {i for i in tokens if not self.token_texts[i] or self.token_texts[i].strip(punctuation)}
 
 
 @dataclass(frozen=True)

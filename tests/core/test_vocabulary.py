@@ -128,6 +128,7 @@ def test_another_tokenizer_gets_its_own_mask(tmp_path, kind):
 def test_the_embedded_models_vocabulary_is_what_it_knows(model):
     assert 2_500 < int(model.vocabulary.words.sum()) < 4_000
     assert model.vocabulary.unknown_words("a blue penguin zeppelin") == ["zeppelin"]
+    assert model.vocabulary.unknown_words('snow! zeppelin? (grass) "sea" ... \U0001f427') == ["zeppelin?", "\U0001f427"]
 
 
 def test_the_dictionary_has_words_and_no_pieces_of_words(openai_vocabulary):
