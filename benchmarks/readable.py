@@ -26,7 +26,6 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from operator import add
 from typing import Any
 
 from PIL.Image import Image
@@ -202,10 +201,9 @@ def main() -> None:
     texts = {"true": true, "wrong": misplaced(true)} if given.captions else {}
     if given.captioner:
         captioner = load_captioner()
-        likeliest = captioner.captions(pictures, 1, 0.0, SEED)
-        drawn = captioner.captions(pictures, given.captioner, TEMPERATURE, SEED)
-        texts["captioner's"] = [text for (text,) in likeliest]
-        several = list(map(add, likeliest, drawn))
+        texts["captioner's"] = captioner.likeliest(pictures)
+        drawn = captioner.drawn(pictures, given.captioner, TEMPERATURE, SEED)
+        several = [[likeliest, *others] for likeliest, others in zip(texts["captioner's"], drawn, strict=True)]
         ways[f"closest of {given.captioner + 1} captions"] = lambda: closest(model, pictures, several)
         texts[f"{given.captioner + 1} captions"] = list(map(BETWEEN.join, several))
     for name, words in texts.items():

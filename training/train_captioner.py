@@ -2,7 +2,7 @@
 
     python -m training.train_captioner --minutes 38
 
-First draws `--scenes` pictures with captions, by `--threads` processes; then shows them for the minutes. It begins with the embedded
+First draws `--scenes` pictures with complete captions, by `--threads` processes; then shows them for the minutes. It begins with the embedded
 model's image tower, or with the captioner in `--begin`, or goes on from `--state` if that exists. The loss is in nats per word, with
 the end as one; that of scenes which it is not shown is printed too.
 """
@@ -26,7 +26,7 @@ from torch import Tensor
 
 from benchmarks.captioner import END, START, WEIGHTS, Captioner, load_captioner, words_of
 from pez_core import load_model
-from training.world import World, caption
+from training.world import World, full_caption
 
 SEED = 4242
 CHUNK = 256  # scenes drawn at once
@@ -38,13 +38,13 @@ EYES = 0.5  # of the learning rate, for its eyes
 
 
 def draw(drawings: Path, seed: int, count: int) -> tuple[np.ndarray, list[str]]:
-    """Pictures uint8 [count, 3, SIDE, SIDE] of random scenes, and a caption of each."""
+    """Pictures uint8 [count, 3, SIDE, SIDE] of random scenes, and the complete caption of each."""
     torch.set_num_threads(1)
     world, rng = World(drawings), np.random.default_rng([SEED, seed])
     pictures, told = [], []
     for _ in range(0, count, CHUNK):
         scenes = world.scenes(rng, CHUNK)
-        told += [caption(rng, scene) for scene in scenes]
+        told += [full_caption(scene) for scene in scenes]
         pictures.append(world.draw(world.lay_out(rng, scenes)).numpy())
     return np.concatenate(pictures)[:count], told[:count]
 

@@ -26,7 +26,7 @@ def shared(text: str, caption: str) -> float:
 
 def test_captions_say_what_is_in_the_picture(captioner):
     pictures, captions = (each[:24] for each in held_out("choose"))
-    texts = [text for (text,) in captioner.captions(pictures, 1, 0.0, 0)]
+    texts = captioner.likeliest(pictures)
     own = statistics.mean(map(shared, texts, captions))
     other = statistics.mean(map(shared, texts, [*captions[1:], captions[0]]))
     assert own > 0.5 > other + 0.1
@@ -35,11 +35,30 @@ def test_captions_say_what_is_in_the_picture(captioner):
 
 def test_captions_are_drawn_by_the_seed(captioner):
     pictures = held_out("choose")[0][:2]
-    drawn = captioner.captions(pictures, 4, 0.6, 3)
+    drawn = captioner.drawn(pictures, 4, 0.6, 3)
     assert [len(each) for each in drawn] == [4, 4]
-    assert drawn == captioner.captions(pictures, 4, 0.6, 3) != captioner.captions(pictures, 4, 0.6, 4)
-    alone, twice = captioner.captions(pictures, 1, 0.0, 3), captioner.captions(pictures, 2, 0.0, 4)
-    assert [own * 2 for own in alone] == twice
+    assert drawn == captioner.drawn(pictures, 4, 0.6, 3) != captioner.drawn(pictures, 4, 0.6, 4)
+
+
+def test_more_beams_find_likelier_captions(captioner):
+    """One beam takes the likeliest word each time."""
+    pictures = held_out("choose")[0][:12]
+    numbers = {word: i for i, word in enumerate(captioner.known) if word}
+
+    def said(texts: list[str]) -> torch.Tensor:
+        """The log-probability of each text, computed in one piece."""
+        found = []
+        for picture, text in zip(pictures, texts, strict=True):
+            row = torch.tensor([START, *(numbers[word] for word in words_of(text)), END])
+            log = captioner.say(captioner._seen([picture]), row[None, :-1]).log_softmax(-1)[0]
+            found.append(log.gather(1, row[1:, None]).sum())
+        return torch.stack(found)
+
+    word_by_word = [text for (text,) in captioner.drawn(pictures, 1, 1e-6, 0)]
+    assert captioner.likeliest(pictures, 1) == word_by_word
+    gain = said(captioner.likeliest(pictures)) - said(word_by_word)
+    assert gain.min() > -1.0  # a beam may lose what would have been the best
+    assert gain.mean() > 0.01
 
 
 def test_a_word_does_not_depend_on_those_after_it(captioner):
@@ -93,7 +112,7 @@ def test_a_trained_captioner_is_read_again(drawings, tmp_path, monkeypatch, caps
     train_captioner.train(given)  # its minutes are over
     assert torch.load(given.state, weights_only=True)["step"] == steps > 0
     assert torch.equal(load_captioner(out).near.weight, made.near.weight)
-    ((text,),) = made.captions(held_out("choose")[0][:1], 1, 0.0, 0)
+    (text,) = made.likeliest(held_out("choose")[0][:1])
     assert set(words_of(text)) <= set(made.known)
     given.begin, given.state, given.rate = out, tmp_path / "other", 0.0
     train_captioner.train(given)
