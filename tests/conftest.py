@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import torch
 from comfy_server import Comfy, served
 from groups import (  # noqa: F401 - hooks
     pytest_collection_finish,
@@ -15,6 +16,10 @@ from groups import (  # noqa: F401 - hooks
     pytest_xdist_auto_num_workers,
     pytest_xdist_make_scheduler,
 )
+
+if not torch.cuda.is_available():
+    # The fused kernels then run on the CPU. It is read when open_clip imports Triton, which the conftests of parts may do.
+    os.environ["TRITON_INTERPRET"] = "1"
 
 if TYPE_CHECKING:
     from pez_core import ClipModel
@@ -30,13 +35,6 @@ class _RootIsNoPackage:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    if not config.getoption("numprocesses", None):  # what only hands tests out to workers need not wait for torch
-        import torch
-
-        if not torch.cuda.is_available():
-            os.environ["TRITON_INTERPRET"] = (
-                "1"  # the fused kernels then run on the CPU; read when open_clip imports Triton
-            )
     config.pluginmanager.register(_RootIsNoPackage())  # a plugin, because a conftest has no effect above its own folder
 
 

@@ -71,10 +71,8 @@ def test_memory_is_read_while_the_job_runs(tmp_path):
     ],
 )
 def test_a_missing_package_is_one_line_with_the_cure(pictures, tmp_path, capsys, monkeypatch, package, arguments):
-    for name in [
-        package,
-        *(each for each in sys.modules if each.startswith(f"{package}.")),
-    ]:  # what others have imported
+    imported = [name for name in sys.modules if name.startswith(f"{package}.")]
+    for name in (package, *imported):
         monkeypatch.setitem(sys.modules, name, None)
     monkeypatch.chdir(tmp_path)
     Path("shard.tar").write_bytes(b"")
