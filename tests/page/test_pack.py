@@ -89,14 +89,23 @@ def test_a_search_is_made_from_any_picture_and_undone_at_once(server, browser, v
     leave(page)
 
 
+def laid_out(page: Page) -> None:
+    """Waits for a frame: with it a panel makes room for what it shows."""
+    page.evaluate(
+        "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done))))"
+    )
+
+
 def test_what_is_made_lies_on_nothing(comfy, browser):
     page, errors = opened(browser, comfy.address, workflow())
     give(page, outcome())
+    expect(panel(page)).to_contain_text("red penguin snow")
+    laid_out(page)
     page.evaluate("() => window.app.graph.remove(window.app.graph.getNodeById(1))")  # so that a model is made as well
     choose(page, PICTURE, "Find prompt (PEZ)")
-    choose(page, INVERT, "Use as start words")
-    choose(page, INVERT, "Make CLIP Text Encode from this prompt")
-    choose(page, INVERT, "Make CLIP Text Encode from this prompt")
+    for words in ("Use as start words", *["Make CLIP Text Encode from this prompt"] * 2):
+        laid_out(page)
+        choose(page, INVERT, words)
     made = kinds(page)
     assert [made.count(each) for each in ("PEZLoadModel", "PEZInvert", "PEZWords", "CLIPTextEncode")] == [1, 2, 1, 2]
     assert page.evaluate(COVERED) == []
