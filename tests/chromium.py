@@ -78,6 +78,7 @@ def opened(browser: Browser, address: str, workflow: dict[str, Any], vue: bool =
         page = _opened(browser, address, vue)
     else:
         page.evaluate("() => window.drawAgain()")
+        page.wait_for_function("() => !window.running")  # a run may have been queued by one test and begun after it
     page.evaluate("workflow => window.app.loadGraphData(workflow)", workflow)
     look_at(page)
     return page, _kept[page].errors
