@@ -79,10 +79,9 @@ class Captioner(nn.Module):
 
     @torch.no_grad()
     def likeliest(self, pictures: Sequence[Image.Image], beams: int = BEAMS) -> list[str]:
-        """The likeliest caption of each picture (RGB, any size) that so many beams find.
+        """The likeliest caption of each picture (RGB, any size), by a search with this many beams.
 
-        Word by word the likeliest would not do: where half of the captions begin with one of three styles, and the others with one of a
-        hundred things, a style is the likeliest beginning.
+        Taking the likeliest word each time may miss it.
         """
         count = len(pictures)
         seen = self._seen(pictures).repeat_interleave(beams, dim=0)

@@ -6,8 +6,8 @@ import open_clip
 import pytest
 import torch
 import torch.nn.functional as F
-from every_method import every_method
 from objectives import first, matching
+from parameters import every_method
 from stand_ins import hugging_face_tokenizer, random_picture, small
 
 from benchmarks.judges import JUDGES

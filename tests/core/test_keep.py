@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from every_method import every_method
+from parameters import every_method
 
 from pez_core import InversionConfig, PezError, invert
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from parameters import with_slow
 
 from pez_core import InversionConfig, PezError, PictureSource, Target, invert, make_target
 from pez_core.batch import packed
@@ -37,9 +38,7 @@ def targets(model) -> list[Target]:
     return [make_target(model, [PictureSource.of(sample)]) for sample in SAMPLES]
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(each, marks=pytest.mark.slow) if each in SELDOM else each for each in CONFIGS]
-)
+@pytest.mark.parametrize("name", with_slow(CONFIGS, SELDOM))
 def test_each_finds_what_it_finds_alone(model, targets, name):
     config = CONFIGS[name]
     places, waiting = [0, 1], [2, 3]

@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import pytest
 import torch
-from every_method import every_method
 from objectives import matching
+from parameters import every_method, with_slow
 from stand_ins import fits_best
 
 from pez_core import InversionConfig, PezError, Target, invert
@@ -120,13 +120,8 @@ def test_passes_are_those_that_went_through_the_encoder(model, target, method, m
 
 
 @pytest.mark.parametrize(
-    "method",
-    [
-        pytest.param(method, marks=pytest.mark.slow) if method == "autoprompt" else method
-        for method in METHODS
-        if method != "fluentprompt"  # its temperature depends on the number of steps
-    ],
-)
+    "method", with_slow([each for each in METHODS if each != "fluentprompt"], ("autoprompt",))
+)  # fluentprompt's temperature depends on the number of steps
 def test_more_budget_never_returns_worse(model, target, method):
     few, more, many = (invert(model, target, config(method, steps=steps)) for steps in (9, 19, 40))
     assert few.similarity <= more.similarity <= many.similarity
@@ -281,11 +276,7 @@ def test_starting_from_the_best_tokens_begins_higher(model, target):
 
 @pytest.mark.parametrize(
     "name",
-    [
-        pytest.param(each, marks=pytest.mark.slow) if each == "thorough" else each
-        for each in SEARCH_PRESETS
-        if each != "paper"
-    ],
+    with_slow([each for each in SEARCH_PRESETS if each != "paper"], ("thorough",)),
 )
 def test_presets_are_whole_configurations(model, target, name):
     result = invert(model, target, InversionConfig.preset(name, length=4))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-from every_method import every_method
 from objectives import Nearness
+from parameters import every_method, with_slow
 from stand_ins import random_picture
 
 from benchmarks.judges import JUDGES
@@ -63,12 +63,7 @@ CONFIGS = {
 }
 
 
-SELDOM = ("from tokens", "any")
-
-
-@pytest.mark.parametrize(
-    "name", [pytest.param(each, marks=pytest.mark.slow) if each in SELDOM else each for each in CONFIGS]
-)
+@pytest.mark.parametrize("name", with_slow(CONFIGS, ("from tokens", "any")))
 def test_pictures_in_one_run_get_what_each_gets_alone(model, pictures, name):
     config, targets = CONFIGS[name], pictures if name == "sixteen" else pictures[:4]
     together = invert_all(model, targets, config)

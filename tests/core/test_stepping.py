@@ -10,6 +10,7 @@ import open_clip
 import pytest
 import torch
 from objectives import matching
+from parameters import with_slow
 from stand_ins import random_picture, small
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -109,7 +110,7 @@ def test_no_step_looks_at_values_or_copies_from_the_host(model, pictures, config
 @pytest.mark.parametrize("config", ELSEWHERE.values(), ids=ELSEWHERE)
 @pytest.mark.parametrize(
     "architecture",
-    ["ViT-B-32", *(pytest.param(name, marks=pytest.mark.slow) for name in ("ViT-B-16-plus-240", "coca_ViT-B-32"))],
+    with_slow(("ViT-B-32", "ViT-B-16-plus-240", "coca_ViT-B-32"), ("ViT-B-16-plus-240", "coca_ViT-B-32")),
 )
 def test_a_step_stays_on_its_device(architecture, config):
     """On a device without values: a tensor still on the CPU would raise, and so would reading a value."""

@@ -7,6 +7,7 @@ import random
 import open_clip
 import pytest
 import torch
+from parameters import with_slow
 from stand_ins import hugging_face_tokenizer
 
 from pez_core import PezError, Vocabulary, escape_for_comfyui
@@ -19,9 +20,7 @@ def prompts(vocabulary: Vocabulary, mask: torch.Tensor, count: int) -> list[list
     return [chance.choices(ids, k=chance.randint(1, 40)) for _ in range(count)]
 
 
-@pytest.mark.parametrize(
-    "mode", [*(pytest.param(mode, marks=pytest.mark.slow) for mode in ("dictionary", "words")), "any"]
-)
+@pytest.mark.parametrize("mode", with_slow(("dictionary", "words", "any"), ("dictionary", "words")))
 def test_10000_random_prompts_re_encode_to_themselves(openai_vocabulary, mode):
     found = prompts(openai_vocabulary, openai_vocabulary.allowed(mode), 10_000)
     texts = [openai_vocabulary.decode(ids) for ids in found]
